@@ -1,0 +1,25 @@
+"""The errors that imgsim raises for a user's input.
+
+Every message is one line in the form ``operator or command: rule (got value)``. All of them are
+``ValueError``s, so that code that knows nothing of imgsim can still catch them.
+"""
+
+
+class ImgsimError(ValueError):
+    """A user's input breaks a rule; the message is one line that names the rule and the value got."""
+
+
+class WeightsError(ImgsimError):
+    """A backbone's weights cannot be had or do not fit; the message names the ways out."""
+
+
+class ImageError(ImgsimError):
+    """A file cannot be read as a picture.
+
+    Attributes:
+        code: A short reason code from the list in ``imgsim_ops.images.decode``, for example ``truncated``.
+    """
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code = code
