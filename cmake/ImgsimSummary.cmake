@@ -1,0 +1,13 @@
+# Prints every switch and what came of it.
+if(IMGSIM_CUDA_FOUND)
+  set(cuda "yes, nvcc ${CMAKE_CUDA_COMPILER_VERSION}, architectures ${CMAKE_CUDA_ARCHITECTURES}")
+else()
+  set(cuda "no")
+endif()
+message(STATUS "imgsim: build type        ${CMAKE_BUILD_TYPE}, ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}")
+message(STATUS "imgsim: IMGSIM_CUDA       ${IMGSIM_CUDA} -> ${cuda}")
+message(STATUS "imgsim: IMGSIM_CUDA_ARCHS ${IMGSIM_CUDA_ARCHS}")
+message(STATUS "imgsim: IMGSIM_NATIVE     ${IMGSIM_NATIVE}")
+message(STATUS "imgsim: IMGSIM_PYTHON     ${IMGSIM_PYTHON}")
+message(STATUS "imgsim: IMGSIM_APP        ${IMGSIM_APP}")
+message(STATUS "imgsim: instruction sets  ${IMGSIM_ISAS}")

@@ -1,0 +1,64 @@
+// Cosine similarity: of matching rows, of the best k, of all pairs.
+//
+// score(x, y) = x.y / max(|x| |y|, eps), with x.y, |x|^2 and |y|^2 accumulated in double whatever the element
+// type, and |x| |y| formed from the two norms, never from the product of the squares (which would overflow).
+// The score is then rounded to `double` for float64 input and to `float` for all others. All three functions
+// compute it by the same loops, so a pair has one score wherever it is asked for.
+// A zero vector scores 0 with everything. NaN anywhere in a pair gives NaN; so does an infinity.
+#pragma once
+
+#include <vector>
+
+#include "parallel.h"
+#include "types.h"
+
+namespace imgsim {
+
+constexpr double kCosineEps = 1e-8;
+
+/// A matrix of `rows` vectors of `dim` adjacent elements; row i starts at data + i * dim.
+struct Matrix {
+  DType dtype;
+  const void* data;
+  int64_t rows;
+  int64_t dim;
+};
+
+/// One operand of an elementwise cosine: vectors of adjacent elements, placed by strides (in elements, 0 for a
+/// broadcast axis) over the axes of the result.
+struct Vectors {
+  const void* data;
+  const int64_t* strides;
+};
+
+/// Writes score(x1[i], x2[i]) for every index i of the result's axes to out, in row-major order.
+///
+/// sizes: the `axes` sizes of the result; empty axes mean one value, a size of 0 means none.
+/// length: elements in a vector; 0 gives 0.
+/// out: elements of type `dtype`, adjacent; must not overlap the inputs.
+/// Cost: one pass over the longer operand; an operand with stride 0 along the last axis has its norm taken once.
+void cosine_similarity(DType dtype, const Vectors& x1, const Vectors& x2, void* out, int64_t axes,
+                       const int64_t* sizes, int64_t length, double eps, const Executor& executor);
+
+/// For each query the k best rows of the gallery: scores (queries.rows x k, float or double as above) and
+/// indices, best first, ties by lower index, NaN last.
+///
+/// Requires one dtype, one dim and 0 <= k <= gallery.rows.
+/// Memory beyond the answer: per thread at most 256 queries x (dim + 12 k bytes) and one block of 128 rows
+/// (dim + 32 bytes each); never queries x gallery. How: see screen.h.
+void cosine_topk(const Matrix& queries, const Matrix& gallery, int64_t k, void* scores, int64_t* indices,
+                 const Executor& executor);
+
+struct Pairs {
+  std::vector<int64_t> rows;
+  std::vector<int64_t> cols;
+  std::vector<double> scores;  // exactly representable in float unless the input is float64
+};
+
+/// All pairs i < j with score >= threshold, ordered by i, then j. A NaN score is in no pair.
+///
+/// Memory beyond the answer: (dim + 48) bytes for each vector.
+/// `threshold` must not be NaN.
+Pairs cosine_pairs(const Matrix& vectors, double threshold, const Executor& executor);
+
+}  // namespace imgsim

@@ -1,0 +1,414 @@
+// One table of loops; see loops.h. Built once for each instruction set.
+
+#include "loops.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "simd.h"
+
+namespace imgsim {
+namespace IMGSIM_ISA {
+namespace {
+
+// Four registers of partial sums hide the latency of an addition.
+constexpr int kUnroll = 4;
+constexpr int64_t kStep = kUnroll * kDoubles;
+
+template <class T>
+void widen(const T* x, int64_t n, double* out) {
+  int64_t i = 0;
+  for (; i + kDoubles <= n; i += kDoubles) {
+    store(out + i, load_doubles(x + i));
+  }
+  for (; i < n; ++i) {
+    out[i] = to_double(x[i]);
+  }
+}
+
+template <class T>
+void scale(const T* x, int64_t n, double factor, float* out) {
+  int64_t i = 0;
+  for (; i + kDoubles <= n; i += kDoubles) {
+    store(out + i, __builtin_convertvector(load_doubles(x + i) * factor, HalfFloats));
+  }
+  for (; i < n; ++i) {
+    out[i] = static_cast<float>(to_double(x[i]) * factor);
+  }
+}
+
+template <class T>
+void narrow(const double* x, int64_t n, T* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    from_double(x[i], out + i);
+  }
+}
+
+// The sum over i of term(load at i), where term works on a register and on a scalar alike. Every sum in this file
+// goes through here, so that equal terms give equal bits.
+template <class Vector, class Scalar>
+inline double accumulate(int64_t n, const Vector& vector_term, const Scalar& scalar_term) {
+  Doubles sums[kUnroll] = {};
+  int64_t i = 0;
+  for (; i + kStep <= n; i += kStep) {
+    for (int u = 0; u < kUnroll; ++u) {
+      vector_term(i + u * kDoubles, sums[u]);
+    }
+  }
+  for (; i + kDoubles <= n; i += kDoubles) {
+    vector_term(i, sums[0]);
+  }
+  double sum = sum_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  for (; i < n; ++i) {
+    scalar_term(i, sum);
+  }
+  return sum;
+}
+
+template <class T>
+double sum(const T* x, int64_t n) {
+  return accumulate(
+      n, [&](int64_t i, Doubles& s) { s += load_doubles(x + i); }, [&](int64_t i, double& s) { s += to_double(x[i]); });
+}
+
+template <class T>
+double sum_squares(const T* x, int64_t n, double shift) {
+  return accumulate(
+      n,
+      [&](int64_t i, Doubles& s) {
+        const Doubles d = load_doubles(x + i) - shift;
+        s += d * d;
+      },
+      [&](int64_t i, double& s) {
+        const double d = to_double(x[i]) - shift;
+        s += d * d;
+      });
+}
+
+template <class T>
+double dot(const double* x, const T* y, int64_t n) {
+  return accumulate(
+      n, [&](int64_t i, Doubles& s) { s += load_doubles(x + i) * load_doubles(y + i); },
+      [&](int64_t i, double& s) { s += x[i] * to_double(y[i]); });
+}
+
+// The pattern of accumulate() for two sums at once.
+template <class T>
+void dot_and_squares(const double* x, const T* y, int64_t n, double* dot, double* squares) {
+  Doubles dots[kUnroll] = {};
+  Doubles norms[kUnroll] = {};
+  int64_t i = 0;
+  const auto step = [&](int64_t at, int u) {
+    const Doubles b = load_doubles(y + at);
+    dots[u] += load_doubles(x + at) * b;
+    norms[u] += b * b;
+  };
+  for (; i + kStep <= n; i += kStep) {
+    for (int u = 0; u < kUnroll; ++u) {
+      step(i + u * kDoubles, u);
+    }
+  }
+  for (; i + kDoubles <= n; i += kDoubles) {
+    step(i, 0);
+  }
+  double xy = sum_lanes((dots[0] + dots[1]) + (dots[2] + dots[3]));
+  double yy = sum_lanes((norms[0] + norms[1]) + (norms[2] + norms[3]));
+  for (; i < n; ++i) {
+    const double b = to_double(y[i]);
+    xy += x[i] * b;
+    yy += b * b;
+  }
+  *dot = xy;
+  *squares = yy;
+}
+
+template <class T>
+void add_rows(const T* x, int64_t rows, int64_t stride, int64_t n, double* sums) {
+  int64_t j = 0;
+  // A strip of columns stays in registers while the rows go by.
+  for (; j + kStep <= n; j += kStep) {
+    Doubles strip[kUnroll];
+    for (int u = 0; u < kUnroll; ++u) {
+      strip[u] = load<Doubles>(sums + j + u * kDoubles);
+    }
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int u = 0; u < kUnroll; ++u) {
+        strip[u] += load_doubles(x + i * stride + j + u * kDoubles);
+      }
+    }
+    for (int u = 0; u < kUnroll; ++u) {
+      store(sums + j + u * kDoubles, strip[u]);
+    }
+  }
+  for (; j < n; ++j) {
+    double column = sums[j];
+    for (int64_t i = 0; i < rows; ++i) {
+      column += to_double(x[i * stride + j]);
+    }
+    sums[j] = column;
+  }
+}
+
+template <class T>
+constexpr RowLoops<T> row_loops() {
+  return {widen<T>, scale<T>, narrow<T>, sum<T>, sum_squares<T>, dot<T>, dot_and_squares<T>, add_rows<T>};
+}
+
+// Bytes. Plain loops: the compiler vectorises sums of small integers well, and they are exact in any order.
+
+void plane(const uint8_t* x, int64_t n, uint64_t* sum, uint64_t* squares) {
+  constexpr int64_t kBlock = 1 << 15;  // 2^15 * 255^2 < 2^32
+  for (int64_t start = 0; start < n; start += kBlock) {
+    const int64_t end = std::min(n, start + kBlock);
+    uint32_t s = 0;
+    uint32_t q = 0;
+    for (int64_t i = start; i < end; ++i) {
+      s += x[i];
+      q += static_cast<uint32_t>(x[i]) * x[i];
+    }
+    *sum += s;
+    *squares += q;
+  }
+}
+
+// A strip is a whole number of registers and of positions, so that every place in it belongs to one channel.
+template <int kChannels>
+int64_t strips(const uint8_t* x, int64_t bytes, uint64_t* sums, uint64_t* squares) {
+  constexpr int kStrip = kChannels * 32;
+  constexpr int kRounds = 256;  // 256 * 255 < 2^16, 256 * 255^2 < 2^32
+  int64_t done = 0;
+  while (bytes - done >= kStrip) {
+    const int64_t rounds = std::min<int64_t>(kRounds, (bytes - done) / kStrip);
+    uint16_t s[kStrip] = {};
+    uint32_t q[kStrip] = {};
+    for (int64_t round = 0; round < rounds; ++round, done += kStrip) {
+      for (int i = 0; i < kStrip; ++i) {
+        const uint16_t value = x[done + i];
+        s[i] = static_cast<uint16_t>(s[i] + value);
+        q[i] += static_cast<uint16_t>(value * value);
+      }
+    }
+    for (int i = 0; i < kStrip; ++i) {
+      sums[i % kChannels] += s[i];
+      squares[i % kChannels] += q[i];
+    }
+  }
+  return done / kChannels;
+}
+
+void interleaved(const uint8_t* x, int64_t n, int64_t channels, uint64_t* sums, uint64_t* squares) {
+  int64_t position = 0;
+  if (channels == 3) {
+    position = strips<3>(x, n * channels, sums, squares);
+  } else if (channels == 4) {
+    position = strips<4>(x, n * channels, sums, squares);
+  }
+  for (; position < n; ++position) {
+    for (int64_t c = 0; c < channels; ++c) {
+      const uint64_t value = x[position * channels + c];
+      sums[c] += value;
+      squares[c] += value * value;
+    }
+  }
+}
+
+// Screening. The left side (rows) is unsigned and broadcast four bytes at a time; the right side (panel) is signed.
+//
+// AVX-512: one instruction multiplies and adds into 32 bits, 8-bit codes fit. AVX2: products of pairs are added in 16 bits
+// and two such sums before they are widened; (2 * 63 + 1) * 63 * 4 = 32,004 < 2^15 is why codes have 7 bits there.
+#if defined(__AVX512VNNI__)
+constexpr int kLevels = 127;
+#else
+constexpr int kLevels = 63;
+#endif
+constexpr int kGroup = kFloats;  // lanes of 32 bits in a register
+#if defined(__AVX512F__)
+constexpr int kGroups = 4;
+#else
+constexpr int kGroups = 2;
+#endif
+constexpr int kRows = 4;
+constexpr int kPanelStep = kGroup * kGroups;
+
+void sketch(const float* unit, const float* centre, int64_t n, float* residual, uint8_t* codes, Sketch* out,
+            int32_t* code_sum) {
+  const int64_t whole = n - n % kFloats;
+  Floats tops = {};
+  Floats biases = {};
+  for (int64_t i = 0; i < whole; i += kFloats) {
+    const Floats u = load<Floats>(unit + i);
+    const Floats c = load<Floats>(centre + i);
+    const Floats r = u - c;
+    const Floats magnitude = r < 0 ? -r : r;
+    tops = magnitude > tops ? magnitude : tops;
+    biases += u * c;
+    store(residual + i, r);
+  }
+  float top = 0;
+  float bias = 0;
+  for (int lane = 0; lane < kFloats; ++lane) {
+    top = std::max(top, tops[lane]);
+    bias += biases[lane];
+  }
+  for (int64_t i = whole; i < n; ++i) {
+    residual[i] = unit[i] - centre[i];
+    top = std::max(top, std::fabs(residual[i]));
+    bias += unit[i] * centre[i];
+  }
+  const float step = top / kLevels;
+  const float inverse = step > 0 && kLevels / top <= std::numeric_limits<float>::max() ? kLevels / top : 0.0f;
+  const int zero = kLevels + 1;
+  // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits of the float.
+  constexpr float kMagic = 12582912.0f;
+  Floats errors = {};
+  Floats lengths = {};
+  Ints sums = {};
+  for (int64_t i = 0; i < whole; i += kFloats) {
+    const Floats r = load<Floats>(residual + i);
+    Floats shifted = r * inverse + kMagic;
+    const Floats rounded = (shifted - kMagic) * step;
+    const Floats error = r - rounded;
+    errors += error * error;
+    lengths += rounded * rounded;
+    Ints code;
+    std::memcpy(&code, &shifted, sizeof(code));
+    code -= static_cast<int32_t>(0x4b400000);
+    sums += code;
+    using Bytes = uint8_t __attribute__((vector_size(kFloats)));
+    store(codes + i, __builtin_convertvector(code + zero, Bytes));
+  }
+  float error = 0;
+  float length = 0;
+  int32_t sum = 0;
+  for (int lane = 0; lane < kFloats; ++lane) {
+    error += errors[lane];
+    length += lengths[lane];
+    sum += sums[lane];
+  }
+  for (int64_t i = whole; i < n; ++i) {
+    const float code = std::nearbyint(residual[i] * inverse);
+    const float rounded = code * step;
+    error += (residual[i] - rounded) * (residual[i] - rounded);
+    length += rounded * rounded;
+    sum += static_cast<int32_t>(code);
+    codes[i] = static_cast<uint8_t>(static_cast<int>(code) + zero);
+  }
+  for (int64_t i = n; i % 4 != 0; ++i) {
+    codes[i] = static_cast<uint8_t>(zero);
+  }
+  *out = {step, std::sqrt(error), std::sqrt(length), bias};
+  *code_sum = sum;
+}
+
+inline Ints multiply_add(const uint8_t* four, const int8_t* panel, Ints sums) {
+#if defined(__AVX512VNNI__)
+  int32_t word;
+  std::memcpy(&word, four, sizeof(word));
+  return reinterpret_cast<Ints>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sums), _mm512_set1_epi32(word),
+                                                    _mm512_loadu_si512(panel)));
+#else
+  for (int lane = 0; lane < kGroup; ++lane) {
+    sums[lane] += four[0] * panel[4 * lane] + four[1] * panel[4 * lane + 1] + four[2] * panel[4 * lane + 2] +
+                  four[3] * panel[4 * lane + 3];
+  }
+  return sums;
+#endif
+}
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+inline __m256i multiply_pairs(const uint8_t* four, __m256i panel) {
+  int32_t word;
+  std::memcpy(&word, four, sizeof(word));
+  return _mm256_maddubs_epi16(_mm256_set1_epi32(word), panel);
+}
+#endif
+
+// sums[r][g]: row r times the lanes of group g.
+template <int kTileRows>
+inline void tile(const uint8_t* codes, int64_t dim4, const int8_t* panel, Ints (&sums)[kRows][kGroups]) {
+  const int64_t group_bytes = dim4 * kGroup;
+  int64_t k = 0;
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  const __m256i ones = _mm256_set1_epi16(1);
+  for (; k + 8 <= dim4; k += 8) {
+    __m256i low[kGroups];
+    __m256i high[kGroups];
+    for (int g = 0; g < kGroups; ++g) {
+      const auto* at = reinterpret_cast<const __m256i*>(panel + g * group_bytes + k * kGroup);
+      low[g] = _mm256_loadu_si256(at);
+      high[g] = _mm256_loadu_si256(at + 1);
+    }
+    for (int r = 0; r < kTileRows; ++r) {
+      for (int g = 0; g < kGroups; ++g) {
+        const __m256i pairs = _mm256_add_epi16(multiply_pairs(codes + r * dim4 + k, low[g]),
+                                               multiply_pairs(codes + r * dim4 + k + 4, high[g]));
+        sums[r][g] += reinterpret_cast<Ints>(_mm256_madd_epi16(pairs, ones));
+      }
+    }
+  }
+#endif
+  for (; k < dim4; k += 4) {
+    for (int r = 0; r < kTileRows; ++r) {
+      for (int g = 0; g < kGroups; ++g) {
+        sums[r][g] = multiply_add(codes + r * dim4 + k, panel + g * group_bytes + k * kGroup, sums[r][g]);
+      }
+    }
+  }
+}
+
+template <int kTileRows>
+int64_t screen_rows(const uint8_t* codes, const Sketch* rows, int64_t first_row, int64_t dim4,
+                    const ScreenPanel& panel, Survivor* out) {
+  int64_t found = 0;
+  for (int64_t lane = 0; lane < panel.lanes; lane += kPanelStep) {
+    Ints sums[kRows][kGroups] = {};
+    tile<kTileRows>(codes, dim4, panel.codes + lane * dim4, sums);
+    for (int r = 0; r < kTileRows; ++r) {
+      const Sketch& row = rows[r];
+      for (int g = 0; g < kGroups; ++g) {
+        const int64_t at = lane + g * kGroup;
+        const Floats inner = __builtin_convertvector(sums[r][g], Floats) - load<Floats>(panel.offset + at);
+        // |x.y - x'.y'| <= |x - x'| |y| + |x'| |y - y'| for the residuals x, y and what their codes stand for.
+        const Floats bound = inner * (load<Floats>(panel.scale + at) * row.scale) +
+                             (load<Floats>(panel.bias + at) + row.bias) + load<Floats>(panel.error + at) * row.length +
+                             load<Floats>(panel.reach + at) * row.error;
+        const Ints below = bound < load<Floats>(panel.threshold + at);  // false for NaN: it survives
+        for (uint32_t kept = lane_bits(~below); kept != 0; kept &= kept - 1) {
+          const int64_t hit = at + __builtin_ctz(kept);
+          if (hit < panel.count) {
+            out[found++] = {static_cast<int32_t>(first_row + r), static_cast<int32_t>(hit)};
+          }
+        }
+      }
+    }
+  }
+  return found;
+}
+
+int64_t screen(const uint8_t* codes, const Sketch* rows, int64_t row_count, int64_t dim4, const ScreenPanel& panel,
+               Survivor* out) {
+  int64_t found = 0;
+  int64_t row = 0;
+  for (; row + kRows <= row_count; row += kRows) {
+    found += screen_rows<kRows>(codes + row * dim4, rows + row, row, dim4, panel, out + found);
+  }
+  for (; row < row_count; ++row) {
+    found += screen_rows<1>(codes + row * dim4, rows + row, row, dim4, panel, out + found);
+  }
+  return found;
+}
+
+}  // namespace
+
+extern const Loops kTable;
+const Loops kTable = {IMGSIM_ISA_NAME,
+                      row_loops<float>(),
+                      row_loops<double>(),
+                      row_loops<imgsim::float16>(),
+                      row_loops<imgsim::bfloat16>(),
+                      {plane, interleaved},
+                      {kLevels, kPanelStep, kGroup, sketch, screen}};
+
+}  // namespace IMGSIM_ISA
+}  // namespace imgsim

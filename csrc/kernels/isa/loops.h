@@ -1,0 +1,117 @@
+// The inner loops, compiled once for each instruction set, and the choice between them at run time.
+//
+// loops.cpp is built several times, with other compiler flags and another value of IMGSIM_ISA; each build fills one
+// table. Everything above this header (shapes, threads, heaps) is compiled once and calls through the table.
+//
+// Accuracy: sums of floating elements are kept in double, in a fixed number of lanes, each by fused multiply-add where the
+// instruction set has it. Two tables may therefore differ in the last bits of a double; one table never differs from itself.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "../types.h"
+
+namespace imgsim {
+
+/// Loops over one row of adjacent elements of type T.
+template <class T>
+struct RowLoops {
+  /// out[i] = x[i]
+  void (*widen)(const T* x, int64_t n, double* out);
+  /// out[i] = float(x[i] * factor)
+  void (*scale)(const T* x, int64_t n, double factor, float* out);
+  /// out[i] = x[i] rounded to T
+  void (*narrow)(const double* x, int64_t n, T* out);
+  double (*sum)(const T* x, int64_t n);
+  /// sum of (x[i] - shift)^2
+  double (*sum_squares)(const T* x, int64_t n, double shift);
+  double (*dot)(const double* x, const T* y, int64_t n);
+  /// dot and the sum of squares of y, the same bits as from the two loops above, in one pass
+  void (*dot_and_squares)(const double* x, const T* y, int64_t n, double* dot, double* squares);
+  /// sums[j] += x[i * stride + j] for i < rows, j < n; i ascending
+  void (*add_rows)(const T* x, int64_t rows, int64_t stride, int64_t n, double* sums);
+};
+
+/// Exact sums over bytes.
+struct ByteLoops {
+  /// *sum += x[i], *squares += x[i]^2
+  void (*plane)(const uint8_t* x, int64_t n, uint64_t* sum, uint64_t* squares);
+  /// The same for `channels` interleaved channels; n counts positions.
+  void (*interleaved)(const uint8_t* x, int64_t n, int64_t channels, uint64_t* sums, uint64_t* squares);
+};
+
+/// What screening knows of a vector besides its codes; see screen.h for the meaning.
+struct Sketch {
+  float scale;   // code step
+  float error;   // upper bound on |residual - scale * codes|
+  float length;  // upper bound on |scale * codes|
+  float bias;    // centre . unit vector; +inf when the vector must never be screened out
+};
+
+/// A panel of vectors laid out as the right-hand side of the screening loop, lanes adjacent. `count` real ones, padded.
+struct ScreenPanel {
+  const int8_t* codes;     // [lanes / L][dim4 / 4][L][4], L the lanes of one register
+  const float* scale;      // [lanes]
+  const float* offset;     // [lanes] code zero of the left side times the sum of the codes
+  const float* error;      // [lanes]
+  const float* reach;      // [lanes] upper bound on |residual|
+  const float* bias;       // [lanes] centre . unit - |centre|^2 + slack; +inf: never screened out
+  const float* threshold;  // [lanes] survivors have an upper bound >= this
+  int64_t count;
+  int64_t lanes;
+};
+
+struct Survivor {
+  int32_t row;
+  int32_t lane;
+};
+
+struct ScreenLoops {
+  int levels;       // codes are in [-levels, levels]; the left side is stored as code + levels + 1 in uint8
+  int64_t lanes;    // panels are padded to a multiple of this
+  int64_t group;    // L of ScreenPanel
+  /// Codes of unit - centre (n floats) into codes[0, n4), n4 = n rounded up to 4 and padded with code zero.
+  /// *code_sum gets the sum of the codes. scratch: n floats.
+  void (*sketch)(const float* unit, const float* centre, int64_t n, float* scratch, uint8_t* codes, Sketch* out,
+                 int32_t* code_sum);
+  /// Writes the (row, lane) pairs whose upper bound reaches the lane's threshold, or is NaN, to out, which has
+  /// room for all; returns how many. dim4: bytes in a row of codes.
+  int64_t (*screen)(const uint8_t* codes, const Sketch* rows, int64_t row_count, int64_t dim4,
+                    const ScreenPanel& panel, Survivor* out);
+};
+
+struct Loops {
+  const char* name;
+  RowLoops<float> float32;
+  RowLoops<double> float64;
+  RowLoops<imgsim::float16> float16;
+  RowLoops<imgsim::bfloat16> bfloat16;
+  ByteLoops bytes;
+  ScreenLoops screening;
+
+  template <class T>
+  const RowLoops<T>& rows() const {
+    if constexpr (std::is_same_v<T, float>) {
+      return float32;
+    } else if constexpr (std::is_same_v<T, double>) {
+      return float64;
+    } else if constexpr (std::is_same_v<T, imgsim::float16>) {
+      return float16;
+    } else {
+      return bfloat16;
+    }
+  }
+};
+
+/// The best table this processor can run; IMGSIM_ISA=plain|avx2|avx512 in the environment asks for a lesser one.
+const Loops& loops();
+
+/// Names of the tables in this build, best first, and whether this processor can run each.
+struct IsaInfo {
+  const char* name;
+  bool usable;
+};
+const IsaInfo* isa_list(int* count);
+
+}  // namespace imgsim

@@ -1,0 +1,170 @@
+// The widest registers of the instruction set being compiled for, through the compiler's own vector types, and loads that
+// widen every element type to double. Included by loops.cpp only.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include "../types.h"
+
+namespace imgsim::IMGSIM_ISA {
+
+#if defined(__AVX512F__)
+constexpr int kBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kBytes = 32;
+#else
+constexpr int kBytes = 16;  // SSE2 and NEON, both part of their 64-bit baselines
+#endif
+
+constexpr int kDoubles = kBytes / 8;
+constexpr int kFloats = kBytes / 4;
+
+using Doubles = double __attribute__((vector_size(kBytes)));
+using Floats = float __attribute__((vector_size(kBytes)));
+using Ints = int32_t __attribute__((vector_size(kBytes)));
+using HalfFloats = float __attribute__((vector_size(kBytes / 2)));
+
+template <class V, class T>
+inline V load(const T* p) {
+  V v;
+  std::memcpy(&v, p, sizeof(V));
+  return v;
+}
+
+template <class V, class T>
+inline void store(T* p, const V& v) {
+  std::memcpy(p, &v, sizeof(V));
+}
+
+inline float bits_to_float(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+inline uint32_t float_to_bits(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+
+// IEEE half precision in integer arithmetic; exact for every value, subnormal and NaN included.
+inline float to_float(float16 x) {
+  const uint32_t sign = static_cast<uint32_t>(x.bits & 0x8000u) << 16;
+  const uint32_t magnitude = x.bits & 0x7fffu;
+  if (magnitude >= 0x7c00u) {
+    return bits_to_float(sign | 0x7f800000u | ((magnitude & 0x3ffu) << 13));
+  }
+  // Shifted into place the exponent is short by 112; a multiplication mends it and normalises subnormals.
+  return bits_to_float(sign | float_to_bits(bits_to_float(magnitude << 13) * 0x1p112f));
+}
+
+inline float to_float(bfloat16 x) { return bits_to_float(static_cast<uint32_t>(x.bits) << 16); }
+
+inline double to_double(float x) { return x; }
+inline double to_double(double x) { return x; }
+inline double to_double(float16 x) { return to_float(x); }
+inline double to_double(bfloat16 x) { return to_float(x); }
+
+inline Doubles load_doubles(const double* p) { return load<Doubles>(p); }
+inline Doubles load_doubles(const float* p) { return __builtin_convertvector(load<HalfFloats>(p), Doubles); }
+
+inline Doubles load_doubles(const bfloat16* p) {
+  using Words = uint16_t __attribute__((vector_size(kBytes / 4)));
+  using Longs = uint32_t __attribute__((vector_size(kBytes / 2)));
+  const Longs bits = __builtin_convertvector(load<Words>(p), Longs) << 16;
+  return __builtin_convertvector(load<HalfFloats>(&bits), Doubles);
+}
+
+inline Doubles load_doubles(const float16* p) {
+#if defined(__AVX512F__)
+  const __m256 wide = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return __builtin_convertvector(reinterpret_cast<HalfFloats>(wide), Doubles);
+#elif defined(__F16C__)
+  const __m128 wide = _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  return __builtin_convertvector(reinterpret_cast<HalfFloats>(wide), Doubles);
+#else
+  Doubles out;
+  for (int lane = 0; lane < kDoubles; ++lane) {
+    out[lane] = to_float(p[lane]);
+  }
+  return out;
+#endif
+}
+
+// Rounding to nearest even, once, straight from double: via float it would round twice.
+inline void from_double(double x, double* out) { *out = x; }
+inline void from_double(double x, float* out) { *out = static_cast<float>(x); }
+
+// Rounds x to a float whose lost bits are remembered in its last one ("round to odd"), so that a second rounding to
+// a type at least two bits shorter gives what a single one would (Boldo and Melquiond 2008).
+inline float round_to_odd(double x) {
+  const float nearest = static_cast<float>(x);
+  const double back = nearest;
+  if (back == x || back != back) {
+    return nearest;
+  }
+  uint32_t bits = float_to_bits(nearest);
+  if ((bits & 1u) == 0) {
+    const bool away = (back < 0 ? -back : back) > (x < 0 ? -x : x);
+    bits += away ? -1u : 1u;
+  }
+  return bits_to_float(bits);
+}
+
+inline void from_double(double x, bfloat16* out) {
+  if (x != x) {
+    out->bits = 0x7fc0u;
+    return;
+  }
+  const uint32_t bits = float_to_bits(round_to_odd(x));
+  out->bits = static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+inline void from_double(double x, float16* out) {
+  const float odd = round_to_odd(x);
+  const uint32_t bits = float_to_bits(odd);
+  const uint32_t sign = (bits >> 16) & 0x8000u;
+  const uint32_t magnitude = bits & 0x7fffffffu;
+  uint32_t half;
+  if (magnitude > 0x7f800000u) {
+    half = 0x7e00u;
+  } else if (magnitude >= 0x47800000u) {  // 2^16 and more
+    half = 0x7c00u;
+  } else if (magnitude < 0x38800000u) {  // below 2^-14: adding 0.5 aligns the subnormal's bits and rounds them
+    half = float_to_bits(bits_to_float(magnitude) + 0.5f) - 0x3f000000u;
+  } else {
+    half = (magnitude + 0xc8000fffu + ((magnitude >> 13) & 1u)) >> 13;
+  }
+  out->bits = static_cast<uint16_t>(sign | half);
+}
+
+// Bit l is set where lane l of a comparison is true (all ones).
+inline uint32_t lane_bits(const Ints& mask) {
+#if defined(__AVX512F__)
+  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
+#elif defined(__AVX2__)
+  return static_cast<uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(mask)));
+#else
+  uint32_t bits = 0;
+  for (int lane = 0; lane < kFloats; ++lane) {
+    bits |= (static_cast<uint32_t>(mask[lane]) & 1u) << lane;
+  }
+  return bits;
+#endif
+}
+
+inline double sum_lanes(const Doubles& v) {
+  double sum = 0;
+  for (int lane = 0; lane < kDoubles; ++lane) {
+    sum += v[lane];
+  }
+  return sum;
+}
+
+}  // namespace imgsim::IMGSIM_ISA

@@ -1,0 +1,82 @@
+// Which pairs of vectors could score above a threshold, found in small integers.
+//
+// A unit vector u is kept as a centre c plus a residual, and the residual as 7- or 8-bit codes times a step. The inner
+// product of two such vectors is a product of small integers, several times cheaper than one of floats, and it errs by no
+// more than |x - x'| |y| + |x'| |y - y'| (x, y residuals, x', y' what their codes stand for), which is known exactly for each
+// vector. A pair whose upper bound stays below the threshold is left out for good; every other pair is scored exactly.
+// So the answer is exact, for any input; only the time depends on how many pairs come close. The centre (the mean of a few
+// rows) makes residuals small for real embeddings, which all point roughly the same way.
+#pragma once
+
+#include <vector>
+
+#include "cosine.h"
+#include "isa/loops.h"
+
+namespace imgsim {
+
+/// Whether screening works for vectors of this many elements: long enough to pay, short enough for 32-bit sums.
+constexpr bool can_screen(int64_t dim) { return dim >= 32 && dim <= 32768; }
+
+/// Exact scores: a query widened once, rows as they are.
+class Scorer {
+ public:
+  Scorer(const Matrix& rows, double eps) : rows_(rows), eps_(eps) {}
+  /// |row i|
+  double norm(int64_t row) const;
+  void widen(int64_t row, double* out) const;
+  /// The score of a widened query of this norm with row i, whose norm is taken in the same pass.
+  double score(const double* query, double query_norm, int64_t row) const;
+
+ private:
+  const Matrix& rows_;
+  double eps_;
+};
+
+/// score = dot / max(norms, eps), rounded to float unless the elements are double. A zero vector scores 0.
+double finish_score(DType dtype, double dot, double norm_a, double norm_b, double eps);
+
+/// A centre for the rows of a matrix: the mean of up to 256 of them, as unit vectors, evenly spread. Any centre is right.
+std::vector<float> choose_centre(const Matrix& rows);
+
+/// Codes of some rows: the left side of screening.
+class SketchedRows {
+ public:
+  SketchedRows(int64_t capacity, int64_t dim);
+  /// Sketches rows [first, first + count) of the matrix into places [at, at + count).
+  void fill(const Matrix& rows, const std::vector<float>& centre, int64_t first, int64_t count, int64_t at = 0);
+
+  const uint8_t* codes(int64_t place) const { return codes_.data() + place * dim4_; }
+  const Sketch* sketches(int64_t place) const { return sketches_.data() + place; }
+  int32_t code_sum(int64_t place) const { return code_sums_[static_cast<size_t>(place)]; }
+  int64_t dim4() const { return dim4_; }
+
+ private:
+  int64_t dim_;
+  int64_t dim4_;
+  std::vector<uint8_t> codes_;
+  std::vector<Sketch> sketches_;
+  std::vector<int32_t> code_sums_;
+};
+
+/// The right side of screening, made from sketched rows; owns what a ScreenPanel points to.
+class Panel {
+ public:
+  Panel(int64_t capacity, int64_t dim4);
+  /// Takes places [first, first + count) of `rows`, all with the same threshold.
+  void fill(const SketchedRows& rows, const std::vector<float>& centre, int64_t first, int64_t count, float threshold);
+  const ScreenPanel& view() const { return view_; }
+  /// The smallest thresholds are for the caller to raise as it learns more.
+  std::vector<float>& thresholds() { return threshold_; }
+
+ private:
+  int64_t dim4_;
+  std::vector<int8_t> codes_;
+  std::vector<float> scale_, offset_, error_, reach_, bias_, threshold_;
+  ScreenPanel view_{};
+};
+
+/// The largest float not above x: as a threshold it keeps all that x keeps.
+float float_not_above(double x);
+
+}  // namespace imgsim

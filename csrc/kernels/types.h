@@ -1,0 +1,55 @@
+// Element types that the kernels accept, and how to get from a run-time tag to a compile-time type.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace imgsim {
+
+// Storage only: arithmetic happens in float or double after a widening load (isa/simd.h).
+struct float16 {
+  uint16_t bits;
+};
+struct bfloat16 {
+  uint16_t bits;
+};
+
+enum class DType { kFloat32, kFloat64, kFloat16, kBFloat16, kUInt8 };
+
+constexpr size_t size_of(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return 4;
+    case DType::kFloat64:
+      return 8;
+    case DType::kFloat16:
+    case DType::kBFloat16:
+      return 2;
+    case DType::kUInt8:
+      return 1;
+  }
+  return 0;
+}
+
+template <class T>
+struct TypeTag {
+  using type = T;
+};
+
+/// Calls fn(TypeTag<T>{}) with the element type that `dtype` names; uint8 is not a floating type and
+/// must be handled by the caller before.
+template <class Fn>
+auto visit_floating(DType dtype, Fn&& fn) {
+  switch (dtype) {
+    case DType::kFloat64:
+      return fn(TypeTag<double>{});
+    case DType::kFloat16:
+      return fn(TypeTag<float16>{});
+    case DType::kBFloat16:
+      return fn(TypeTag<bfloat16>{});
+    default:
+      return fn(TypeTag<float>{});
+  }
+}
+
+}  // namespace imgsim

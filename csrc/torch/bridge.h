@@ -1,0 +1,93 @@
+// What every registration needs to get from PyTorch's stable tensors to the kernels and back.
+#pragma once
+
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/ScalarType.h>
+
+#include <tuple>
+#include <vector>
+
+#include "kernels/check.h"
+#include "kernels/parallel.h"
+#include "kernels/types.h"
+
+namespace imgsim::door {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+/// The threads of PyTorch: as many as torch.get_num_threads() says.
+class TorchExecutor final : public Executor {
+ public:
+  int threads() const override { return static_cast<int>(torch::stable::get_num_threads()); }
+  void parallel_for(int64_t n, int64_t grain, RangeBody body) const override {
+    if (n <= grain) {  // small work: not even the way into PyTorch's pool
+      if (n > 0) {
+        body(0, n);
+      }
+      return;
+    }
+    torch::stable::parallel_for(0, n, grain, body);
+  }
+};
+
+inline Shape shape_of(const Tensor& tensor) { return Shape(tensor.sizes().begin(), tensor.sizes().end()); }
+inline Shape strides_of(const Tensor& tensor) { return Shape(tensor.strides().begin(), tensor.strides().end()); }
+
+/// The kernels' name of a dtype; refuses what is not floating, but for uint8 where `bytes` allows it.
+inline DType dtype_of(const char* op, const Tensor& tensor, bool bytes = false) {
+  switch (tensor.scalar_type()) {
+    case ScalarType::Float:
+      return DType::kFloat32;
+    case ScalarType::Double:
+      return DType::kFloat64;
+    case ScalarType::Half:
+      return DType::kFloat16;
+    case ScalarType::BFloat16:
+      return DType::kBFloat16;
+    case ScalarType::Byte:
+      if (bytes) {
+        return DType::kUInt8;
+      }
+      break;
+    default:
+      break;
+  }
+  check(false, op, ": dtype must be ", bytes ? "uint8, " : "", "float32, float64, float16 or bfloat16 (got ",
+        torch::headeronly::toString(tensor.scalar_type()), ")");
+  return DType::kFloat32;
+}
+
+inline void check_same(const char* op, const Tensor& a, const Tensor& b) {
+  check(a.scalar_type() == b.scalar_type(), op, ": tensors must have one dtype (got ",
+        torch::headeronly::toString(a.scalar_type()), " and ", torch::headeronly::toString(b.scalar_type()), ")");
+}
+
+/// An empty tensor on the device of `like`.
+inline Tensor make(const Tensor& like, const Shape& shape, ScalarType dtype) {
+  return torch::stable::new_empty(like, {shape.data(), shape.size()}, dtype);
+}
+
+inline Tensor make(const Tensor& like, const Shape& shape) { return make(like, shape, like.scalar_type()); }
+
+/// The tensor with its axes in this order, as a view. (torch::stable::permute is younger than the oldest torch we build with.)
+inline Tensor permuted(const Tensor& tensor, const Shape& order) {
+  const torch::headeronly::IntHeaderOnlyArrayRef dims(order.data(), order.size());
+  StableIValue stack[] = {torch::stable::detail::from(tensor), torch::stable::detail::from(dims)};
+  STABLE_TORCH_ERROR_CODE_CHECK(torch_call_dispatcher("aten::permute", "", stack, TORCH_ABI_VERSION));
+  return torch::stable::detail::to<Tensor>(stack[0]);
+}
+
+/// Whether height and width of an (N, C, H, W) tensor are one axis in memory, as in both usual layouts.
+inline bool one_axis_of_positions(const Tensor& images) {
+  return images.size(2) == 1 || images.size(3) == 1 || images.stride(2) == images.size(3) * images.stride(3);
+}
+
+/// The step along that axis. Where width is 1 it is the step from row to row.
+inline int64_t position_stride(const Tensor& images) {
+  return images.size(3) == 1 ? (images.size(2) == 1 ? 1 : images.stride(2)) : images.stride(3);
+}
+
+}  // namespace imgsim::door

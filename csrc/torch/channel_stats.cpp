@@ -1,0 +1,43 @@
+// imgsim::channel_stats
+
+#include "kernels/channel_stats.h"
+
+#include "bridge.h"
+#include "kernels/shapes.h"
+#include "kernels/thread_pool.h"
+
+namespace imgsim::door {
+namespace {
+
+std::tuple<Tensor, Tensor> channel_stats_cpu(const Tensor& images, int64_t num_threads) {
+  const Shape shape = shape_of(images);
+  check_channel_stats(shape, num_threads);
+  const DType dtype = dtype_of("channel_stats", images, true);
+  const Tensor in = one_axis_of_positions(images) ? images : torch::stable::contiguous(images);
+  const Shape strides = strides_of(in);
+  const TorchExecutor all;
+  const std::vector<Moments> moments =
+      channel_moments({dtype, in.const_data_ptr(), shape[0], shape[1], shape[2] * shape[3], strides[0], strides[1],
+                       position_stride(in)},
+                      Limited(all, static_cast<int>(num_threads)));
+  const ScalarType out_dtype = dtype == DType::kFloat64 ? ScalarType::Double : ScalarType::Float;
+  Tensor mean = make(images, {shape[1]}, out_dtype);
+  Tensor std = make(images, {shape[1]}, out_dtype);
+  for (size_t c = 0; c < moments.size(); ++c) {
+    if (out_dtype == ScalarType::Double) {
+      static_cast<double*>(mean.mutable_data_ptr())[c] = moments[c].mean;
+      static_cast<double*>(std.mutable_data_ptr())[c] = moments[c].std();
+    } else {
+      static_cast<float*>(mean.mutable_data_ptr())[c] = static_cast<float>(moments[c].mean);
+      static_cast<float*>(std.mutable_data_ptr())[c] = static_cast<float>(moments[c].std());
+    }
+  }
+  return {mean, std};
+}
+
+}  // namespace
+}  // namespace imgsim::door
+
+STABLE_TORCH_LIBRARY_IMPL(imgsim, CPU, library) {
+  library.impl("channel_stats", TORCH_BOX(&imgsim::door::channel_stats_cpu));
+}

@@ -1,0 +1,46 @@
+// imgsim::multiscale_pool
+
+#include "kernels/multiscale_pool.h"
+
+#include "bridge.h"
+
+namespace imgsim::door {
+namespace {
+
+Tensor multiscale_pool_cpu(std::vector<Tensor> features, int64_t width) {
+  constexpr const char* kOp = "multiscale_pool";
+  check(!features.empty(), kOp, ": there must be at least one feature map (got none)");
+  const DType dtype = dtype_of(kOp, features[0]);
+  check(width >= 1, kOp, ": width must be positive (got ", width, ")");
+  std::vector<FeatureMap> maps;
+  std::vector<Tensor> held;  // copies must outlive the kernel
+  for (const Tensor& feature : features) {
+    const Shape shape = shape_of(feature);
+    check(shape.size() == 4, kOp, ": feature maps must have shape (N, C, H, W) (got ", shape, ")");
+    check_same(kOp, features[0], feature);
+    check(feature.is_cpu(), kOp, ": feature maps must be on one device (got cpu and another)");
+    check(shape[0] == features[0].size(0), kOp, ": feature maps must have one batch size (got ", features[0].size(0),
+          " and ", shape[0], ")");
+    check(shape[1] > 0 && width % shape[1] == 0, kOp, ": width must be a multiple of every map's channels (got width ",
+          width, ", channels ", shape[1], ")");
+    held.push_back(one_axis_of_positions(feature) ? feature : torch::stable::contiguous(feature));
+    const Shape strides = strides_of(held.back());
+    maps.push_back({held.back().const_data_ptr(), shape[1], shape[2] * shape[3], strides[0], strides[1],
+                    position_stride(held.back())});
+    if (maps.back().stride_p != 1 && maps.back().stride_c != 1) {
+      // Neither layout that the kernel knows: a slice along both.
+      held.back() = torch::stable::contiguous(torch::stable::flatten(feature, 2, 3));
+      maps.back() = {held.back().const_data_ptr(), shape[1], shape[2] * shape[3], held.back().stride(0), held.back().stride(1), 1};
+    }
+  }
+  Tensor out = make(features[0], {features[0].size(0), width});
+  multiscale_pool(dtype, maps, out.mutable_data_ptr(), features[0].size(0), width, TorchExecutor());
+  return out;
+}
+
+}  // namespace
+}  // namespace imgsim::door
+
+STABLE_TORCH_LIBRARY_IMPL(imgsim, CPU, library) {
+  library.impl("multiscale_pool", TORCH_BOX(&imgsim::door::multiscale_pool_cpu));
+}

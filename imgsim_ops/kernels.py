@@ -1,0 +1,219 @@
+"""The operators over NumPy arrays: the same native loops as ``imgsim_ops.ops``, without PyTorch.
+
+Arrays are float32, float64 or float16 (pictures also uint8). Every call releases the interpreter lock while it
+works and uses all processors the process may use, unless told otherwise; the answer has the same bits for any
+number of threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from imgsim_ops.lib import _kernels
+
+__all__ = [
+    "ChannelMoments",
+    "build_info",
+    "channel_moments",
+    "channel_stats",
+    "cosine_pairs",
+    "cosine_similarity",
+    "cosine_topk",
+    "resize_crop",
+]
+
+
+def _vectors_last(operator: str, x1: np.ndarray, x2: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both arrays broadcast to one rank with `axis` last and adjacent there."""
+    ndim = max(x1.ndim, x2.ndim)
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"{operator}: axis must be in [{-ndim}, {ndim - 1}] (got {axis})")
+    from_end = axis - ndim if axis >= 0 else axis
+    length = max(array.shape[from_end] if array.ndim >= -from_end else 1 for array in (x1, x2))
+    prepared = []
+    for array in (x1, x2):
+        array = array.reshape((1,) * (ndim - array.ndim) + array.shape)
+        array = np.moveaxis(array, from_end, -1)
+        if array.shape[-1] == 1 and length != 1:
+            array = np.broadcast_to(array, (*array.shape[:-1], length))
+        if array.shape[-1] != length:
+            raise ValueError(f"{operator}: shapes must broadcast (got {list(x1.shape)} and {list(x2.shape)})")
+        adjacent = array.shape[-1] <= 1 or array.strides[-1] == array.itemsize
+        whole = all(stride % array.itemsize == 0 for stride in array.strides)
+        prepared.append(array if adjacent and whole and array.flags.aligned else np.ascontiguousarray(array))
+    return prepared[0], prepared[1]
+
+
+def cosine_similarity(x1: np.ndarray, x2: np.ndarray, axis: int = -1, eps: float = 1e-8) -> np.ndarray:
+    """Cosine similarity of vectors along an axis, with broadcasting.
+
+    Args:
+        x1: Array of vectors.
+        x2: Array of vectors of the same dtype, of a shape that broadcasts with that of `x1`.
+        axis: The vectors' axis in the broadcast shape.
+        eps: The smallest product of norms to divide by; a zero vector scores 0.
+
+    Returns:
+        x1·x2 / max(‖x1‖·‖x2‖, eps), in the inputs' dtype, accumulated in float64, of the broadcast shape
+        without `axis`.
+
+    Raises:
+        ValueError: The dtypes differ or are not floating, the shapes do not broadcast, or `axis` or `eps` is out
+            of range.
+    """
+    x1, x2 = np.asarray(x1), np.asarray(x2)
+    if x1.dtype != x2.dtype:
+        raise ValueError(f"cosine_similarity: arrays must have one dtype (got {x1.dtype} and {x2.dtype})")
+    return _kernels.cosine_similarity(*_vectors_last("cosine_similarity", x1, x2, axis), eps)
+
+
+def cosine_topk(queries: np.ndarray, gallery: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k most similar rows of a gallery for each query; exact, without a (Q, N) matrix.
+
+    Args:
+        queries: (Q, D) array.
+        gallery: (N, D) array of the same dtype; a memory-mapped one is scanned in place.
+        k: How many rows to return for each query, at most N.
+
+    Returns:
+        Scores (Q, k), float64 for float64 input and float32 otherwise, best first, and row indices (Q, k) int64. Ties
+        go to the lower index; NaN ranks last.
+
+    Raises:
+        ValueError: Not two matrices with one dtype and equally long rows, or `k` is out of range.
+    """
+    queries, gallery = np.ascontiguousarray(queries), np.ascontiguousarray(gallery)
+    if queries.dtype != gallery.dtype:
+        raise ValueError(f"cosine_topk: arrays must have one dtype (got {queries.dtype} and {gallery.dtype})")
+    return _kernels.cosine_topk(queries, gallery, k)
+
+
+def cosine_pairs(vectors: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All pairs of rows at or above a similarity; memory grows with the answer, not with N².
+
+    Args:
+        vectors: (N, D) array.
+        threshold: The least score of a pair.
+
+    Returns:
+        rows (P,) int64, cols (P,) int64 with rows < cols, and scores (P,), ordered by row, then column.
+
+    Raises:
+        ValueError: `vectors` is no matrix of floating numbers, or `threshold` is NaN.
+    """
+    return _kernels.cosine_pairs(np.ascontiguousarray(vectors), threshold)
+
+
+@dataclass(frozen=True)
+class ChannelMoments:
+    """How many values each channel had, their mean, and their sum of squared deviations from it.
+
+    Attributes:
+        count: Values per channel.
+        mean: (C,) float64.
+        m2: (C,) float64.
+    """
+
+    count: int
+    mean: np.ndarray
+    m2: np.ndarray
+
+    @property
+    def std(self) -> np.ndarray:
+        """Population standard deviation, (C,) float64."""
+        return np.sqrt(self.m2 / self.count)
+
+    def merge(self, other: ChannelMoments) -> ChannelMoments:
+        """The moments of both sets of values together.
+
+        For reproducible bits merge in a fixed order. Source: Chan, Golub and LeVeque, "Updating formulae and a
+        pairwise algorithm for computing sample variances" (1979).
+
+        Raises:
+            ValueError: The numbers of channels differ.
+        """
+        if self.mean.shape != other.mean.shape:
+            raise ValueError(
+                f"merge: both must have the same channels (got {self.mean.size} and {other.mean.size})"
+            )
+        count = self.count + other.count
+        delta = other.mean - self.mean
+        mean = self.mean + delta * (other.count / count)
+        m2 = self.m2 + other.m2 + delta * delta * (self.count * other.count / count)
+        return ChannelMoments(count, mean, m2)
+
+
+def _moments(images: np.ndarray, num_threads: int) -> ChannelMoments:
+    one_axis = images.ndim != 4 or 1 in images.shape[2:] or images.strides[2] == images.shape[3] * images.strides[3]
+    whole = all(stride % images.itemsize == 0 for stride in images.strides) and images.flags.aligned
+    images = images if one_axis and whole else np.ascontiguousarray(images)
+    return ChannelMoments(*_kernels.channel_moments(images, num_threads))
+
+
+def channel_moments(pixels: np.ndarray, num_threads: int = 1) -> ChannelMoments:
+    """The moments of one picture's channels; exact for uint8.
+
+    Args:
+        pixels: (H, W, C) array, uint8 or floating.
+        num_threads: How many threads to use; 0 means all.
+
+    Raises:
+        ValueError: Not three axes, no pixels, or another dtype.
+    """
+    pixels = np.asarray(pixels)
+    if pixels.ndim != 3:
+        raise ValueError(f"channel_moments: pixels must have shape (H, W, C) (got {list(pixels.shape)})")
+    return _moments(pixels.transpose(2, 0, 1)[np.newaxis], num_threads)
+
+
+def channel_stats(images: np.ndarray, num_threads: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and population standard deviation of each channel.
+
+    Args:
+        images: (N, C, H, W) array, uint8 or floating.
+        num_threads: How many threads to use; 0 means all.
+
+    Returns:
+        mean (C,) and std (C,), float64 for float64 input and float32 otherwise, in the units of `images`.
+
+    Raises:
+        ValueError: Not four axes, no pixels, another dtype, or a negative number of threads.
+    """
+    images = np.asarray(images)
+    moments = _moments(images, num_threads)
+    dtype = np.float64 if images.dtype == np.float64 else np.float32
+    return moments.mean.astype(dtype), moments.std.astype(dtype)
+
+
+def resize_crop(pixels: np.ndarray, resize: int = 256, crop: int = 224) -> np.ndarray:
+    """A picture's way into the model: shorter side to `resize`, then the centre `crop` x `crop`.
+
+    Antialiased bilinear with Pillow's arithmetic: the bits are those of ``Image.resize(..., BILINEAR)`` followed by a
+    centre crop, as torchvision's ``Resize`` and ``CenterCrop`` do them, but only the crop is computed.
+
+    Args:
+        pixels: (H, W, 3) uint8 array, H and W at least 1.
+        resize: Shorter side after resizing, in pixels.
+        crop: Side of the crop, in pixels, at most `resize`.
+
+    Returns:
+        (crop, crop, 3) uint8 array.
+
+    Raises:
+        ValueError: Another shape or dtype, or sizes out of range.
+    """
+    pixels = np.asarray(pixels)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ValueError(
+            f"resize_crop: pixels must be uint8 of shape (H, W, 3) (got {pixels.dtype} {list(pixels.shape)})"
+        )
+    if pixels.strides[1:] != (3, 1) or pixels.strides[0] < 0:
+        pixels = np.ascontiguousarray(pixels)
+    return _kernels.resize_crop(pixels, resize, crop)
+
+
+def build_info() -> dict:
+    """Facts about the native build: compiler, instruction sets built, usable and in use, CUDA, threads."""
+    return _kernels.build_info()
