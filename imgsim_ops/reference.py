@@ -1,10 +1,11 @@
-"""The operators in plain PyTorch, written to be read: the oracle of the tests and the baseline of the timings.
+"""The operators in plain PyTorch, written to be read: the oracle of the tests, the baseline of the timings.
 
 Each function has the signature of its namesake in ``imgsim_ops.ops``. They compute in float64 and round once,
 to the type that the native operator returns, so a difference is the native operator's rounding. None of them
 checks its arguments: what an operator refuses is tested where it is refused.
 
-``multiscale_embedding`` is the exception: float32 throughout, as a PyTorch user would write the whole extractor.
+``multiscale_embedding`` is the exception: float32 throughout, as a PyTorch user would write the whole
+extractor.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def repeat_interleave(x: torch.Tensor, repeats: int, dim: int = -1) -> torch.Ten
 
 
 def reduce_mean(x: torch.Tensor, dim: Sequence[int] = (), keepdim: bool = False) -> torch.Tensor:
-    """The mean over ``dim``, over all dims where it is empty, in the type of ``x``; see ``ops.reduce_mean``."""
+    """The mean over ``dim``, over all dims where it is empty, typed as ``x``; see ``ops.reduce_mean``."""
     dims = [int(d) for d in dim] or list(range(x.dim()))
     if not dims:  # A 0-d tensor is its own mean.
         return x.clone()
@@ -35,7 +36,7 @@ def reduce_mean(x: torch.Tensor, dim: Sequence[int] = (), keepdim: bool = False)
 
 
 def channel_stats(images: torch.Tensor, num_threads: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and population standard deviation of each channel of (N, C, H, W) images; see ``ops.channel_stats``.
+    """Mean and population std of each channel of (N, C, H, W) images; see ``ops.channel_stats``.
 
     Returns:
         Two (C,) tensors, float64 for float64 images, else float32.
@@ -47,7 +48,9 @@ def channel_stats(images: torch.Tensor, num_threads: int = 0) -> tuple[torch.Ten
 
 
 def multiscale_pool(features: Sequence[torch.Tensor], width: int) -> torch.Tensor:
-    """Average-pools each (N, C_i, H_i, W_i) map, repeats to ``width``, means over maps; see ``ops.multiscale_pool``.
+    """Average-pools each (N, C_i, H_i, W_i) map, repeats to ``width``, takes the mean over maps.
+
+    See ``ops.multiscale_pool``.
 
     Returns:
         (N, width), of the type of the maps.
@@ -68,9 +71,10 @@ def cosine_similarity(
 
 
 def cosine_topk(queries: torch.Tensor, gallery: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The ``k`` most similar rows of (N, D) ``gallery`` for each row of (Q, D) ``queries``; see ``ops.cosine_topk``.
+    """The ``k`` most similar rows of (N, D) ``gallery`` for each row of (Q, D) ``queries``.
 
-    Ranks the rounded scores, ties by lower index and NaN last. Holds all Q x N scores.
+    See ``ops.cosine_topk``. Ranks the rounded scores, ties by lower index and NaN last. Holds all Q x N
+    scores.
 
     Returns:
         Scores (Q, k), float64 for float64 input, else float32; indices (Q, k), int64.
@@ -82,9 +86,7 @@ def cosine_topk(queries: torch.Tensor, gallery: torch.Tensor, k: int) -> tuple[t
     return scores.gather(1, indices), indices
 
 
-def cosine_pairs(
-    vectors: torch.Tensor, threshold: float
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def cosine_pairs(vectors: torch.Tensor, threshold: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """All pairs i < j of rows of (N, D) ``vectors`` with a score >= ``threshold``; see ``ops.cosine_pairs``.
 
     The rounded score is compared; a NaN score is in no pair. Holds all N x N scores.
@@ -119,7 +121,8 @@ def multiscale_embedding(backbone: Backbone, pixels: torch.Tensor) -> torch.Tens
     images = pixels.permute(0, 3, 1, 2).float() / 255
     taps = backbone((images - mean) / std)
     pooled = [F.adaptive_avg_pool2d(tap, 1).flatten(1) for tap in taps]
-    widened = [torch.repeat_interleave(vector, backbone.dimension // vector.shape[1], dim=1) for vector in pooled]
+    width = backbone.dimension
+    widened = [torch.repeat_interleave(vector, width // vector.shape[1], dim=1) for vector in pooled]
     return torch.stack(widened).mean(dim=0)
 
 

