@@ -113,7 +113,7 @@ def channel_statistics(
 
 
 def available_threads() -> int:
-    """How many processors this process may use; fewer than the machine has under taskset or in a container."""
+    """How many processors this process may use, which under taskset or in a container are not all."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

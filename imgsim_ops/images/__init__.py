@@ -1,0 +1,1 @@
+"""Files to pixels: which files are meant, what is in them, and the reason why not."""

@@ -1,0 +1,34 @@
+"""The list of reasons why a file cannot be read as a picture."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Reason(Enum):
+    """A reason code, with the sentence that explains it.
+
+    ``ImageError.code``, the lists of skipped files and ``--json`` carry ``Reason.code``. Codes are part
+    of the
+    interface: new ones may be added, none changes its meaning.
+    """
+
+    MISSING = "missing", "there must be a file of this name"
+    BROKEN_LINK = "broken_link", "a link must lead to a file, not nowhere or round in a circle"
+    UNREADABLE = "unreadable", "the file must be readable: its permissions or its disk refuse"
+    FOLDER = "folder", "a picture is a file, and this is a folder"
+    SPECIAL = "special", "a picture is a regular file, not a pipe, a socket or a device"
+    EMPTY = "empty", "the file must not have zero bytes"
+    NOT_A_PICTURE = (
+        "not_a_picture",
+        "the content must be JPEG, PNG, WebP, GIF, BMP or TIFF, whatever the name says",
+    )
+    TRUNCATED = "truncated", "the file must be whole, and this one ends early"
+    DAMAGED = "damaged", "the content must be sound, and the decoder refuses it"
+    UNSUPPORTED = "unsupported", "the pixels must be of a kind that has an agreed look as 8-bit RGB"
+    TOO_LARGE = "too_large", "the picture must not have more pixels than the limit"
+    OUT_OF_MEMORY = "out_of_memory", "there must be enough memory to decode the picture"
+
+    def __init__(self, code: str, sentence: str):
+        self.code = code
+        self.sentence = sentence

@@ -1,0 +1,113 @@
+"""Which files are meant by the paths, folders and globs that a user gives."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from imgsim_ops.errors import ImageError
+from imgsim_ops.images.names import printable
+from imgsim_ops.images.opening import HEAD_SIZE, open_regular, picture_format
+from imgsim_ops.images.reasons import Reason
+
+# A file of such a name claims to be a picture, so that it is reported when it is none. The names decide
+# nothing else.
+_JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
+_PICTURE_SUFFIXES = (*_JPEG_SUFFIXES, ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff")
+
+
+def scan(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+    """Yields the files that a user means, in an order that depends on names only.
+
+    A file is yielded as it is given, whatever it is. A folder is searched with all folders in it, names
+    sorted by code point, its files before the folders in it; hidden names (with a leading dot) are passed
+    over. In a folder a file counts when its name claims a picture or its content is one, so that notes
+    and sidecar files are not in the way; links that lead nowhere count too. A path that does not exist
+    and holds ``*``, ``?`` or ``[`` is a glob (``**`` for any depth). Every folder is entered once,
+    however many links lead to it, and a file that several of the paths mean is yielded once.
+
+    Args:
+        paths: Files, folders and globs.
+
+    Yields:
+        Paths of files. They may turn out not to be pictures: `decode` says why.
+
+    Raises:
+        ImageError: with the code ``missing`` when a path or a glob means nothing, before anything is
+            yielded; with ``unreadable`` when a folder that was named cannot be listed.
+    """
+    roots = [root for path in paths for root in _named(path)]
+    seen: set[str] | None = set() if len(roots) > 1 else None
+    entered: set[tuple[int, int]] = set()
+    for root in roots:
+        for file in _search(root, entered) if os.path.isdir(root) else (root,):
+            if seen is not None:
+                if file in seen:
+                    continue
+                seen.add(file)
+            yield Path(file)
+
+
+def _named(path: str | os.PathLike[str]) -> list[str]:
+    given = os.fspath(path)
+    text = str(Path(given)) if given else given  # "./a//b/" is "a/b", but nothing is not the current folder
+    try:
+        os.lstat(text)
+        return [text]
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL character in the name
+        found = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) and "\0" not in text else []
+    except OSError:
+        return [text]  # it may be there, and `decode` says what is wrong with it
+    if not found:
+        rule = "a glob must match something" if glob.has_magic(text) else "a path must exist"
+        raise ImageError(Reason.MISSING.code, f"scan: {rule} (got {printable(given) or repr(given)})")
+    return found
+
+
+def _search(root: str, entered: set[tuple[int, int]]) -> Iterator[str]:
+    pending = [root]
+    while pending:
+        folder = pending.pop()
+        try:
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in entered:
+                continue
+            entered.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as entries:
+                visible = sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+        except OSError as error:
+            if folder == root:
+                got = f"{printable(folder)}: {error.strerror}"
+                raise ImageError(
+                    Reason.UNREADABLE.code, f"scan: a folder must be readable (got {got})"
+                ) from error
+            yield folder  # `decode` gives it its reason, so that nothing is left out without a word
+            continue
+        inner = []
+        for entry in visible:
+            if _is_folder(entry):
+                inner.append(entry.path)
+            elif _counts(entry.path):
+                yield entry.path
+        pending.extend(reversed(inner))
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle
+        return False
+
+
+def _counts(path: str) -> bool:
+    if path.lower().endswith(_PICTURE_SUFFIXES):
+        return True
+    try:
+        with open_regular(path) as file:
+            return picture_format(file.read(HEAD_SIZE)) is not None
+    except ImageError as error:
+        return error.code in (Reason.BROKEN_LINK.code, Reason.UNREADABLE.code)
+    except OSError:  # the disk fails while reading: `decode` will meet the same and report it
+        return True

@@ -1,0 +1,117 @@
+"""``resize_crop`` gives Pillow's bits."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from imgsim_ops import kernels
+from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION, RESIZE, load_pixels
+
+SIZES = [  # height, width
+    *[(1, 1), (1, 2), (2, 1), (3, 3), (33, 17), (17, 33), (7, 300), (300, 7), (97, 31)],
+    *[(256, 256), (255, 255), (257, 257), (256, 300), (300, 256), (224, 224), (100, 223), (223, 225)],
+    *[(375, 500), (500, 375), (481, 321), (1000, 999), (2048, 64)],
+]
+
+
+def with_pillow(pixels, resize=RESIZE, crop=CROP, axis_by_axis=True):
+    """Preprocessing version 1 as its definition reads, by Pillow.
+
+    The definition is columns before rows, which every Pillow did until 12. From 13 on, one call makes
+    rows first where a tall picture shrinks (Pillow's pull request 9549), which moves the rounding between
+    the passes. A call for each axis gives the same bits in every version.
+    """
+    height, width = pixels.shape[:2]
+    longer = int(resize * max(height, width) / min(height, width))
+    size = (resize, longer) if width <= height else (longer, resize)
+    left, top = round((size[0] - crop) / 2), round((size[1] - crop) / 2)
+    picture = Image.fromarray(pixels)
+    if axis_by_axis:
+        picture = picture.resize((size[0], height), Image.Resampling.BILINEAR)
+    resized = picture.resize(size, Image.Resampling.BILINEAR)
+    return np.array(resized.crop((left, top, left + crop, top + crop)))
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_bits_are_pillows(height, width):
+    pixels = noise(height, width)
+    np.testing.assert_array_equal(kernels.resize_crop(pixels), with_pillow(pixels))
+    hard = (pixels > 127).astype(np.uint8) * 255
+    np.testing.assert_array_equal(kernels.resize_crop(hard), with_pillow(hard))
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(375, 500), (500, 375), (640, 480), (1080, 1920), (600, 600), (300, 100)]
+)
+def test_one_call_of_pillow_gives_the_same_bits_for_photographs(height, width):
+    pixels = noise(height, width)
+    np.testing.assert_array_equal(kernels.resize_crop(pixels), with_pillow(pixels, axis_by_axis=False))
+
+
+def test_one_call_of_pillow_is_close_for_tall_pictures():
+    pixels = noise(2000, 400)
+    difference = kernels.resize_crop(pixels).astype(int) - with_pillow(pixels, axis_by_axis=False)
+    # Either order rounds twice, by half a level each, so that two results can be a level or so apart.
+    assert np.abs(difference).max() <= 2
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 700), st.integers(1, 700), st.integers(0, 2**32 - 1))
+def test_bits_are_pillows_at_any_size(height, width, seed):
+    height = max(height, width // 30)  # Pillow makes the whole picture, which at extreme sizes is gigabytes
+    width = max(width, height // 30)
+    pixels = noise(height, width, seed)
+    np.testing.assert_array_equal(kernels.resize_crop(pixels), with_pillow(pixels))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 300), st.integers(1, 300))
+def test_bits_are_pillows_for_other_targets(height, width, resize, crop):
+    crop = min(crop, resize)
+    pixels = noise(height, width)
+    np.testing.assert_array_equal(
+        kernels.resize_crop(pixels, resize, crop), with_pillow(pixels, resize, crop)
+    )
+
+
+@pytest.mark.parametrize("long", [5000, 30000])
+def test_extreme_sizes(long):
+    # All columns are alike after the first pass, or all rows: one is enough, where the whole would take
+    # gigabytes.
+    pixels = noise(1, long)
+    longer = RESIZE * long
+    wide = Image.fromarray(pixels).resize((longer, 1), Image.Resampling.BILINEAR)
+    left = round((longer - CROP) / 2)
+    expected = np.broadcast_to(np.array(wide.crop((left, 0, left + CROP, 1))), (CROP, CROP, 3))
+    np.testing.assert_array_equal(kernels.resize_crop(pixels), expected)
+    tall = kernels.resize_crop(np.ascontiguousarray(pixels.transpose(1, 0, 2)))
+    column = Image.fromarray(pixels.transpose(1, 0, 2).copy()).resize((1, longer), Image.Resampling.BILINEAR)
+    expected = np.broadcast_to(np.array(column.crop((0, left, 1, left + CROP))), (CROP, CROP, 3))
+    np.testing.assert_array_equal(tall, expected)
+
+
+def test_rows_may_be_apart():
+    pixels = noise(400, 500)
+    np.testing.assert_array_equal(
+        kernels.resize_crop(pixels[50:, 100:]), with_pillow(pixels[50:, 100:].copy())
+    )
+    np.testing.assert_array_equal(
+        kernels.resize_crop(pixels[::-1, ::2]), with_pillow(pixels[::-1, ::2].copy())
+    )
+
+
+def test_load_pixels(tmp_path):
+    path = tmp_path / "picture"
+    pixels = noise(300, 451)
+    Image.fromarray(pixels).save(path, "PNG")
+    loaded = load_pixels(path)
+    assert loaded.shape == (224, 224, 3)
+    assert loaded.dtype == np.uint8
+    np.testing.assert_array_equal(loaded, with_pillow(pixels))
+    assert PREPROCESSING_VERSION == 1

@@ -1,0 +1,137 @@
+"""Which files a user means."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from imgsim_ops.errors import ImageError
+from imgsim_ops.images.scan import scan
+
+PICTURE = b"\xff\xd8\xff\xe0 the beginning of a JPEG, and that is all that scan looks at"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(*names, content=PICTURE):
+    for name in names:
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def found(*paths):
+    return [str(path) for path in scan(paths)]
+
+
+def test_folders_are_searched_in_a_fixed_order(folder):
+    write("p/b.jpg", "p/a.jpg", "p/B.jpg", "p/z/c.jpg", "p/m/x/c.jpg", "p/m/d.jpg")
+    expected = ["p/B.jpg", "p/a.jpg", "p/b.jpg", "p/m/d.jpg", "p/m/x/c.jpg", "p/z/c.jpg"]
+    assert found("p") == expected
+    assert found(Path("./p/")) == expected
+
+
+def test_files_are_yielded_as_given_and_once(folder):
+    write("p/a.jpg", "p/b.txt", "p/.hidden.jpg")
+    assert found("p/b.txt", "p/.hidden.jpg", "p", "p/a.jpg", "./p", "p/b.txt") == [
+        "p/b.txt",
+        "p/.hidden.jpg",
+        "p/a.jpg",
+    ]
+
+
+def test_hidden_names_are_passed_over(folder):
+    write("p/.a.jpg", "p/.thumbnails/a.jpg", "p/a.jpg")
+    assert found("p") == ["p/a.jpg"]
+
+
+def test_in_a_folder_a_picture_is_told_by_name_or_content(folder):
+    write("p/picture", "p/picture.dat")
+    write("p/notes.txt", "p/text.JPG", content=b"words")
+    write("p/empty.png", "p/empty", content=b"")
+    Path("p/nowhere").symlink_to("missing")
+    Path("p/circle").symlink_to("circle")
+    os.mkfifo("p/fifo")
+    os.mkfifo("p/fifo.jpg")
+    assert found("p") == [
+        f"p/{name}"
+        for name in ("circle", "empty.png", "fifo.jpg", "nowhere", "picture", "picture.dat", "text.JPG")
+    ]
+
+
+def test_folder_named_like_a_picture_is_searched(folder):
+    write("p/x.jpg/a.jpg")
+    assert found("p") == ["p/x.jpg/a.jpg"]
+
+
+def test_links_to_folders_are_followed_once(folder):
+    write("p/real/a.jpg", "outside/b.jpg")
+    Path("p/real/up").symlink_to(folder / "p")
+    Path("p/twin").symlink_to("real")
+    Path("p/zone").symlink_to(folder / "outside")
+    assert found("p") == ["p/real/a.jpg", "p/zone/b.jpg"]
+    assert found("p/zone", "outside") == ["p/zone/b.jpg"]
+
+
+def test_very_deep_folders(folder):
+    deep = "d/" * 1200
+    for _ in range(1200):
+        os.mkdir("d")
+        os.chdir("d")
+    Path("a.jpg").write_bytes(PICTURE)
+    os.chdir(folder)
+    assert found("d") == [f"{deep}a.jpg"]
+
+
+def test_globs(folder):
+    write("p/a.jpg", "p/b.png", "p/q/c.jpg", "p/[x].jpg")
+    assert found("p/*.jpg") == ["p/[x].jpg", "p/a.jpg"]
+    assert found("p/**/*.jpg") == ["p/[x].jpg", "p/a.jpg", "p/q/c.jpg"]
+    assert found("p/[x].jpg") == ["p/[x].jpg"]  # there is a file of that very name
+    assert found("*") == ["p/[x].jpg", "p/a.jpg", "p/b.png", "p/q/c.jpg"]
+
+
+def test_names_that_are_hard_to_write(folder):
+    names = ["-dash.jpg", "new\nline.jpg", os.fsdecode(b"\xff.jpg")]
+    write(*(f"p/{name}" for name in names))
+    assert found("p") == [f"p/{name}" for name in names]
+    os.chdir("p")
+    assert found("-dash.jpg") == ["-dash.jpg"]
+
+
+@pytest.mark.parametrize("path", ["missing.jpg", "missing/*.jpg", "", "a\0b", "a.jpg/inside"])
+def test_what_means_nothing_is_an_error_before_anything_is_yielded(folder, path):
+    write("a.jpg")
+    with pytest.raises(ImageError, match=r"scan: .* must .*\(got ") as caught:
+        next(scan(["a.jpg", path]))
+    assert caught.value.code == "missing"
+    assert str(caught.value).isprintable()
+
+
+def test_unreadable_folders(folder):
+    write("p/a.jpg", "p/closed/b.jpg")
+    for path in (folder.parent, folder):
+        path.chmod(0o755)
+    Path("p/closed").chmod(0)
+    superuser = os.geteuid() == 0  # who may read everything
+    if superuser:
+        os.seteuid(65534)
+    try:
+        assert found("p") == ["p/a.jpg", "p/closed"]
+        with pytest.raises(ImageError, match="folder must be readable") as caught:
+            found("p/closed")
+        assert caught.value.code == "unreadable"
+    finally:
+        if superuser:
+            os.seteuid(0)
+        Path("p/closed").chmod(0o700)
+
+
+def test_nothing_to_find(folder):
+    Path("p").mkdir()
+    assert found("p") == []
+    assert found() == []
