@@ -119,7 +119,7 @@ class Best {
 
 constexpr int64_t kPanelQueries = 256;
 constexpr int64_t kBlockRows = 128;
-constexpr int64_t kSubBlock = 16;  // rows screened before the thresholds are raised again
+constexpr int64_t kSubBlock = 32;  // rows screened before the thresholds are raised again
 
 // Up to this many queries the scan is bound by memory, and scoring everything exactly costs nothing more.
 constexpr int64_t kDirectQueries = 4;

@@ -9,28 +9,14 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// Norms outside this range make the unit vector, or the role of eps, delicate: such vectors are always scored exactly.
-constexpr double kSmallestNorm = 1e-4;  // the product of two stays at or above eps
-constexpr double kLargestNorm = 1e150;
-
 template <class T>
 const T* row_of(const Matrix& rows, int64_t row) {
   return static_cast<const T*>(rows.data) + row * rows.dim;
 }
 
-// Writes row / |row| and returns true, or returns false when the row must be scored exactly.
-bool unit_vector(const Matrix& rows, int64_t row, float* out) {
-  return visit_floating(rows.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const RowLoops<T>& loop = loops().rows<T>();
-    const T* x = row_of<T>(rows, row);
-    const double norm = std::sqrt(loop.sum_squares(x, rows.dim, 0.0));
-    if (!(norm >= kSmallestNorm && norm <= kLargestNorm)) {
-      return false;
-    }
-    loop.scale(x, rows.dim, 1.0 / norm, out);
-    return true;
-  });
+float squares_of(const std::vector<float>& centre) {
+  return static_cast<float>(
+      loops().float32.sum_squares(centre.data(), static_cast<int64_t>(centre.size()), 0.0));
 }
 
 // What single-precision arithmetic on unit vectors of this length can add to a bound: a sum of n products errs by less
@@ -72,55 +58,57 @@ double finish_score(DType dtype, double dot, double norm_a, double norm_b, doubl
 
 std::vector<float> choose_centre(const Matrix& rows) {
   constexpr int64_t kSample = 256;
-  std::vector<float> unit(static_cast<size_t>(rows.dim));
+  std::vector<double> unit(static_cast<size_t>(rows.dim));
   std::vector<double> sum(static_cast<size_t>(rows.dim));
+  std::vector<float> centre(static_cast<size_t>(rows.dim));
+  const Scorer scorer(rows, kCosineEps);
   const int64_t step = std::max<int64_t>(1, rows.rows / kSample);
-  int64_t taken = 0;
+  double taken = 0;
   for (int64_t row = 0; row < rows.rows && taken < kSample; row += step) {
-    if (unit_vector(rows, row, unit.data())) {
-      loops().float32.add_rows(unit.data(), 1, 0, rows.dim, sum.data());
+    const double norm = scorer.norm(row);
+    if (norm > 0 && std::isfinite(norm)) {
+      scorer.widen(row, unit.data());
+      for (size_t i = 0; i < sum.size(); ++i) {
+        sum[i] += unit[i] / norm;
+      }
       ++taken;
     }
   }
-  if (taken > 0) {
-    loops().float64.scale(sum.data(), rows.dim, 1.0 / static_cast<double>(taken), unit.data());
-  } else {
-    std::fill(unit.begin(), unit.end(), 0.0f);
-  }
-  return unit;
+  loops().float64.scale(sum.data(), rows.dim, taken > 0 ? 1.0 / taken : 0.0, centre.data());
+  return centre;
 }
 
 SketchedRows::SketchedRows(int64_t capacity, int64_t dim)
     : dim_(dim),
       dim4_((dim + 3) / 4 * 4),
       codes_(static_cast<size_t>(capacity * dim4_)),
-      sketches_(static_cast<size_t>(capacity)),
-      code_sums_(static_cast<size_t>(capacity)) {}
+      sketches_(static_cast<size_t>(capacity)) {}
 
 void SketchedRows::fill(const Matrix& rows, const std::vector<float>& centre, int64_t first, int64_t count,
                         int64_t at) {
-  const ScreenLoops& loop = loops().screening;
-  std::vector<float> unit(static_cast<size_t>(dim_));
   std::vector<float> scratch(static_cast<size_t>(dim_));
-  for (int64_t i = 0; i < count; ++i) {
-    uint8_t* codes = codes_.data() + (at + i) * dim4_;
-    Sketch& sketch = sketches_[static_cast<size_t>(at + i)];
-    int32_t& sum = code_sums_[static_cast<size_t>(at + i)];
-    if (unit_vector(rows, first + i, unit.data())) {
-      loop.sketch(unit.data(), centre.data(), dim_, scratch.data(), codes, &sketch, &sum);
-    } else {
-      std::fill(codes, codes + dim4_, static_cast<uint8_t>(loop.levels + 1));
-      sketch = {0, 0, 0, kInfinity};
-      sum = 0;
+  const float centre_squares = squares_of(centre);
+  const auto code_zero = static_cast<uint8_t>(loops().screening.levels + 1);
+  visit_floating(rows.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const RowLoops<T>& loop = loops().rows<T>();
+    for (int64_t i = 0; i < count; ++i) {
+      uint8_t* codes = codes_.data() + (at + i) * dim4_;
+      Sketch* sketch = &sketches_[static_cast<size_t>(at + i)];
+      if (!loop.sketch(row_of<T>(rows, first + i), dim_, centre.data(), centre_squares, scratch.data(), codes,
+                       sketch)) {
+        std::fill(codes, codes + dim4_, code_zero);
+        *sketch = {0, 0, 0, kInfinity};
+      }
     }
-  }
+  });
 }
 
 Panel::Panel(int64_t capacity, int64_t dim4) : dim4_(dim4) {
   const int64_t step = loops().screening.lanes;
   const auto lanes = static_cast<size_t>((capacity + step - 1) / step * step);
   codes_.resize(lanes * static_cast<size_t>(dim4));
-  for (auto* values : {&scale_, &offset_, &error_, &reach_, &bias_, &threshold_}) {
+  for (auto* values : {&step_, &offset_, &error_, &reach_, &bias_, &threshold_}) {
     values->resize(lanes);
   }
 }
@@ -130,11 +118,7 @@ void Panel::fill(const SketchedRows& rows, const std::vector<float>& centre, int
   const ScreenLoops& loop = loops().screening;
   const int zero = loop.levels + 1;
   const int64_t lanes = (count + loop.lanes - 1) / loop.lanes * loop.lanes;
-  double centre_squares = 0;
-  for (const float c : centre) {
-    centre_squares += static_cast<double>(c) * c;
-  }
-  const float common = slack(dim4_) - static_cast<float>(centre_squares);
+  const float common = slack(dim4_) - squares_of(centre);
   for (int64_t lane = 0; lane < lanes; ++lane) {
     int8_t* group = codes_.data() + lane / loop.group * loop.group * dim4_;
     int8_t* column = group + lane % loop.group * 4;
@@ -142,13 +126,15 @@ void Panel::fill(const SketchedRows& rows, const std::vector<float>& centre, int
     if (lane < count) {
       const Sketch& sketch = *rows.sketches(first + lane);
       const uint8_t* codes = rows.codes(first + lane);
+      int32_t code_sum = 0;
       for (int64_t k = 0; k < dim4_; k += 4) {
         for (int64_t b = 0; b < 4; ++b) {
           column[k * loop.group + b] = static_cast<int8_t>(codes[k + b] - zero);
+          code_sum += codes[k + b] - zero;
         }
       }
-      scale_[i] = sketch.scale;
-      offset_[i] = static_cast<float>(zero * rows.code_sum(first + lane));
+      step_[i] = sketch.step;
+      offset_[i] = static_cast<float>(zero * code_sum);
       error_[i] = sketch.error;
       reach_[i] = sketch.length + sketch.error;
       bias_[i] = sketch.bias + common;
@@ -157,11 +143,11 @@ void Panel::fill(const SketchedRows& rows, const std::vector<float>& centre, int
       for (int64_t k = 0; k < dim4_; k += 4) {
         std::fill_n(column + k * loop.group, 4, static_cast<int8_t>(0));
       }
-      scale_[i] = offset_[i] = error_[i] = reach_[i] = bias_[i] = 0;
+      step_[i] = offset_[i] = error_[i] = reach_[i] = bias_[i] = 0;
       threshold_[i] = kInfinity;
     }
   }
-  view_ = {codes_.data(), scale_.data(), offset_.data(), error_.data(), reach_.data(), bias_.data(), threshold_.data(), count, lanes};
+  view_ = {codes_.data(), step_.data(), offset_.data(), error_.data(), reach_.data(), bias_.data(), threshold_.data(), count, lanes};
 }
 
 float float_not_above(double x) {

@@ -48,7 +48,6 @@ class SketchedRows {
 
   const uint8_t* codes(int64_t place) const { return codes_.data() + place * dim4_; }
   const Sketch* sketches(int64_t place) const { return sketches_.data() + place; }
-  int32_t code_sum(int64_t place) const { return code_sums_[static_cast<size_t>(place)]; }
   int64_t dim4() const { return dim4_; }
 
  private:
@@ -56,7 +55,6 @@ class SketchedRows {
   int64_t dim4_;
   std::vector<uint8_t> codes_;
   std::vector<Sketch> sketches_;
-  std::vector<int32_t> code_sums_;
 };
 
 /// The right side of screening, made from sketched rows; owns what a ScreenPanel points to.
@@ -72,7 +70,7 @@ class Panel {
  private:
   int64_t dim4_;
   std::vector<int8_t> codes_;
-  std::vector<float> scale_, offset_, error_, reach_, bias_, threshold_;
+  std::vector<float> step_, offset_, error_, reach_, bias_, threshold_;
   ScreenPanel view_{};
 };
 

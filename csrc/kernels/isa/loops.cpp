@@ -14,7 +14,27 @@ namespace {
 
 // Four registers of partial sums hide the latency of an addition.
 constexpr int kUnroll = 4;
-constexpr int64_t kStep = kUnroll * kDoubles;
+
+// Calls step(i, u) for the register of kLanes elements at i, u saying which partial sum it goes to; returns the number of
+// elements covered, a multiple of kLanes. Every sum in this file goes this way, so equal terms give equal bits.
+template <int kLanes, class Step>
+inline int64_t by_registers(int64_t n, const Step& step) {
+  int64_t i = 0;
+  for (; i + kUnroll * kLanes <= n; i += kUnroll * kLanes) {
+    for (int u = 0; u < kUnroll; ++u) {
+      step(i + u * kLanes, u);
+    }
+  }
+  for (; i + kLanes <= n; i += kLanes) {
+    step(i, 0);
+  }
+  return i;
+}
+
+template <class Vector>
+inline auto sum_partials(const Vector (&sums)[kUnroll]) {
+  return sum_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
 
 template <class T>
 void widen(const T* x, int64_t n, double* out) {
@@ -45,21 +65,11 @@ void narrow(const double* x, int64_t n, T* out) {
   }
 }
 
-// The sum over i of term(load at i), where term works on a register and on a scalar alike. Every sum in this file
-// goes through here, so that equal terms give equal bits.
 template <class Vector, class Scalar>
 inline double accumulate(int64_t n, const Vector& vector_term, const Scalar& scalar_term) {
   Doubles sums[kUnroll] = {};
-  int64_t i = 0;
-  for (; i + kStep <= n; i += kStep) {
-    for (int u = 0; u < kUnroll; ++u) {
-      vector_term(i + u * kDoubles, sums[u]);
-    }
-  }
-  for (; i + kDoubles <= n; i += kDoubles) {
-    vector_term(i, sums[0]);
-  }
-  double sum = sum_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  int64_t i = by_registers<kDoubles>(n, [&](int64_t at, int u) { vector_term(at, sums[u]); });
+  double sum = sum_partials(sums);
   for (; i < n; ++i) {
     scalar_term(i, sum);
   }
@@ -93,27 +103,17 @@ double dot(const double* x, const T* y, int64_t n) {
       [&](int64_t i, double& s) { s += x[i] * to_double(y[i]); });
 }
 
-// The pattern of accumulate() for two sums at once.
 template <class T>
 void dot_and_squares(const double* x, const T* y, int64_t n, double* dot, double* squares) {
   Doubles dots[kUnroll] = {};
   Doubles norms[kUnroll] = {};
-  int64_t i = 0;
-  const auto step = [&](int64_t at, int u) {
+  int64_t i = by_registers<kDoubles>(n, [&](int64_t at, int u) {
     const Doubles b = load_doubles(y + at);
     dots[u] += load_doubles(x + at) * b;
     norms[u] += b * b;
-  };
-  for (; i + kStep <= n; i += kStep) {
-    for (int u = 0; u < kUnroll; ++u) {
-      step(i + u * kDoubles, u);
-    }
-  }
-  for (; i + kDoubles <= n; i += kDoubles) {
-    step(i, 0);
-  }
-  double xy = sum_lanes((dots[0] + dots[1]) + (dots[2] + dots[3]));
-  double yy = sum_lanes((norms[0] + norms[1]) + (norms[2] + norms[3]));
+  });
+  double xy = sum_partials(dots);
+  double yy = sum_partials(norms);
   for (; i < n; ++i) {
     const double b = to_double(y[i]);
     xy += x[i] * b;
@@ -123,36 +123,31 @@ void dot_and_squares(const double* x, const T* y, int64_t n, double* dot, double
   *squares = yy;
 }
 
+// Eight rows at a time, so that a sum is loaded and stored once for eight additions while rows are read as they lie.
 template <class T>
 void add_rows(const T* x, int64_t rows, int64_t stride, int64_t n, double* sums) {
-  int64_t j = 0;
-  // A strip of columns stays in registers while the rows go by.
-  for (; j + kStep <= n; j += kStep) {
-    Doubles strip[kUnroll];
-    for (int u = 0; u < kUnroll; ++u) {
-      strip[u] = load<Doubles>(sums + j + u * kDoubles);
-    }
-    for (int64_t i = 0; i < rows; ++i) {
-      for (int u = 0; u < kUnroll; ++u) {
-        strip[u] += load_doubles(x + i * stride + j + u * kDoubles);
+  constexpr int64_t kTogether = 8;
+  for (int64_t first = 0; first < rows; first += kTogether) {
+    const int64_t count = std::min(kTogether, rows - first);
+    const T* block = x + first * stride;
+    int64_t j = 0;
+    if (count == kTogether) {
+      for (; j + kDoubles <= n; j += kDoubles) {
+        Doubles sum = load<Doubles>(sums + j);
+        for (int64_t i = 0; i < kTogether; ++i) {
+          sum += load_doubles(block + i * stride + j);
+        }
+        store(sums + j, sum);
       }
     }
-    for (int u = 0; u < kUnroll; ++u) {
-      store(sums + j + u * kDoubles, strip[u]);
+    for (; j < n; ++j) {
+      double sum = sums[j];
+      for (int64_t i = 0; i < count; ++i) {
+        sum += to_double(block[i * stride + j]);
+      }
+      sums[j] = sum;
     }
   }
-  for (; j < n; ++j) {
-    double column = sums[j];
-    for (int64_t i = 0; i < rows; ++i) {
-      column += to_double(x[i * stride + j]);
-    }
-    sums[j] = column;
-  }
-}
-
-template <class T>
-constexpr RowLoops<T> row_loops() {
-  return {widen<T>, scale<T>, narrow<T>, sum<T>, sum_squares<T>, dot<T>, dot_and_squares<T>, add_rows<T>};
 }
 
 // Bytes. Plain loops: the compiler vectorises sums of small integers well, and they are exact in any order.
@@ -231,74 +226,83 @@ constexpr int kGroups = 2;
 constexpr int kRows = 4;
 constexpr int kPanelStep = kGroup * kGroups;
 
-void sketch(const float* unit, const float* centre, int64_t n, float* residual, uint8_t* codes, Sketch* out,
-            int32_t* code_sum) {
-  const int64_t whole = n - n % kFloats;
-  Floats tops = {};
-  Floats biases = {};
-  for (int64_t i = 0; i < whole; i += kFloats) {
-    const Floats u = load<Floats>(unit + i);
+// Norms outside this range make the unit vector, or the role of eps, delicate: such vectors are always scored exactly.
+constexpr float kSmallestNorm = 1e-4f;  // the product of two stays at or above eps
+constexpr float kLargestNorm = 1e18f;   // the square stays finite
+
+// Four passes over a row that the first one brings into the nearest cache.
+template <class T>
+bool sketch(const T* x, int64_t n, const float* centre, float centre_squares, float* scratch, uint8_t* codes,
+            Sketch* out) {
+  Floats squares[kUnroll] = {};
+  const int64_t whole = by_registers<kFloats>(n, [&](int64_t i, int u) {
+    const Floats v = load_floats(x + i);
+    squares[u] += v * v;
+  });
+  float sum = sum_partials(squares);
+  for (int64_t i = whole; i < n; ++i) {
+    const auto v = static_cast<float>(to_double(x[i]));
+    sum += v * v;
+  }
+  const float norm = std::sqrt(sum);
+  if (!(norm >= kSmallestNorm && norm <= kLargestNorm)) {
+    return false;
+  }
+
+  // The residual, and the largest of its elements.
+  const float inverse_norm = 1.0f / norm;
+  Floats tops[kUnroll] = {};
+  Floats products[kUnroll] = {};
+  by_registers<kFloats>(n, [&](int64_t i, int u) {
+    __builtin_prefetch(x + n + i);  // the next row, while this one is worked on
     const Floats c = load<Floats>(centre + i);
-    const Floats r = u - c;
-    const Floats magnitude = r < 0 ? -r : r;
-    tops = magnitude > tops ? magnitude : tops;
-    biases += u * c;
-    store(residual + i, r);
-  }
+    const Floats r = load_floats(x + i) * inverse_norm - c;
+    tops[u] = larger(tops[u], magnitude(r));
+    products[u] += r * c;
+    store(scratch + i, r);
+  });
+  const Floats all_tops = larger(larger(tops[0], tops[1]), larger(tops[2], tops[3]));
   float top = 0;
-  float bias = 0;
   for (int lane = 0; lane < kFloats; ++lane) {
-    top = std::max(top, tops[lane]);
-    bias += biases[lane];
+    top = std::max(top, all_tops[lane]);
   }
+  float product = sum_partials(products);
   for (int64_t i = whole; i < n; ++i) {
-    residual[i] = unit[i] - centre[i];
-    top = std::max(top, std::fabs(residual[i]));
-    bias += unit[i] * centre[i];
+    scratch[i] = static_cast<float>(to_double(x[i])) * inverse_norm - centre[i];
+    top = std::max(top, std::fabs(scratch[i]));
+    product += scratch[i] * centre[i];
   }
-  const float step = top / kLevels;
-  const float inverse = step > 0 && kLevels / top <= std::numeric_limits<float>::max() ? kLevels / top : 0.0f;
-  const int zero = kLevels + 1;
-  // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits of the float.
-  constexpr float kMagic = 12582912.0f;
-  Floats errors = {};
-  Floats lengths = {};
-  Ints sums = {};
-  for (int64_t i = 0; i < whole; i += kFloats) {
-    const Floats r = load<Floats>(residual + i);
-    Floats shifted = r * inverse + kMagic;
-    const Floats rounded = (shifted - kMagic) * step;
-    const Floats error = r - rounded;
-    errors += error * error;
-    lengths += rounded * rounded;
-    Ints code;
-    std::memcpy(&code, &shifted, sizeof(code));
-    code -= static_cast<int32_t>(0x4b400000);
-    sums += code;
-    using Bytes = uint8_t __attribute__((vector_size(kFloats)));
-    store(codes + i, __builtin_convertvector(code + zero, Bytes));
-  }
-  float error = 0;
-  float length = 0;
-  int32_t sum = 0;
-  for (int lane = 0; lane < kFloats; ++lane) {
-    error += errors[lane];
-    length += lengths[lane];
-    sum += sums[lane];
-  }
+
+  // Adding 1.5 * 2^23 + zero rounds to an integer and leaves the code in the lowest byte of the float.
+  constexpr float kMagic = 12582912.0f + (kLevels + 1);
+  const float step = std::max(top / kLevels, 1e-30f);
+  const float inverse_step = 1.0f / step;
+  Floats errors[kUnroll] = {};
+  by_registers<kFloats>(n, [&](int64_t i, int u) {
+    const Floats r = load<Floats>(scratch + i);
+    const Floats shifted = r * inverse_step + kMagic;
+    const Floats off = r - (shifted - kMagic) * step;
+    errors[u] += off * off;
+    store(scratch + i, shifted);
+  });
+  float error = sum_partials(errors);
   for (int64_t i = whole; i < n; ++i) {
-    const float code = std::nearbyint(residual[i] * inverse);
-    const float rounded = code * step;
-    error += (residual[i] - rounded) * (residual[i] - rounded);
-    length += rounded * rounded;
-    sum += static_cast<int32_t>(code);
-    codes[i] = static_cast<uint8_t>(static_cast<int>(code) + zero);
+    const float shifted = scratch[i] * inverse_step + kMagic;
+    const float off = scratch[i] - (shifted - kMagic) * step;
+    error += off * off;
+    scratch[i] = shifted;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    codes[i] = static_cast<uint8_t>(float_to_bits(scratch[i]));
   }
   for (int64_t i = n; i % 4 != 0; ++i) {
-    codes[i] = static_cast<uint8_t>(zero);
+    codes[i] = kLevels + 1;
   }
-  *out = {step, std::sqrt(error), std::sqrt(length), bias};
-  *code_sum = sum;
+  // |r|^2 = |u|^2 - 2 u.c + |c|^2 with u = r + c.
+  const float bias = product + centre_squares;
+  const float residual = std::sqrt(std::max(0.0f, 1.0f - 2.0f * bias + centre_squares));
+  *out = {step, std::sqrt(error), residual + std::sqrt(error), bias};
+  return true;
 }
 
 inline Ints multiply_add(const uint8_t* four, const int8_t* panel, Ints sums) {
@@ -358,27 +362,25 @@ inline void tile(const uint8_t* codes, int64_t dim4, const int8_t* panel, Ints (
 }
 
 template <int kTileRows>
-int64_t screen_rows(const uint8_t* codes, const Sketch* rows, int64_t first_row, int64_t dim4,
-                    const ScreenPanel& panel, Survivor* out) {
+int64_t screen_tile(const uint8_t* codes, const Sketch* rows, int64_t first_row, int64_t dim4,
+                    const ScreenPanel& panel, int64_t lane, Survivor* out) {
   int64_t found = 0;
-  for (int64_t lane = 0; lane < panel.lanes; lane += kPanelStep) {
-    Ints sums[kRows][kGroups] = {};
-    tile<kTileRows>(codes, dim4, panel.codes + lane * dim4, sums);
-    for (int r = 0; r < kTileRows; ++r) {
-      const Sketch& row = rows[r];
-      for (int g = 0; g < kGroups; ++g) {
-        const int64_t at = lane + g * kGroup;
-        const Floats inner = __builtin_convertvector(sums[r][g], Floats) - load<Floats>(panel.offset + at);
-        // |x.y - x'.y'| <= |x - x'| |y| + |x'| |y - y'| for the residuals x, y and what their codes stand for.
-        const Floats bound = inner * (load<Floats>(panel.scale + at) * row.scale) +
-                             (load<Floats>(panel.bias + at) + row.bias) + load<Floats>(panel.error + at) * row.length +
-                             load<Floats>(panel.reach + at) * row.error;
-        const Ints below = bound < load<Floats>(panel.threshold + at);  // false for NaN: it survives
-        for (uint32_t kept = lane_bits(~below); kept != 0; kept &= kept - 1) {
-          const int64_t hit = at + __builtin_ctz(kept);
-          if (hit < panel.count) {
-            out[found++] = {static_cast<int32_t>(first_row + r), static_cast<int32_t>(hit)};
-          }
+  Ints sums[kRows][kGroups] = {};
+  tile<kTileRows>(codes + first_row * dim4, dim4, panel.codes + lane * dim4, sums);
+  for (int r = 0; r < kTileRows; ++r) {
+    const Sketch& row = rows[first_row + r];
+    for (int g = 0; g < kGroups; ++g) {
+      const int64_t at = lane + g * kGroup;
+      const Floats inner = __builtin_convertvector(sums[r][g], Floats) - load<Floats>(panel.offset + at);
+      // |x.y - x'.y'| <= |x - x'| |y| + |x'| |y - y'| for the residuals x, y and what their codes stand for.
+      const Floats bound = inner * (load<Floats>(panel.step + at) * row.step) +
+                           (load<Floats>(panel.bias + at) + row.bias) + load<Floats>(panel.error + at) * row.length +
+                           load<Floats>(panel.reach + at) * row.error;
+      const Ints below = bound < load<Floats>(panel.threshold + at);  // false for NaN: it survives
+      for (uint32_t kept = lane_bits(~below); kept != 0; kept &= kept - 1) {
+        const int64_t hit = at + __builtin_ctz(kept);
+        if (hit < panel.count) {
+          out[found++] = {static_cast<int32_t>(first_row + r), static_cast<int32_t>(hit)};
         }
       }
     }
@@ -386,17 +388,25 @@ int64_t screen_rows(const uint8_t* codes, const Sketch* rows, int64_t first_row,
   return found;
 }
 
+// A strip of the panel and the rows both stay in the nearest cache.
 int64_t screen(const uint8_t* codes, const Sketch* rows, int64_t row_count, int64_t dim4, const ScreenPanel& panel,
                Survivor* out) {
   int64_t found = 0;
-  int64_t row = 0;
-  for (; row + kRows <= row_count; row += kRows) {
-    found += screen_rows<kRows>(codes + row * dim4, rows + row, row, dim4, panel, out + found);
-  }
-  for (; row < row_count; ++row) {
-    found += screen_rows<1>(codes + row * dim4, rows + row, row, dim4, panel, out + found);
+  for (int64_t lane = 0; lane < panel.lanes; lane += kPanelStep) {
+    int64_t row = 0;
+    for (; row + kRows <= row_count; row += kRows) {
+      found += screen_tile<kRows>(codes, rows, row, dim4, panel, lane, out + found);
+    }
+    for (; row < row_count; ++row) {
+      found += screen_tile<1>(codes, rows, row, dim4, panel, lane, out + found);
+    }
   }
   return found;
+}
+
+template <class T>
+constexpr RowLoops<T> row_loops() {
+  return {widen<T>, scale<T>, narrow<T>, sum<T>, sum_squares<T>, dot<T>, dot_and_squares<T>, add_rows<T>, sketch<T>};
 }
 
 }  // namespace
@@ -408,7 +418,7 @@ const Loops kTable = {IMGSIM_ISA_NAME,
                       row_loops<imgsim::float16>(),
                       row_loops<imgsim::bfloat16>(),
                       {plane, interleaved},
-                      {kLevels, kPanelStep, kGroup, sketch, screen}};
+                      {kLevels, kPanelStep, kGroup, screen}};
 
 }  // namespace IMGSIM_ISA
 }  // namespace imgsim

@@ -14,6 +14,14 @@
 
 namespace imgsim {
 
+/// What screening knows of a vector besides its codes; see screen.h for the meaning.
+struct Sketch {
+  float step;    // the residual is about step * codes
+  float error;   // upper bound on |residual - step * codes|
+  float length;  // upper bound on |step * codes|
+  float bias;    // centre . unit vector; +inf when the vector must never be screened out
+};
+
 /// Loops over one row of adjacent elements of type T.
 template <class T>
 struct RowLoops {
@@ -31,6 +39,11 @@ struct RowLoops {
   void (*dot_and_squares)(const double* x, const T* y, int64_t n, double* dot, double* squares);
   /// sums[j] += x[i * stride + j] for i < rows, j < n; i ascending
   void (*add_rows)(const T* x, int64_t rows, int64_t stride, int64_t n, double* sums);
+  /// Codes of x / |x| - centre into codes[0, n4), n4 = n rounded up to 4, padded with code zero. centre_squares is
+  /// |centre|^2, scratch has room for n floats. False, and nothing written, where x must be scored exactly: its norm is
+  /// not finite, or so small or large that single precision or eps would matter.
+  bool (*sketch)(const T* x, int64_t n, const float* centre, float centre_squares, float* scratch, uint8_t* codes,
+                 Sketch* out);
 };
 
 /// Exact sums over bytes.
@@ -41,18 +54,10 @@ struct ByteLoops {
   void (*interleaved)(const uint8_t* x, int64_t n, int64_t channels, uint64_t* sums, uint64_t* squares);
 };
 
-/// What screening knows of a vector besides its codes; see screen.h for the meaning.
-struct Sketch {
-  float scale;   // code step
-  float error;   // upper bound on |residual - scale * codes|
-  float length;  // upper bound on |scale * codes|
-  float bias;    // centre . unit vector; +inf when the vector must never be screened out
-};
-
 /// A panel of vectors laid out as the right-hand side of the screening loop, lanes adjacent. `count` real ones, padded.
 struct ScreenPanel {
   const int8_t* codes;     // [lanes / L][dim4 / 4][L][4], L the lanes of one register
-  const float* scale;      // [lanes]
+  const float* step;       // [lanes]
   const float* offset;     // [lanes] code zero of the left side times the sum of the codes
   const float* error;      // [lanes]
   const float* reach;      // [lanes] upper bound on |residual|
@@ -71,10 +76,6 @@ struct ScreenLoops {
   int levels;       // codes are in [-levels, levels]; the left side is stored as code + levels + 1 in uint8
   int64_t lanes;    // panels are padded to a multiple of this
   int64_t group;    // L of ScreenPanel
-  /// Codes of unit - centre (n floats) into codes[0, n4), n4 = n rounded up to 4 and padded with code zero.
-  /// *code_sum gets the sum of the codes. scratch: n floats.
-  void (*sketch)(const float* unit, const float* centre, int64_t n, float* scratch, uint8_t* codes, Sketch* out,
-                 int32_t* code_sum);
   /// Writes the (row, lane) pairs whose upper bound reaches the lane's threshold, or is NaN, to out, which has
   /// room for all; returns how many. dim4: bytes in a row of codes.
   int64_t (*screen)(const uint8_t* codes, const Sketch* rows, int64_t row_count, int64_t dim4,

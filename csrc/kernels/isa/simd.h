@@ -97,6 +97,24 @@ inline Doubles load_doubles(const float16* p) {
 #endif
 }
 
+inline Floats load_floats(const float* p) { return load<Floats>(p); }
+
+template <class T>
+inline Floats load_floats(const T* p) {
+  const HalfFloats halves[2] = {__builtin_convertvector(load_doubles(p), HalfFloats),
+                                __builtin_convertvector(load_doubles(p + kDoubles), HalfFloats)};
+  return load<Floats>(halves);
+}
+
+inline Floats magnitude(const Floats& v) {
+  Ints bits;
+  std::memcpy(&bits, &v, sizeof(bits));
+  bits &= 0x7fffffff;
+  return load<Floats>(&bits);
+}
+
+inline Floats larger(const Floats& a, const Floats& b) { return a > b ? a : b; }
+
 // Rounding to nearest even, once, straight from double: via float it would round twice.
 inline void from_double(double x, double* out) { *out = x; }
 inline void from_double(double x, float* out) { *out = static_cast<float>(x); }
@@ -159,9 +177,10 @@ inline uint32_t lane_bits(const Ints& mask) {
 #endif
 }
 
-inline double sum_lanes(const Doubles& v) {
-  double sum = 0;
-  for (int lane = 0; lane < kDoubles; ++lane) {
+template <class Vector>
+inline auto sum_lanes(const Vector& v) {
+  auto sum = v[0];
+  for (size_t lane = 1; lane < sizeof(v) / sizeof(v[0]); ++lane) {
     sum += v[lane];
   }
   return sum;
