@@ -1,8 +1,7 @@
 #include "reduce.h"
 
 #include <algorithm>
-#include <limits>
-#include <vector>
+#include <utility>
 
 #include "isa/loops.h"
 
@@ -11,81 +10,121 @@ namespace {
 
 // Sums are cut at fixed places, whatever the threads: pieces of this many reduced elements, added in order.
 constexpr int64_t kPiece = 16384;
-constexpr int64_t kColumns = 256;      // columns whose running sums one task keeps
-constexpr int64_t kTaskItems = 32768;  // elements a range of a parallel loop reads at least
+constexpr int64_t kColumns = 2048;     // columns whose running sums one task keeps
+constexpr int64_t kRangeItems = 32768;  // elements a range of a parallel loop reads at least
 
+// Sums over the middle axis of a row-major (outer, reduced, inner) array, none of them 0.
 template <class T>
-void mean_of_rows(const T* in, T* out, int64_t outer, int64_t reduced, const Executor& executor) {
+std::vector<double> sum_middle(const T* in, int64_t outer, int64_t reduced, int64_t inner, const Executor& executor) {
   const RowLoops<T>& loop = loops().rows<T>();
   const int64_t pieces = (reduced + kPiece - 1) / kPiece;
-  std::vector<double> sums(static_cast<size_t>(outer * pieces));
-  const int64_t grain = std::max<int64_t>(1, kTaskItems / std::min(reduced, kPiece));
-  executor.parallel_for(outer * pieces, grain, [&](int64_t begin, int64_t end) {
+  const int64_t strips = (inner + kColumns - 1) / kColumns;
+  const int64_t per_task = std::min(reduced, kPiece) * std::min(inner, kColumns);
+  std::vector<double> parts(static_cast<size_t>(outer * pieces * inner));
+  executor.parallel_for(outer * pieces * strips, 1 + kRangeItems / per_task, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t start = i % pieces * kPiece;
-      sums[static_cast<size_t>(i)] = loop.sum(in + i / pieces * reduced + start, std::min(kPiece, reduced - start));
+      const int64_t column = i % strips * kColumns;
+      const int64_t part = i / strips;
+      const int64_t start = part % pieces * kPiece;
+      const int64_t rows = std::min(kPiece, reduced - start);
+      const T* from = in + (part / pieces * reduced + start) * inner + column;
+      double* to = parts.data() + part * inner + column;
+      if (inner == 1) {
+        *to = loop.sum(from, rows);
+      } else {
+        loop.add_rows(from, rows, inner, std::min(kColumns, inner - column), to);
+      }
     }
   });
-  for (int64_t o = 0; o < outer; ++o) {
-    double sum = 0;
-    for (int64_t piece = 0; piece < pieces; ++piece) {
-      sum += sums[static_cast<size_t>(o * pieces + piece)];
-    }
-    sum /= static_cast<double>(reduced);
-    loop.narrow(&sum, 1, out + o);
+  if (pieces == 1) {
+    return parts;
   }
+  std::vector<double> sums(static_cast<size_t>(outer * inner));
+  for (int64_t o = 0; o < outer; ++o) {
+    loops().float64.add_rows(parts.data() + o * pieces * inner, pieces, inner, inner, sums.data() + o * inner);
+  }
+  return sums;
+}
+
+struct Run {
+  int64_t size;
+  bool reduced;
+};
+
+// Neighbouring axes of one kind as one. An array without axes is one kept element.
+std::vector<Run> runs_of(const std::vector<int64_t>& sizes, const std::vector<bool>& reduced) {
+  std::vector<Run> runs;
+  for (size_t axis = 0; axis < sizes.size(); ++axis) {
+    if (runs.empty() || runs.back().reduced != reduced[axis]) {
+      runs.push_back({1, reduced[axis]});
+    }
+    runs.back().size *= sizes[axis];
+  }
+  return runs;
+}
+
+// Takes the innermost reduced run out of `runs`; returns what it left outside, took, and left inside.
+struct Cut {
+  int64_t outer = 1;
+  int64_t reduced = 1;
+  int64_t inner = 1;
+};
+
+bool cut_innermost(std::vector<Run>& runs, Cut& cut) {
+  const auto found = std::find_if(runs.rbegin(), runs.rend(), [](const Run& run) { return run.reduced; });
+  if (found == runs.rend()) {
+    return false;
+  }
+  cut = {1, found->size, 1};
+  for (auto run = runs.rbegin(); run != found; ++run) {
+    cut.inner *= run->size;
+  }
+  for (auto run = found + 1; run != runs.rend(); ++run) {
+    cut.outer *= run->size;
+  }
+  runs.erase(std::next(found).base());
+  return true;
 }
 
 template <class T>
-void mean_of_columns(const T* in, T* out, int64_t outer, int64_t reduced, int64_t inner, const Executor& executor) {
-  const RowLoops<T>& loop = loops().rows<T>();
-  const int64_t strips = (inner + kColumns - 1) / kColumns;
-  const int64_t pieces = (reduced + kPiece - 1) / kPiece;
-  std::vector<double> sums(static_cast<size_t>(outer * pieces * inner));
-  const int64_t per_task = std::min(reduced, kPiece) * std::min(inner, kColumns);
-  executor.parallel_for(outer * pieces * strips, std::max<int64_t>(1, kTaskItems / per_task),
-                        [&](int64_t begin, int64_t end) {
-                          for (int64_t i = begin; i < end; ++i) {
-                            const int64_t column = i % strips * kColumns;
-                            const int64_t piece = i / strips % pieces;
-                            const int64_t o = i / strips / pieces;
-                            const int64_t start = piece * kPiece;
-                            loop.add_rows(in + (o * reduced + start) * inner + column,
-                                          std::min(kPiece, reduced - start), inner, std::min(kColumns, inner - column),
-                                          sums.data() + (o * pieces + piece) * inner + column);
-                          }
-                        });
-  for (int64_t o = 0; o < outer; ++o) {
-    double* total = sums.data() + o * pieces * inner;
-    for (int64_t piece = 1; piece < pieces; ++piece) {
-      loops().float64.add_rows(total + piece * inner, 1, 0, inner, total);
+void mean(const T* in, T* out, const std::vector<int64_t>& sizes, const std::vector<bool>& reduced,
+          const Executor& executor) {
+  double count = 1;
+  int64_t kept = 1;
+  for (size_t axis = 0; axis < sizes.size(); ++axis) {
+    if (reduced[axis]) {
+      count *= static_cast<double>(sizes[axis]);
+    } else {
+      kept *= sizes[axis];
     }
-    for (int64_t j = 0; j < inner; ++j) {
-      total[j] /= static_cast<double>(reduced);
-    }
-    loop.narrow(total, inner, out + o * inner);
   }
+  std::vector<double> sums(static_cast<size_t>(kept));
+  std::vector<Run> runs = runs_of(sizes, reduced);
+  Cut cut;
+  if (kept == 0) {
+    return;
+  }
+  if (!cut_innermost(runs, cut)) {
+    loops().rows<T>().widen(in, kept, sums.data());
+  } else if (count > 0) {
+    sums = sum_middle(in, cut.outer, cut.reduced, cut.inner, executor);
+    while (cut_innermost(runs, cut)) {
+      sums = sum_middle(std::as_const(sums).data(), cut.outer, cut.reduced, cut.inner, executor);
+    }
+  }
+  for (double& sum : sums) {
+    sum /= count;
+  }
+  loops().rows<T>().narrow(sums.data(), kept, out);
 }
 
 }  // namespace
 
-void reduce_mean(DType dtype, const void* in, void* out, int64_t outer, int64_t reduced, int64_t inner,
-                 const Executor& executor) {
-  if (outer == 0 || inner == 0) {
-    return;
-  }
+void reduce_mean(DType dtype, const void* in, void* out, const std::vector<int64_t>& sizes,
+                 const std::vector<bool>& reduced, const Executor& executor) {
   visit_floating(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const T* from = static_cast<const T*>(in);
-    T* to = static_cast<T*>(out);
-    if (reduced == 0) {
-      const std::vector<double> nothing(static_cast<size_t>(outer * inner), std::numeric_limits<double>::quiet_NaN());
-      loops().rows<T>().narrow(nothing.data(), outer * inner, to);
-    } else if (inner == 1) {
-      mean_of_rows(from, to, outer, reduced, executor);
-    } else {
-      mean_of_columns(from, to, outer, reduced, inner, executor);
-    }
+    mean(static_cast<const T*>(in), static_cast<T*>(out), sizes, reduced, executor);
   });
 }
 

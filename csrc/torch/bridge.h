@@ -65,12 +65,29 @@ inline void check_same(const char* op, const Tensor& a, const Tensor& b) {
         torch::headeronly::toString(a.scalar_type()), " and ", torch::headeronly::toString(b.scalar_type()), ")");
 }
 
-/// An empty tensor on the device of `like`.
+/// An empty contiguous tensor on the device of `like`. (By the C interface: torch::stable::new_empty looks its operator
+/// up by name at each call, which costs as much as a small kernel.)
 inline Tensor make(const Tensor& like, const Shape& shape, ScalarType dtype) {
-  return torch::stable::new_empty(like, {shape.data(), shape.size()}, dtype);
+  Shape strides(shape.size());
+  int64_t step = 1;
+  for (size_t axis = shape.size(); axis-- > 0; step *= shape[axis] > 0 ? shape[axis] : 1) {
+    strides[axis] = step;
+  }
+  int32_t device_type = 0;
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(like.get(), &device_type));
+  AtenTensorHandle out = nullptr;
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(
+      static_cast<int64_t>(shape.size()), shape.data(), strides.data(),
+      torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype)), device_type, like.get_device_index(), &out));
+  return Tensor(out);
 }
 
 inline Tensor make(const Tensor& like, const Shape& shape) { return make(like, shape, like.scalar_type()); }
+
+/// The tensor itself where its elements are adjacent in row-major order, else a copy that is so.
+inline Tensor dense(const Tensor& tensor) {
+  return tensor.is_contiguous() ? tensor : torch::stable::contiguous(tensor);
+}
 
 /// The tensor with its axes in this order, as a view. (torch::stable::permute is younger than the oldest torch we build with.)
 inline Tensor permuted(const Tensor& tensor, const Shape& order) {

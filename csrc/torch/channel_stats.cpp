@@ -13,7 +13,7 @@ std::tuple<Tensor, Tensor> channel_stats_cpu(const Tensor& images, int64_t num_t
   const Shape shape = shape_of(images);
   check_channel_stats(shape, num_threads);
   const DType dtype = dtype_of("channel_stats", images, true);
-  const Tensor in = one_axis_of_positions(images) ? images : torch::stable::contiguous(images);
+  const Tensor in = one_axis_of_positions(images) ? images : dense(images);
   const Shape strides = strides_of(in);
   const TorchExecutor all;
   const std::vector<Moments> moments =

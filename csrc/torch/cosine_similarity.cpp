@@ -41,7 +41,7 @@ struct Operand {
       tensor = torch::stable::detail::to<Tensor>(stack[0]);
     }
     if (length > 1 && tensor.stride(tensor.dim() - 1) != 1) {
-      tensor = torch::stable::contiguous(tensor);
+      tensor = dense(tensor);
     }
     shape.pop_back();
     Shape own = strides_of(tensor);

@@ -13,8 +13,8 @@ std::tuple<Tensor, Tensor> cosine_topk_cpu(const Tensor& queries, const Tensor& 
   check_same(kOp, queries, gallery);
   check(queries.is_cpu() && gallery.is_cpu(), kOp, ": tensors must be on one device (got cpu and another)");
   check_topk(shape_of(queries), shape_of(gallery), k);
-  const Tensor q = torch::stable::contiguous(queries);
-  const Tensor g = torch::stable::contiguous(gallery);
+  const Tensor q = dense(queries);
+  const Tensor g = dense(gallery);
   Tensor scores =
       make(queries, {q.size(0), k}, dtype == DType::kFloat64 ? ScalarType::Double : ScalarType::Float);
   Tensor indices = make(queries, {q.size(0), k}, ScalarType::Long);

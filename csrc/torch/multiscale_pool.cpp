@@ -23,13 +23,13 @@ Tensor multiscale_pool_cpu(std::vector<Tensor> features, int64_t width) {
           " and ", shape[0], ")");
     check(shape[1] > 0 && width % shape[1] == 0, kOp, ": width must be a multiple of every map's channels (got width ",
           width, ", channels ", shape[1], ")");
-    held.push_back(one_axis_of_positions(feature) ? feature : torch::stable::contiguous(feature));
+    held.push_back(one_axis_of_positions(feature) ? feature : dense(feature));
     const Shape strides = strides_of(held.back());
     maps.push_back({held.back().const_data_ptr(), shape[1], shape[2] * shape[3], strides[0], strides[1],
                     position_stride(held.back())});
     if (maps.back().stride_p != 1 && maps.back().stride_c != 1) {
       // Neither layout that the kernel knows: a slice along both.
-      held.back() = torch::stable::contiguous(torch::stable::flatten(feature, 2, 3));
+      held.back() = dense(torch::stable::flatten(feature, 2, 3));
       maps.back() = {held.back().const_data_ptr(), shape[1], shape[2] * shape[3], held.back().stride(0), held.back().stride(1), 1};
     }
   }

@@ -4,7 +4,6 @@
 
 #include "bridge.h"
 #include "kernels/reduce.h"
-#include "kernels/shapes.h"
 
 namespace imgsim::door {
 namespace {
@@ -31,25 +30,9 @@ Tensor reduce_mean_cpu(const Tensor& self, std::vector<int64_t> dim, bool keepdi
     }
   }
 
-  // The kernel takes (outer, reduced, inner). Axes after the last reduced one are inner; where other kept axes stand between
-  // reduced ones, the tensor is copied with its kept axes first.
-  Shape kept;
-  Shape gone;
-  for (int64_t axis = 0; axis < axes; ++axis) {
-    (reduced[static_cast<size_t>(axis)] ? gone : kept).push_back(axis);
-  }
-  const bool adjacent = gone.empty() || gone.back() - gone.front() + 1 == static_cast<int64_t>(gone.size());
-  Shape order = kept;
-  order.insert(order.end(), gone.begin(), gone.end());
-  const Tensor in = torch::stable::contiguous(adjacent ? self : permuted(self, order));
-  int64_t sizes[3] = {1, 1, 1};
-  for (int64_t axis = 0; axis < axes; ++axis) {
-    const bool is_reduced = reduced[static_cast<size_t>(axis)];
-    const bool after = adjacent && !gone.empty() && axis > gone.back();
-    sizes[is_reduced ? 1 : after ? 2 : 0] *= shape[static_cast<size_t>(axis)];
-  }
+  const Tensor in = dense(self);
   Tensor out = make(self, out_shape);
-  reduce_mean(dtype, in.const_data_ptr(), out.mutable_data_ptr(), sizes[0], sizes[1], sizes[2], TorchExecutor());
+  reduce_mean(dtype, in.const_data_ptr(), out.mutable_data_ptr(), shape, reduced, TorchExecutor());
   return out;
 }
 

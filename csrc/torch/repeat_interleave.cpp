@@ -10,7 +10,7 @@ namespace {
 
 Tensor repeat_interleave_cpu(const Tensor& self, int64_t repeats, int64_t dim) {
   const RepeatPlan plan(self, repeats, dim);
-  const Tensor in = torch::stable::contiguous(self);
+  const Tensor in = dense(self);
   Tensor out = make(self, plan.shape);
   repeat_interleave(in.const_data_ptr(), out.mutable_data_ptr(), plan.count, plan.block_bytes, repeats,
                     TorchExecutor());

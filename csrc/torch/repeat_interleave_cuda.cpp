@@ -12,7 +12,7 @@ namespace {
 Tensor repeat_interleave_cuda(const Tensor& self, int64_t repeats, int64_t dim) {
   const RepeatPlan plan(self, repeats, dim);
   const torch::stable::accelerator::DeviceGuard guard(self.get_device_index());
-  const Tensor in = torch::stable::contiguous(self);
+  const Tensor in = dense(self);
   Tensor out = make(self, plan.shape);
   void* stream = nullptr;
   STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(self.get_device_index(), &stream));

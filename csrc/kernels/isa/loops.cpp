@@ -36,6 +36,14 @@ inline auto sum_partials(const Vector (&sums)[kUnroll]) {
   return sum_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
+// Rows that are scanned one after the other come from memory; the hardware's own prefetcher stops at every page.
+constexpr int64_t kAhead = 4096;  // bytes
+
+template <class T>
+inline void prefetch_ahead(const T* x) {
+  __builtin_prefetch(reinterpret_cast<const char*>(x) + kAhead);
+}
+
 template <class T>
 void widen(const T* x, int64_t n, double* out) {
   int64_t i = 0;
@@ -79,7 +87,12 @@ inline double accumulate(int64_t n, const Vector& vector_term, const Scalar& sca
 template <class T>
 double sum(const T* x, int64_t n) {
   return accumulate(
-      n, [&](int64_t i, Doubles& s) { s += load_doubles(x + i); }, [&](int64_t i, double& s) { s += to_double(x[i]); });
+      n,
+      [&](int64_t i, Doubles& s) {
+        prefetch_ahead(x + i);
+        s += load_doubles(x + i);
+      },
+      [&](int64_t i, double& s) { s += to_double(x[i]); });
 }
 
 template <class T>
@@ -108,6 +121,7 @@ void dot_and_squares(const double* x, const T* y, int64_t n, double* dot, double
   Doubles dots[kUnroll] = {};
   Doubles norms[kUnroll] = {};
   int64_t i = by_registers<kDoubles>(n, [&](int64_t at, int u) {
+    prefetch_ahead(y + at);
     const Doubles b = load_doubles(y + at);
     dots[u] += load_doubles(x + at) * b;
     norms[u] += b * b;
