@@ -24,11 +24,13 @@ def decode(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.
     """Reads a picture as it is meant to be seen.
 
     JPEG, PNG, WebP, GIF, BMP and TIFF, told by content and never by name; of an animated or multi-page
-    file the first frame. The EXIF orientation is applied. Transparency is composited on white, ``round((a
-    * value + (255 - a) * 255) / 255)``. 16-bit grey v becomes ``round(v / 257)`` (12-bit TIFF ``round(v *
-    255 / 4095)``); of 16-bit colour Pillow keeps the upper byte. CMYK and YCCK become RGB without a
-    profile, with Adobe's inversion undone; embedded profiles are left alone. Greyscale and palette become
+    file the first frame. The EXIF orientation is applied. Transparency is composited on white:
+    ``round((a * value + (255 - a) * 255) / 255)``. 16-bit grey v becomes ``round(v / 257)``, 12-bit TIFF
+    ``round(v * 255 / 4095)``; of 16-bit colour Pillow keeps the upper byte. CMYK and YCCK become RGB without
+    a profile, with Adobe's inversion undone; embedded profiles are left alone. Greyscale and palette become
     RGB.
+
+    A program that sets Pillow's global ``LOAD_TRUNCATED_IMAGES`` gets truncated files as pictures here too.
 
     Args:
         path: The file; links are followed.

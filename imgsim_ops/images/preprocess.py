@@ -23,9 +23,10 @@ def load_pixels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     """Reads a picture and brings it to the size that the extractors take.
 
     The shorter side becomes 256 pixels, the longer ``int(256 * long / short)`` (torchvision's
-    ``Resize``), by Pillow's antialiased bilinear filter to the bit; then the centre 224 x 224 are cut out
-    (torchvision's ``CenterCrop``). Only the crop is computed, so that a picture of 1 x 5000 pixels costs
-    no more than others.
+    ``Resize``), by Pillow's antialiased bilinear filter, columns before rows; then the centre 224 x 224
+    are cut out (torchvision's ``CenterCrop``). The bits are Pillow's, except that Pillow from 13 on takes
+    rows first where a tall picture shrinks. Only the crop is computed, so that 1 x 5000 pixels cost no
+    more than others.
 
     Args:
         path: The file; see `decode` for what is read and how.

