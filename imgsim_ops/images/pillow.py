@@ -108,9 +108,9 @@ def decode_with_pillow(file: BinaryIO, kind: str, max_pixels: int) -> np.ndarray
         image.load()
         orientation = _orientation(image)  # PNG may carry its EXIF behind the pixels: only now is it known
         rgb = _to_rgb(image)
-    if orientation in _UPRIGHT:
-        rgb = rgb.transpose(_UPRIGHT[orientation])
-    return _to_array(rgb)
+        if orientation in _UPRIGHT:
+            rgb = rgb.transpose(_UPRIGHT[orientation])
+        return _to_array(rgb)
 
 
 def _to_array(rgb: Image.Image) -> np.ndarray:

@@ -126,7 +126,8 @@ def test_alpha_is_composited_on_white(tmp_path, kind):
 
 def test_grey_with_alpha(tmp_path):
     path = tmp_path / "picture"
-    Image.fromarray(np.array([[[10, 255], [10, 0], [10, 128]]], np.uint8), "LA").save(path, "PNG")
+    grey, alpha = (Image.frombytes("L", (3, 1), bytes(band)) for band in ([10, 10, 10], [255, 0, 128]))
+    Image.merge("LA", (grey, alpha)).save(path, "PNG")
     assert decode(path).tolist() == [[[10] * 3, [255] * 3, [132] * 3]]
 
 
