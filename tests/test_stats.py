@@ -114,13 +114,13 @@ def test_paths_are_read_as_they_are_needed(pictures):
 def test_ctrl_c_drops_what_has_not_begun(pictures, monkeypatch):
     paths, _ = pictures
     begun = []
-    monkeypatch.setattr(
-        stats, "_moments", lambda path, max_pixels: begun.append(path) or stats.SkippedFile("", "", "")
-    )
+    monkeypatch.setattr(stats, "_moments", lambda path, max_pixels: begun.append(path) or stats.SkippedFile("", "", ""))
 
     def progress(done):
         raise KeyboardInterrupt
 
+    before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         channel_statistics(paths * 20, 1, progress=progress)
+    assert threading.active_count() == before
     assert len(begun) < 10

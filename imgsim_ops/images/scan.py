@@ -80,9 +80,7 @@ def _search(root: str, entered: set[tuple[int, int]]) -> Iterator[str]:
         except OSError as error:
             if folder == root:
                 got = f"{printable(folder)}: {error.strerror}"
-                raise ImageError(
-                    Reason.UNREADABLE.code, f"scan: a folder must be readable (got {got})"
-                ) from error
+                raise ImageError(Reason.UNREADABLE.code, f"scan: a folder must be readable (got {got})") from error
             yield folder  # `decode` gives it its reason, so that nothing is left out without a word
             continue
         inner = []
