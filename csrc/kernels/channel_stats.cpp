@@ -52,7 +52,8 @@ std::vector<Moments> byte_moments(const Images& images, const Executor& executor
   const auto channels = static_cast<size_t>(images.channels);
   const int64_t blocks = (images.positions + kByteBlock - 1) / kByteBlock;
   const int64_t slots = std::max(1, executor.threads());
-  std::vector<ByteSums> sums(static_cast<size_t>(slots), {std::vector<uint64_t>(channels), std::vector<uint64_t>(channels)});
+  std::vector<ByteSums> sums(static_cast<size_t>(slots),
+                             {std::vector<uint64_t>(channels), std::vector<uint64_t>(channels)});
   // A slot's sums live on its own stack while it works: neighbours in memory would slow each other down.
   executor.parallel_for(slots, 1, [&](int64_t begin, int64_t end) {
     for (int64_t slot = begin; slot < end; ++slot) {

@@ -300,9 +300,8 @@ class PairPanel {
         }
       }
     }
-    std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
-      return a.row != b.row ? a.row < b.row : a.col < b.col;
-    });
+    std::sort(found.begin(), found.end(),
+              [](const Found& a, const Found& b) { return a.row != b.row ? a.row < b.row : a.col < b.col; });
     return found;
   }
 
@@ -311,8 +310,7 @@ class PairPanel {
     if (first + lane >= other) {
       return;
     }
-    const double score =
-        scorer_.score(wide_.data() + lane * vectors_.dim, norms_[static_cast<size_t>(lane)], other);
+    const double score = scorer_.score(wide_.data() + lane * vectors_.dim, norms_[static_cast<size_t>(lane)], other);
     if (score >= threshold_) {
       found.push_back({first + lane, other, score});
     }
@@ -331,8 +329,8 @@ class PairPanel {
 
 }  // namespace
 
-void cosine_similarity(DType dtype, const Vectors& x1, const Vectors& x2, void* out, int64_t axes,
-                       const int64_t* sizes, int64_t length, double eps, const Executor& executor) {
+void cosine_similarity(DType dtype, const Vectors& x1, const Vectors& x2, void* out, int64_t axes, const int64_t* sizes,
+                       int64_t length, double eps, const Executor& executor) {
   const int64_t total = std::accumulate(sizes, sizes + axes, int64_t{1}, std::multiplies<>());
   const int64_t vector_bytes = std::max<int64_t>(1, length * static_cast<int64_t>(size_of(dtype)));
   visit_floating(dtype, [&](auto tag) {

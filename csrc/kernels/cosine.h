@@ -37,8 +37,8 @@ struct Vectors {
 /// length: elements in a vector; 0 gives 0.
 /// out: elements of type `dtype`, adjacent; must not overlap the inputs.
 /// Cost: one pass over the longer operand; an operand with stride 0 along the last axis has its norm taken once.
-void cosine_similarity(DType dtype, const Vectors& x1, const Vectors& x2, void* out, int64_t axes,
-                       const int64_t* sizes, int64_t length, double eps, const Executor& executor);
+void cosine_similarity(DType dtype, const Vectors& x1, const Vectors& x2, void* out, int64_t axes, const int64_t* sizes,
+                       int64_t length, double eps, const Executor& executor);
 
 /// For each query the k best rows of the gallery: scores (queries.rows x k, float or double as above) and
 /// indices, best first, ties by lower index, NaN last.

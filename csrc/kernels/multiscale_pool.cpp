@@ -31,8 +31,8 @@ void pool(const FeatureMap& map, int64_t image, int64_t first, int64_t channels,
 
 void multiscale_pool(DType dtype, const std::vector<FeatureMap>& maps, void* out, int64_t batch, int64_t width,
                      const Executor& executor) {
-  // One item is a run of channels of one map of one image: the maps of ResNet-18 halve in size while their channels double,
-  // so runs of 64 channels spread the first map over threads too.
+  // One item is a run of channels of one map of one image: the maps of ResNet-18 halve in size while their channels
+  // double, so runs of 64 channels spread the first map over threads too.
   constexpr int64_t kRun = 64;
   std::vector<int64_t> first_item;
   std::vector<int64_t> first_mean;
@@ -56,8 +56,8 @@ void multiscale_pool(DType dtype, const std::vector<FeatureMap>& maps, void* out
     executor.parallel_for(batch * items, 1 + kRangeItems / per_item, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t image = i / items;
-        const auto m = static_cast<size_t>(
-            std::upper_bound(first_item.begin(), first_item.end(), i % items) - first_item.begin() - 1);
+        const auto m = static_cast<size_t>(std::upper_bound(first_item.begin(), first_item.end(), i % items) -
+                                           first_item.begin() - 1);
         const int64_t first = (i % items - first_item[m]) * kRun;
         pool<T>(maps[m], image, first, std::min(kRun, maps[m].channels - first),
                 means.data() + image * channels + first_mean[m] + first);

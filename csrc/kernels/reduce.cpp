@@ -10,7 +10,7 @@ namespace {
 
 // Sums are cut at fixed places, whatever the threads: pieces of this many reduced elements, added in order.
 constexpr int64_t kPiece = 16384;
-constexpr int64_t kColumns = 2048;     // columns whose running sums one task keeps
+constexpr int64_t kColumns = 2048;      // columns whose running sums one task keeps
 constexpr int64_t kRangeItems = 32768;  // elements a range of a parallel loop reads at least
 
 // Sums over the middle axis of a row-major (outer, reduced, inner) array, none of them 0.

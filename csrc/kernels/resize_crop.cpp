@@ -92,8 +92,8 @@ int64_t centre_offset(int64_t size, int64_t crop) {
 
 }  // namespace
 
-void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t row_stride, int64_t resize,
-                 int64_t crop, uint8_t* out, const Executor& executor) {
+void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t row_stride, int64_t resize, int64_t crop,
+                 uint8_t* out, const Executor& executor) {
   check(height >= 1 && width >= 1, "resize_crop: a picture must have pixels (got ", height, " x ", width, ")");
   check(crop >= 1 && crop <= resize && resize <= 65536,
         "resize_crop: sizes must satisfy 1 <= crop <= resize <= 65536 (got crop ", crop, ", resize ", resize, ")");

@@ -12,11 +12,10 @@ namespace imgsim {
 ///
 /// pixels: uint8 (height, width, 3), rows `row_stride` bytes apart; height, width >= 1.
 /// out: uint8 (crop, crop, 3), adjacent; crop <= resize.
-/// Antialiased bilinear in Pillow's arithmetic (triangle filter widened by the scale, weights rounded to 22 bits, columns
-/// before rows, one rounding to 8 bits after each): the bits are those of Image.resize(..., BILINEAR) and a centre
-/// crop, but only what the crop needs is computed.
-/// Memory: (rows the crop reaches) x crop x 3 bytes.
-void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t row_stride, int64_t resize,
-                 int64_t crop, uint8_t* out, const Executor& executor);
+/// Antialiased bilinear in Pillow's arithmetic (triangle filter widened by the scale, weights rounded to 22 bits,
+/// columns before rows, one rounding to 8 bits after each): the bits are those of Image.resize(..., BILINEAR) and a
+/// centre crop, but only what the crop needs is computed. Memory: (rows the crop reaches) x crop x 3 bytes.
+void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t row_stride, int64_t resize, int64_t crop,
+                 uint8_t* out, const Executor& executor);
 
 }  // namespace imgsim

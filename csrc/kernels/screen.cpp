@@ -15,8 +15,7 @@ const T* row_of(const Matrix& rows, int64_t row) {
 }
 
 float squares_of(const std::vector<float>& centre) {
-  return static_cast<float>(
-      loops().float32.sum_squares(centre.data(), static_cast<int64_t>(centre.size()), 0.0));
+  return static_cast<float>(loops().float32.sum_squares(centre.data(), static_cast<int64_t>(centre.size()), 0.0));
 }
 
 // What single-precision arithmetic on unit vectors of this length can add to a bound: a sum of n products errs by less
@@ -147,7 +146,8 @@ void Panel::fill(const SketchedRows& rows, const std::vector<float>& centre, int
       threshold_[i] = kInfinity;
     }
   }
-  view_ = {codes_.data(), step_.data(), offset_.data(), error_.data(), reach_.data(), bias_.data(), threshold_.data(), count, lanes};
+  view_ = {codes_.data(), step_.data(),      offset_.data(), error_.data(), reach_.data(),
+           bias_.data(),  threshold_.data(), count,          lanes};
 }
 
 float float_not_above(double x) {

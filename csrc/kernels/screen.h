@@ -1,11 +1,11 @@
 // Which pairs of vectors could score above a threshold, found in small integers.
 //
 // A unit vector u is kept as a centre c plus a residual, and the residual as 7- or 8-bit codes times a step. The inner
-// product of two such vectors is a product of small integers, several times cheaper than one of floats, and it errs by no
-// more than |x - x'| |y| + |x'| |y - y'| (x, y residuals, x', y' what their codes stand for), which is known exactly for each
-// vector. A pair whose upper bound stays below the threshold is left out for good; every other pair is scored exactly.
-// So the answer is exact, for any input; only the time depends on how many pairs come close. The centre (the mean of a few
-// rows) makes residuals small for real embeddings, which all point roughly the same way.
+// product of two such vectors is a product of small integers, several times cheaper than one of floats, and it errs by
+// no more than |x - x'| |y| + |x'| |y - y'| (x, y residuals, x', y' what their codes stand for), which is known exactly
+// for each vector. A pair whose upper bound stays below the threshold is left out for good; every other pair is scored
+// exactly. So the answer is exact, for any input; only the time depends on how many pairs come close. The centre (the
+// mean of a few rows) makes residuals small for real embeddings, which all point roughly the same way.
 #pragma once
 
 #include <vector>
@@ -36,7 +36,8 @@ class Scorer {
 /// score = dot / max(norms, eps), rounded to float unless the elements are double. A zero vector scores 0.
 double finish_score(DType dtype, double dot, double norm_a, double norm_b, double eps);
 
-/// A centre for the rows of a matrix: the mean of up to 256 of them, as unit vectors, evenly spread. Any centre is right.
+/// A centre for the rows of a matrix: the mean of up to 256 of them, as unit vectors, evenly spread. Any centre is
+/// right.
 std::vector<float> choose_centre(const Matrix& rows);
 
 /// Codes of some rows: the left side of screening.

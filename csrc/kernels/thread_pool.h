@@ -11,8 +11,8 @@ namespace imgsim {
 /// As many threads as the process may use processors (affinity respected), at least 1.
 int available_threads();
 
-/// Starts its threads with the first parallel loop and keeps them. One pool may be used from many threads at once; a loop inside
-/// a loop, or beside one that is running, stays on the calling thread.
+/// Starts its threads with the first parallel loop and keeps them. One pool may be used from many threads at once; a
+/// loop inside a loop, or beside one that is running, stays on the calling thread.
 class ThreadPool final : public Executor {
  public:
   /// threads: 0 means available_threads().

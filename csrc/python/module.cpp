@@ -117,9 +117,14 @@ py::tuple py_channel_moments(const py::array& images, int threads) {
   const Shape strides = element_strides(images);
   std::vector<Moments> moments;
   {
-    const Images in{dtype,      images.data(), shape[0],
-                    shape[1],   shape[2] * shape[3], strides[0],
-                    strides[1], shape[3] == 1 ? strides[2] : strides[3]};
+    const Images in{dtype,
+                    images.data(),
+                    shape[0],
+                    shape[1],
+                    shape[2] * shape[3],
+                    strides[0],
+                    strides[1],
+                    shape[3] == 1 ? strides[2] : strides[3]};
     const py::gil_scoped_release release;
     moments = channel_moments(in, Limited(ThreadPool::shared(), threads));
   }

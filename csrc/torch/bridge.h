@@ -76,9 +76,10 @@ inline Tensor make(const Tensor& like, const Shape& shape, ScalarType dtype) {
   int32_t device_type = 0;
   STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(like.get(), &device_type));
   AtenTensorHandle out = nullptr;
-  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(
-      static_cast<int64_t>(shape.size()), shape.data(), strides.data(),
-      torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype)), device_type, like.get_device_index(), &out));
+  STABLE_TORCH_ERROR_CODE_CHECK(
+      aoti_torch_empty_strided(static_cast<int64_t>(shape.size()), shape.data(), strides.data(),
+                               torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype)), device_type,
+                               like.get_device_index(), &out));
   return Tensor(out);
 }
 
@@ -89,7 +90,8 @@ inline Tensor dense(const Tensor& tensor) {
   return tensor.is_contiguous() ? tensor : torch::stable::contiguous(tensor);
 }
 
-/// The tensor with its axes in this order, as a view. (torch::stable::permute is younger than the oldest torch we build with.)
+/// The tensor with its axes in this order, as a view. (torch::stable::permute is younger than the oldest torch we build
+/// with.)
 inline Tensor permuted(const Tensor& tensor, const Shape& order) {
   const torch::headeronly::IntHeaderOnlyArrayRef dims(order.data(), order.size());
   StableIValue stack[] = {torch::stable::detail::from(tensor), torch::stable::detail::from(dims)};

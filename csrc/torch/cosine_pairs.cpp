@@ -13,8 +13,7 @@ std::tuple<Tensor, Tensor, Tensor> cosine_pairs_cpu(const Tensor& vectors, doubl
   const DType dtype = dtype_of("cosine_pairs", vectors);
   check_pairs(shape_of(vectors), threshold);
   const Tensor in = dense(vectors);
-  const Pairs pairs =
-      cosine_pairs({dtype, in.const_data_ptr(), in.size(0), in.size(1)}, threshold, TorchExecutor());
+  const Pairs pairs = cosine_pairs({dtype, in.const_data_ptr(), in.size(0), in.size(1)}, threshold, TorchExecutor());
   const auto count = static_cast<int64_t>(pairs.rows.size());
   Tensor rows = make(vectors, {count}, ScalarType::Long);
   Tensor cols = make(vectors, {count}, ScalarType::Long);

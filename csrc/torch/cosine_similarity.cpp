@@ -64,9 +64,9 @@ Tensor cosine_similarity_cpu(const Tensor& x1, const Tensor& x2, int64_t dim, do
   const Operand a(x1, ndim - 1 - at, length, shape.size());
   const Operand b(x2, ndim - 1 - at, length, shape.size());
   Tensor out = make(x1, shape);
-  cosine_similarity(dtype, {a.tensor.const_data_ptr(), a.strides.data()},
-                    {b.tensor.const_data_ptr(), b.strides.data()}, out.mutable_data_ptr(),
-                    static_cast<int64_t>(shape.size()), shape.data(), length, eps, TorchExecutor());
+  cosine_similarity(dtype, {a.tensor.const_data_ptr(), a.strides.data()}, {b.tensor.const_data_ptr(), b.strides.data()},
+                    out.mutable_data_ptr(), static_cast<int64_t>(shape.size()), shape.data(), length, eps,
+                    TorchExecutor());
   return out;
 }
 

@@ -15,8 +15,7 @@ std::tuple<Tensor, Tensor> cosine_topk_cpu(const Tensor& queries, const Tensor& 
   check_topk(shape_of(queries), shape_of(gallery), k);
   const Tensor q = dense(queries);
   const Tensor g = dense(gallery);
-  Tensor scores =
-      make(queries, {q.size(0), k}, dtype == DType::kFloat64 ? ScalarType::Double : ScalarType::Float);
+  Tensor scores = make(queries, {q.size(0), k}, dtype == DType::kFloat64 ? ScalarType::Double : ScalarType::Float);
   Tensor indices = make(queries, {q.size(0), k}, ScalarType::Long);
   cosine_topk({dtype, q.const_data_ptr(), q.size(0), q.size(1)}, {dtype, g.const_data_ptr(), g.size(0), g.size(1)}, k,
               scores.mutable_data_ptr(), static_cast<int64_t*>(indices.mutable_data_ptr()), TorchExecutor());

@@ -30,7 +30,8 @@ Tensor multiscale_pool_cpu(std::vector<Tensor> features, int64_t width) {
     if (maps.back().stride_p != 1 && maps.back().stride_c != 1) {
       // Neither layout that the kernel knows: a slice along both.
       held.back() = dense(torch::stable::flatten(feature, 2, 3));
-      maps.back() = {held.back().const_data_ptr(), shape[1], shape[2] * shape[3], held.back().stride(0), held.back().stride(1), 1};
+      maps.back() = {held.back().const_data_ptr(), shape[1], shape[2] * shape[3], held.back().stride(0),
+                     held.back().stride(1),        1};
     }
   }
   Tensor out = make(features[0], {features[0].size(0), width});

@@ -1,9 +1,8 @@
 // imgsim::repeat_interleave on CUDA. A library of its own: it needs torch's CUDA libraries, the rest does not.
 
-#include "kernels/cuda/repeat_interleave.h"
-
 #include <torch/csrc/stable/accelerator.h>
 
+#include "kernels/cuda/repeat_interleave.h"
 #include "repeat_interleave.h"
 
 namespace imgsim::door {

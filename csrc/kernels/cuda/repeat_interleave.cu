@@ -1,10 +1,10 @@
-#include "repeat_interleave.h"
-
 #include <cuda_runtime.h>
 
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+
+#include "repeat_interleave.h"
 
 namespace imgsim::cuda {
 namespace {
@@ -28,8 +28,8 @@ void launch(const void* in, void* out, int64_t count, int64_t block_bytes, int64
   const int64_t units = block_bytes / static_cast<int64_t>(sizeof(Unit));
   const int64_t total = count * units * repeats;
   const auto blocks = static_cast<unsigned>(std::min(kMostBlocks, (total + kThreads - 1) / kThreads));
-  repeat_units<Unit><<<blocks, kThreads, 0, stream>>>(static_cast<const Unit*>(in), static_cast<Unit*>(out), total,
-                                                      units, repeats);
+  repeat_units<Unit>
+      <<<blocks, kThreads, 0, stream>>>(static_cast<const Unit*>(in), static_cast<Unit*>(out), total, units, repeats);
   const cudaError_t error = cudaGetLastError();
   if (error != cudaSuccess) {
     throw std::runtime_error(std::string("repeat_interleave: CUDA launch failed (got ") + cudaGetErrorString(error) +

@@ -33,7 +33,8 @@ const Entry* entries(int* count) {
       {&avx512::kTable, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                             __builtin_cpu_supports("avx512vnni")},
-      {&avx2::kTable, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")},
+      {&avx2::kTable,
+       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")},
 #endif
       {&plain::kTable, true},
   };
@@ -51,8 +52,8 @@ const Loops& choose() {
       return *all[i].table;
     }
   }
-  throw std::invalid_argument(std::string("IMGSIM_ISA: this build and this processor have no such instruction set (got ") +
-                              wanted + ")");
+  throw std::invalid_argument(
+      std::string("IMGSIM_ISA: this build and this processor have no such instruction set (got ") + wanted + ")");
 }
 
 }  // namespace

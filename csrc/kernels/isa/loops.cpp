@@ -15,8 +15,8 @@ namespace {
 // Four registers of partial sums hide the latency of an addition.
 constexpr int kUnroll = 4;
 
-// Calls step(i, u) for the register of kLanes elements at i, u saying which partial sum it goes to; returns the number of
-// elements covered, a multiple of kLanes. Every sum in this file goes this way, so equal terms give equal bits.
+// Calls step(i, u) for the register of kLanes elements at i, u saying which partial sum it goes to; returns the number
+// of elements covered, a multiple of kLanes. Every sum in this file goes this way, so equal terms give equal bits.
 template <int kLanes, class Step>
 inline int64_t by_registers(int64_t n, const Step& step) {
   int64_t i = 0;
@@ -224,8 +224,8 @@ void interleaved(const uint8_t* x, int64_t n, int64_t channels, uint64_t* sums, 
 
 // Screening. The left side (rows) is unsigned and broadcast four bytes at a time; the right side (panel) is signed.
 //
-// AVX-512: one instruction multiplies and adds into 32 bits, 8-bit codes fit. AVX2: products of pairs are added in 16 bits
-// and two such sums before they are widened; (2 * 63 + 1) * 63 * 4 = 32,004 < 2^15 is why codes have 7 bits there.
+// AVX-512: one instruction multiplies and adds into 32 bits, 8-bit codes fit. AVX2: products of pairs are added in 16
+// bits and two such sums before they are widened; (2 * 63 + 1) * 63 * 4 = 32,004 < 2^15 is why codes have 7 bits there.
 #if defined(__AVX512VNNI__)
 constexpr int kLevels = 127;
 #else
@@ -323,8 +323,8 @@ inline Ints multiply_add(const uint8_t* four, const int8_t* panel, Ints sums) {
 #if defined(__AVX512VNNI__)
   int32_t word;
   std::memcpy(&word, four, sizeof(word));
-  return reinterpret_cast<Ints>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sums), _mm512_set1_epi32(word),
-                                                    _mm512_loadu_si512(panel)));
+  return reinterpret_cast<Ints>(
+      _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sums), _mm512_set1_epi32(word), _mm512_loadu_si512(panel)));
 #else
   for (int lane = 0; lane < kGroup; ++lane) {
     sums[lane] += four[0] * panel[4 * lane] + four[1] * panel[4 * lane + 1] + four[2] * panel[4 * lane + 2] +
@@ -376,8 +376,8 @@ inline void tile(const uint8_t* codes, int64_t dim4, const int8_t* panel, Ints (
 }
 
 template <int kTileRows>
-int64_t screen_tile(const uint8_t* codes, const Sketch* rows, int64_t first_row, int64_t dim4,
-                    const ScreenPanel& panel, int64_t lane, Survivor* out) {
+int64_t screen_tile(const uint8_t* codes, const Sketch* rows, int64_t first_row, int64_t dim4, const ScreenPanel& panel,
+                    int64_t lane, Survivor* out) {
   int64_t found = 0;
   Ints sums[kRows][kGroups] = {};
   tile<kTileRows>(codes + first_row * dim4, dim4, panel.codes + lane * dim4, sums);

@@ -3,8 +3,9 @@
 // loops.cpp is built several times, with other compiler flags and another value of IMGSIM_ISA; each build fills one
 // table. Everything above this header (shapes, threads, heaps) is compiled once and calls through the table.
 //
-// Accuracy: sums of floating elements are kept in double, in a fixed number of lanes, each by fused multiply-add where the
-// instruction set has it. Two tables may therefore differ in the last bits of a double; one table never differs from itself.
+// Accuracy: sums of floating elements are kept in double, in a fixed number of lanes, each by fused multiply-add where
+// the instruction set has it. Two tables may therefore differ in the last bits of a double; one table never differs
+// from itself.
 #pragma once
 
 #include <cstdint>
@@ -73,13 +74,13 @@ struct Survivor {
 };
 
 struct ScreenLoops {
-  int levels;       // codes are in [-levels, levels]; the left side is stored as code + levels + 1 in uint8
-  int64_t lanes;    // panels are padded to a multiple of this
-  int64_t group;    // L of ScreenPanel
+  int levels;     // codes are in [-levels, levels]; the left side is stored as code + levels + 1 in uint8
+  int64_t lanes;  // panels are padded to a multiple of this
+  int64_t group;  // L of ScreenPanel
   /// Writes the (row, lane) pairs whose upper bound reaches the lane's threshold, or is NaN, to out, which has
   /// room for all; returns how many. dim4: bytes in a row of codes.
-  int64_t (*screen)(const uint8_t* codes, const Sketch* rows, int64_t row_count, int64_t dim4,
-                    const ScreenPanel& panel, Survivor* out);
+  int64_t (*screen)(const uint8_t* codes, const Sketch* rows, int64_t row_count, int64_t dim4, const ScreenPanel& panel,
+                    Survivor* out);
 };
 
 struct Loops {

@@ -1,5 +1,5 @@
-// The widest registers of the instruction set being compiled for, through the compiler's own vector types, and loads that
-// widen every element type to double. Included by loops.cpp only.
+// The widest registers of the instruction set being compiled for, through the compiler's own vector types, and loads
+// that widen every element type to double. Included by loops.cpp only.
 #pragma once
 
 #include <cstdint>
