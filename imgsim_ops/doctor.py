@@ -73,9 +73,7 @@ def _processor() -> list[Fact]:
     info = _build_info()
     if info is not None:
         facts.append(Fact("processor", "instruction set in use", info["isa"]))
-        facts.append(
-            Fact("processor", "others it can use", [i for i in info["isas_usable"] if i != info["isa"]])
-        )
+        facts.append(Fact("processor", "others it can use", [i for i in info["isas_usable"] if i != info["isa"]]))
     return facts
 
 
@@ -168,16 +166,12 @@ def _programs() -> list[Fact]:
     photographs = importlib.util.find_spec("skimage") is not None
     app = _app()
     return [
-        Fact(
-            "programs", "imgsim", _text(_beside_python("imgsim")), _unless(_beside_python("imgsim"), _REBUILD)
-        ),
+        Fact("programs", "imgsim", _text(_beside_python("imgsim")), _unless(_beside_python("imgsim"), _REBUILD)),
         Fact(
             "programs",
             _APP,
             _text(app),
-            _unless(
-                app, "the C++ program: cmake --preset app && cmake --build --preset app, in the checkout"
-            ),
+            _unless(app, "the C++ program: run cmake --workflow --preset app in the checkout"),
         ),
         Fact(
             "programs",
