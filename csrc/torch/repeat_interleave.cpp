@@ -1,4 +1,4 @@
-// imgsim::repeat_interleave, and the declaration of every operator's schema.
+// imgsim::repeat_interleave
 
 #include "kernels/repeat_interleave.h"
 
@@ -19,16 +19,6 @@ Tensor repeat_interleave_cpu(const Tensor& self, int64_t repeats, int64_t dim) {
 
 }  // namespace
 }  // namespace imgsim::door
-
-STABLE_TORCH_LIBRARY(imgsim, library) {
-  library.def("repeat_interleave(Tensor self, SymInt repeats, int dim=-1) -> Tensor");
-  library.def("reduce_mean(Tensor self, int[] dim, bool keepdim=False) -> Tensor");
-  library.def("channel_stats(Tensor images, int num_threads=0) -> (Tensor mean, Tensor std)");
-  library.def("multiscale_pool(Tensor[] features, SymInt width) -> Tensor");
-  library.def("cosine_similarity(Tensor x1, Tensor x2, int dim=-1, float eps=1e-8) -> Tensor");
-  library.def("cosine_topk(Tensor queries, Tensor gallery, SymInt k) -> (Tensor scores, Tensor indices)");
-  library.def("cosine_pairs(Tensor vectors, float threshold) -> (Tensor rows, Tensor cols, Tensor scores)");
-}
 
 STABLE_TORCH_LIBRARY_IMPL(imgsim, CPU, library) {
   library.impl("repeat_interleave", TORCH_BOX(&imgsim::door::repeat_interleave_cpu));
