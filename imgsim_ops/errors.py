@@ -17,7 +17,7 @@ class ImageError(ImgsimError):
     """A file cannot be read as a picture.
 
     Attributes:
-        code: A short reason code from the list in ``imgsim_ops.images.decode``, for example ``truncated``.
+        code: The code of an ``imgsim_ops.images.reasons.Reason``, for example ``truncated``.
     """
 
     def __init__(self, code: str, message: str):
