@@ -190,8 +190,10 @@ def channel_stats(images: np.ndarray, num_threads: int = 0) -> tuple[np.ndarray,
 def resize_crop(pixels: np.ndarray, resize: int = 256, crop: int = 224) -> np.ndarray:
     """A picture's way into the model: shorter side to `resize`, then the centre `crop` x `crop`.
 
-    Antialiased bilinear with Pillow's arithmetic: the bits are those of ``Image.resize(..., BILINEAR)`` followed by a
-    centre crop, as torchvision's ``Resize`` and ``CenterCrop`` do them, but only the crop is computed.
+    Antialiased bilinear in Pillow's arithmetic, along rows and then along columns: the bits are those of Pillow's
+    ``resize(..., BILINEAR)`` one axis after the other and a centre crop where torchvision's ``Resize`` and
+    ``CenterCrop`` place it, but only the crop is computed. (In one call, Pillow 13 starts a tall picture with its columns,
+    which can differ by one level.)
 
     Args:
         pixels: (H, W, 3) uint8 array, H and W at least 1.

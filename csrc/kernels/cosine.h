@@ -44,8 +44,10 @@ void cosine_similarity(DType dtype, const Vectors& x1, const Vectors& x2, void* 
 /// indices, best first, ties by lower index, NaN last.
 ///
 /// Requires one dtype, one dim and 0 <= k <= gallery.rows.
-/// Memory beyond the answer: per thread at most 256 queries x (dim + 12 k bytes) and one block of 128 rows
-/// (dim + 32 bytes each); never queries x gallery. How: see screen.h.
+/// How: screen.h; queries go through in panels of at most 256, and the gallery is read once for each panel.
+///
+/// Memory beyond the answer: a panel takes queries x dim x 10 bytes, and each thread a copy of its codes, queries x k x
+/// 16 bytes for the best so far, and a block of 128 rows x (dim + 16) bytes. Never queries x gallery.
 void cosine_topk(const Matrix& queries, const Matrix& gallery, int64_t k, void* scores, int64_t* indices,
                  const Executor& executor);
 
@@ -57,7 +59,7 @@ struct Pairs {
 
 /// All pairs i < j with score >= threshold, ordered by i, then j. A NaN score is in no pair.
 ///
-/// Memory beyond the answer: (dim + 48) bytes for each vector.
+/// Memory beyond the answer: (dim + 16) bytes for each vector, and while it grows the answer itself once more.
 /// `threshold` must not be NaN.
 Pairs cosine_pairs(const Matrix& vectors, double threshold, const Executor& executor);
 

@@ -12,9 +12,12 @@ namespace imgsim {
 ///
 /// pixels: uint8 (height, width, 3), rows `row_stride` bytes apart; height, width >= 1.
 /// out: uint8 (crop, crop, 3), adjacent; crop <= resize.
-/// Antialiased bilinear in Pillow's arithmetic (triangle filter widened by the scale, weights rounded to 22 bits,
-/// columns before rows, one rounding to 8 bits after each): the bits are those of Image.resize(..., BILINEAR) and a
-/// centre crop, but only what the crop needs is computed. Memory: (rows the crop reaches) x crop x 3 bytes.
+/// Antialiased bilinear in Pillow's arithmetic: a triangle filter widened by the scale, weights rounded to 22 bits,
+/// along each row first and then along the columns, one rounding to 8 bits after each. The bits are those of Pillow's
+/// resize(..., BILINEAR) one axis after the other and a centre crop, but only what the crop needs is computed. (In one
+/// call, Pillow 13 starts a tall picture with its columns, which can differ by one level.)
+///
+/// Memory: (rows the crop reaches) x crop x 3 bytes.
 void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t row_stride, int64_t resize, int64_t crop,
                  uint8_t* out, const Executor& executor);
 
