@@ -60,9 +60,7 @@ def multiscale_pool(features: Sequence[torch.Tensor], width: int) -> torch.Tenso
     return torch.stack(widened).mean(0).to(features[0].dtype)
 
 
-def cosine_similarity(
-    x1: torch.Tensor, x2: torch.Tensor, dim: int = -1, eps: float = COSINE_EPS
-) -> torch.Tensor:
+def cosine_similarity(x1: torch.Tensor, x2: torch.Tensor, dim: int = -1, eps: float = COSINE_EPS) -> torch.Tensor:
     """x1.x2 / max(|x1| |x2|, eps) along ``dim`` in the promoted type; a zero vector gives 0.
 
     See ``ops.cosine_similarity``.

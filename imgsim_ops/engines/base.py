@@ -104,7 +104,6 @@ def checked_pixels(pixels: np.ndarray) -> np.ndarray:
     pixels = np.asarray(pixels)
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (224, 224, 3):
         raise ImgsimError(
-            "engine: pixels must be uint8 of shape (N, 224, 224, 3) "
-            f"(got {pixels.dtype} of shape {list(pixels.shape)})"
+            f"engine: pixels must be uint8 of shape (N, 224, 224, 3) (got {pixels.dtype} of shape {list(pixels.shape)})"
         )
     return np.require(pixels, requirements=["C_CONTIGUOUS", "WRITEABLE"])

@@ -183,9 +183,7 @@ class _InvertedResidual(nn.Module):
         self.expand_conv = nn.Conv2d(inputs, hidden, 1, bias=False) if self.expands else nn.Identity()
         self.bn0 = _batch_norm(hidden) if self.expands else nn.Identity()
         if stride == 1:
-            self.depthwise_conv = nn.Conv2d(
-                hidden, hidden, kernel, padding=kernel // 2, groups=hidden, bias=False
-            )
+            self.depthwise_conv = nn.Conv2d(hidden, hidden, kernel, padding=kernel // 2, groups=hidden, bias=False)
         else:
             self.depthwise_conv = _Conv2dSame(hidden, hidden, kernel, stride, groups=hidden)
         self.bn1 = _batch_norm(hidden)

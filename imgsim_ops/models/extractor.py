@@ -91,9 +91,7 @@ class MultiScaleExtractor(nn.Module):
         return self.backbone(images)
 
 
-def build_extractor(
-    backbone: str = "resnet18", weights: str | os.PathLike[str] | None = None
-) -> MultiScaleExtractor:
+def build_extractor(backbone: str = "resnet18", weights: str | os.PathLike[str] | None = None) -> MultiScaleExtractor:
     """The extractor of a backbone with its weights, ready for inference.
 
     Args:

@@ -45,7 +45,5 @@ def hub_path() -> Path:
         folder = torch.hub.get_dir()
     else:
         cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-        folder = os.path.join(
-            os.path.expanduser(os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))), "hub"
-        )
+        folder = os.path.join(os.path.expanduser(os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))), "hub")
     return Path(folder) / "checkpoints" / RESNET18_URL.rsplit("/", 1)[1]
