@@ -162,7 +162,9 @@ CASES: dict[str, Callable[[int, int], Contenders]] = {
 def check_answers(rows: int) -> None:
     """Speed of a wrong answer means nothing: compare with the oracle before timing."""
     queries, gallery = torch.randn(4, 512), torch.randn(min(rows, 20000), 512)
-    for got, want in zip(ops.cosine_topk(queries, gallery, 10), reference.cosine_topk(queries, gallery, 10), strict=True):
+    for got, want in zip(
+        ops.cosine_topk(queries, gallery, 10), reference.cosine_topk(queries, gallery, 10), strict=True
+    ):
         torch.testing.assert_close(got, want, rtol=1e-6, atol=1e-7)  # scores are rounded once from float64
 
 

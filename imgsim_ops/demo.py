@@ -98,6 +98,20 @@ def as_document(result: DemoResult) -> dict:
     }
 
 
+def photographs() -> list[Path]:
+    """Real photographs that an installed package brings.
+
+    Raises:
+        ImgsimError: scikit-image, which brings them, is not installed.
+    """
+    package = importlib.util.find_spec("skimage")  # found without importing it, which would take a second
+    places = list(package.submodule_search_locations) if package else []
+    sources = [Path(place) / "data" / name for place in places for name in PHOTOGRAPHS]
+    if not sources or not all(source.is_file() for source in sources):
+        raise ImgsimError("demo: needs the photographs of scikit-image (got none); run pip install scikit-image")
+    return sources
+
+
 def write_pictures(folder: Path) -> list[Path]:
     """Writes the photographs and a changed copy of each.
 
@@ -105,20 +119,10 @@ def write_pictures(folder: Path) -> list[Path]:
         The files: each photograph followed by its copy.
 
     Raises:
-        ImgsimError: scikit-image, which brings the photographs, is not installed.
+        ImgsimError: As ``photographs``.
     """
-    package = importlib.util.find_spec("skimage")  # found without importing it, which would take a second
-    sources = (
-        [Path(place) / "data" / name for place in package.submodule_search_locations for name in PHOTOGRAPHS]
-        if package
-        else []
-    )
-    if not sources or not all(source.is_file() for source in sources):
-        raise ImgsimError(
-            "demo: needs the photographs of scikit-image (got none); run pip install scikit-image"
-        )
     pictures = []
-    for source, (change, copy) in zip(sources, _CHANGES.items(), strict=True):
+    for source, (change, copy) in zip(photographs(), _CHANGES.items(), strict=True):
         original = folder / source.name
         shutil.copyfile(source, original)
         changed = folder / f"{source.stem}-{change}.jpg"
@@ -160,9 +164,7 @@ def _embedder_with_real_weights(announce: Callable[[str], None]) -> tuple[Embedd
         try:
             embedder = Embedder(backbone="efficientnet_lite0")
         except WeightsError as no_lite0:
-            raise WeightsError(
-                f"demo: no backbone has its weights (got {no_resnet18}; {no_lite0})"
-            ) from no_lite0
+            raise WeightsError(f"demo: no backbone has its weights (got {no_resnet18}; {no_lite0})") from no_lite0
         return (
             embedder,
             "resnet18's ImageNet weights could not be had here, efficientnet_lite0's are installed",

@@ -92,8 +92,7 @@ class Embedder:
             ValueError: An array is no picture.
         """
         pixels = np.stack([_pixels(a), _pixels(b)])
-        first, second = self._engine.embed(pixels)
-        layers = self._engine.layers(pixels)
+        (first, second), layers = self._engine.embed_with_layers(pixels)
         return Similarity(_cosine(first, second), tuple(_cosine(layer[0], layer[1]) for layer in layers))
 
 

@@ -74,9 +74,7 @@ def _draw_scale(draw: ImageDraw.ImageDraw, x: int, y: int, width: int, low: floa
     for offset in range(width):
         draw.line((x + offset, y, x + offset, y + 17), _colour(offset / max(width - 1, 1)))
     for part, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
-        draw.text(
-            (x + part * width, y + 28), f"{low + part * (1 - low):.2f}", _FAINT, _font(22), anchor=anchor
-        )
+        draw.text((x + part * width, y + 28), f"{low + part * (1 - low):.2f}", _FAINT, _font(22), anchor=anchor)
     draw.text((x - 24, y + 9), "cosine similarity", _FAINT, _font(24), anchor="rm")
 
 

@@ -135,9 +135,7 @@ class ChannelMoments:
             ValueError: The numbers of channels differ.
         """
         if self.mean.shape != other.mean.shape:
-            raise ValueError(
-                f"merge: both must have the same channels (got {self.mean.size} and {other.mean.size})"
-            )
+            raise ValueError(f"merge: both must have the same channels (got {self.mean.size} and {other.mean.size})")
         count = self.count + other.count
         delta = other.mean - self.mean
         mean = self.mean + delta * (other.count / count)

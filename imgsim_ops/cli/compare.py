@@ -47,9 +47,7 @@ def compare(
     ] = "resnet18",
     weights: Annotated[
         str | None,
-        typer.Option(
-            "--weights", metavar="FILE", help="The backbone's weights, or random:SEED for timing and tests."
-        ),
+        typer.Option("--weights", metavar="FILE", help="The backbone's weights, or random:SEED for timing and tests."),
     ] = None,
     engine: Annotated[str, typer.Option("--engine", metavar="NAME", help="torch or torchscript.")] = "torch",
     threads: ThreadsOption = 0,

@@ -18,14 +18,10 @@ if TYPE_CHECKING:
 
 SOME_SKIPPED = 3
 
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document instead, and nothing else.")
-]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead, and nothing else.")]
 ThreadsOption = Annotated[
     int,
-    typer.Option(
-        "--threads", "-t", metavar="N", min=0, help="How many threads to use; 0 means all processors."
-    ),
+    typer.Option("--threads", "-t", metavar="N", min=0, help="How many threads to use; 0 means all processors."),
 ]
 
 

@@ -59,13 +59,7 @@ def _print(console: Console, result: DemoResult) -> None:
     for i, (picture, row) in enumerate(zip(result.pictures, result.similarity, strict=True)):
         cells = []
         for j, value in enumerate(row):
-            style = (
-                Style(dim=True)
-                if i == j
-                else Style(bold=True, color="green")
-                if i // 2 == j // 2
-                else Style()
-            )
+            style = Style(dim=True) if i == j else Style(bold=True, color="green") if i // 2 == j // 2 else Style()
             cells.append(Text(f"{value:.2f}", style))
         table.add_row(f"{i + 1} {picture.stem}", *cells)
     console.print(table)

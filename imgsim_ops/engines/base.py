@@ -38,14 +38,14 @@ class Engine(Protocol):
         """
         ...
 
-    def layers(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """The average-pooled vectors of the backbone's four taps, fine to coarse.
+    def embed_with_layers(self, pixels: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The embeddings, and the average-pooled vectors of the backbone's four taps, fine to coarse.
 
         Args:
             pixels: As in ``embed``.
 
         Returns:
-            Four float32 arrays (N, C_i).
+            What ``embed`` returns, and four float32 arrays (N, C_i).
 
         Raises:
             ImgsimError: As ``embed``.

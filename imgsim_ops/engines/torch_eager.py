@@ -32,6 +32,7 @@ class TorchEagerEngine:
         return self._extractor(torch.from_numpy(checked_pixels(pixels))).numpy()
 
     @torch.inference_mode()
-    def layers(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """See ``engines.base.Engine.layers``."""
-        return [layer.numpy() for layer in self._extractor.layers(torch.from_numpy(checked_pixels(pixels)))]
+    def embed_with_layers(self, pixels: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """See ``engines.base.Engine.embed_with_layers``."""
+        vectors, layers = self._extractor.with_layers(torch.from_numpy(checked_pixels(pixels)))
+        return vectors.numpy(), [layer.numpy() for layer in layers]

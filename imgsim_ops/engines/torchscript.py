@@ -74,13 +74,14 @@ class TorchScriptEngine:
         return self._module(torch.from_numpy(checked_pixels(pixels))).numpy()
 
     @torch.inference_mode()
-    def layers(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """See ``engines.base.Engine.layers``."""
-        return [layer.numpy() for layer in self._module.layers(torch.from_numpy(checked_pixels(pixels)))]
+    def embed_with_layers(self, pixels: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """See ``engines.base.Engine.embed_with_layers``."""
+        vectors, layers = self._module.with_layers(torch.from_numpy(checked_pixels(pixels)))
+        return vectors.numpy(), [layer.numpy() for layer in layers]
 
 
 def script(extractor: MultiScaleExtractor) -> torch.jit.ScriptModule:
-    """The extractor as a TorchScript module with the methods ``forward`` and ``layers``."""
+    """The extractor as a TorchScript module with the methods ``forward`` and ``with_layers``."""
     with _torchscript_is_deprecated():
         return torch.jit.script(extractor)
 

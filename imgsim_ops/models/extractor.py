@@ -24,7 +24,7 @@ class MultiScaleExtractor(nn.Module):
     Attributes:
         backbone_name: Name of the backbone.
         dimension: Values in an embedding.
-        channels: Values in each of the four pooled vectors of ``layers``.
+        channels: Values in each of the four pooled vectors of ``with_layers``.
         fingerprint: What an embedding of this extractor carries.
     """
 
@@ -65,20 +65,22 @@ class MultiScaleExtractor(nn.Module):
         return ops.multiscale_pool(self._taps(pixels), self.dimension)
 
     @torch.jit.export
-    def layers(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        """The average-pooled vector of each tap, fine to coarse.
+    def with_layers(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The embeddings, and the average-pooled vector of each tap, fine to coarse, from one forward pass.
 
         Args:
             pixels: uint8 RGB (N, 224, 224, 3).
 
         Returns:
-            Four float32 tensors (N, C_i).
+            float32 (N, dimension), and four float32 tensors (N, C_i).
 
         Raises:
             ValueError: As ``forward``.
         """
+        taps = self._taps(pixels)
         # A single map at its own width is that map's average, from the very kernel that makes the embedding.
-        return [ops.multiscale_pool([tap], tap.size(1)) for tap in self._taps(pixels)]
+        layers = [ops.multiscale_pool([tap], tap.size(1)) for tap in taps]
+        return ops.multiscale_pool(taps, self.dimension), layers
 
     def _taps(self, pixels: torch.Tensor) -> list[torch.Tensor]:
         if pixels.dtype != torch.uint8:

@@ -44,7 +44,7 @@ def test_embed(engine, pixels):
 
 
 def test_layers(engine, pixels):
-    layers = engine.layers(pixels)
+    layers = engine.embed_with_layers(pixels)[1]
     assert [layer.shape for layer in layers] == [(2, 64), (2, 128), (2, 256), (2, 512)]
     assert {layer.dtype for layer in layers} == {np.dtype(np.float32)}
 
@@ -76,7 +76,7 @@ def test_wrong_shape(engine, shape):
 
 def test_wrong_type(engine, pixels):
     with pytest.raises(ImgsimError, match="got float32 of shape"):
-        engine.layers(pixels.astype(np.float32))
+        engine.embed_with_layers(pixels.astype(np.float32))
 
 
 def test_threads():

@@ -23,7 +23,7 @@ assert "imgsim_ops.models.extractor" not in sys.modules
 extra = {"imgsim.json": ""}
 model = torch.jit.load(sys.argv[1], _extra_files=extra)
 batches = torch.load(sys.argv[2], weights_only=True)
-torch.save([[model(pixels), *model.layers(pixels)] for pixels in batches], sys.argv[3])
+torch.save([[model(pixels), *model.with_layers(pixels)[1]] for pixels in batches], sys.argv[3])
 print(json.dumps(json.loads(extra["imgsim.json"])))
 """
 
@@ -52,7 +52,7 @@ def test_fresh_process(exported, tmp_path):
     assert result.returncode == 0, result.stderr
     extractor = build_extractor("resnet18", WEIGHTS)
     for pixels, answer in zip(batches, torch.load(tmp_path / "answers.pt", weights_only=True), strict=True):
-        for ours, expected in zip(answer, [extractor(pixels), *extractor.layers(pixels)], strict=True):
+        for ours, expected in zip(answer, [extractor(pixels), *extractor.with_layers(pixels)[1]], strict=True):
             # Another process may have another number of threads, hence sums in another order.
             torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
     assert json.loads(result.stdout) == {

@@ -72,7 +72,9 @@ def test_equals_the_reference_on_flat_pictures(backbone, extractor, level):
 
 def test_no_pictures(backbone, extractor):
     assert extractor(some_pixels(0)).shape == (0, backbone.dimension)
-    assert [tuple(layer.shape) for layer in extractor.layers(some_pixels(0))] == [(0, c) for c in backbone.channels]
+    assert [tuple(layer.shape) for layer in extractor.with_layers(some_pixels(0))[1]] == [
+        (0, c) for c in backbone.channels
+    ]
 
 
 def test_a_vector_does_not_depend_on_its_batch(extractor):
@@ -88,7 +90,8 @@ def test_strided_pixels(extractor):
 
 def test_layers(backbone, extractor):
     pixels = some_pixels(2)
-    layers = extractor.layers(pixels)
+    vectors, layers = extractor.with_layers(pixels)
+    assert torch.equal(vectors, extractor(pixels))
     assert tuple(layer.shape[1] for layer in layers) == backbone.channels
     stacked = [layer[:, :, None, None] for layer in layers]
     # The pooled values were rounded to float32 in between.
@@ -120,7 +123,7 @@ def test_wrong_pixels(extractor, pixels, rule):
     with pytest.raises(ValueError, match="extractor: pixels must be " + rule):
         extractor(pixels)
     with pytest.raises(ValueError, match="extractor: pixels must be " + rule):
-        extractor.layers(pixels)
+        extractor.with_layers(pixels)
 
 
 @each_architecture
@@ -129,7 +132,7 @@ def test_torchscript(extractor):
     scripted = script(extractor)
     # The same operations: the same bits.
     assert torch.equal(scripted(pixels), extractor(pixels))
-    for layer, expected in zip(scripted.layers(pixels), extractor.layers(pixels), strict=True):
+    for layer, expected in zip(scripted.with_layers(pixels)[1], extractor.with_layers(pixels)[1], strict=True):
         assert torch.equal(layer, expected)
     with pytest.raises(torch.jit.Error, match="pixels must be"):
         scripted(pixels.float())
