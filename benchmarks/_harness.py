@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import statistics
 import time
@@ -67,7 +66,7 @@ def machine(threads: int, packages: tuple[str, ...] = ()) -> dict[str, object]:
             versions[package] = "not installed"
     return {
         "processor": processor,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": kernels.build_info()["threads"],
         "threads": threads,
         "instruction_set": kernels.build_info()["isa"],
         "python": platform.python_version(),

@@ -14,7 +14,6 @@ from pathlib import Path
 import imgsim_ops
 from imgsim_ops.engines.base import ENGINES
 from imgsim_ops.models import locations
-from imgsim_ops.stats import available_threads
 
 _REBUILD = "run pip install -e . in the checkout"
 _APP = "imgsim_app"
@@ -66,12 +65,10 @@ def _versions() -> list[Fact]:
 
 
 def _processor() -> list[Fact]:
-    facts = [
-        Fact("processor", "model", _processor_name()),
-        Fact("processor", "threads", available_threads()),
-    ]
+    facts = [Fact("processor", "model", _processor_name())]
     info = _build_info()
     if info is not None:
+        facts.append(Fact("processor", "threads", info["threads"]))
         facts.append(Fact("processor", "instruction set in use", info["isa"]))
         facts.append(Fact("processor", "others it can use", [i for i in info["isas_usable"] if i != info["isa"]]))
     return facts
@@ -96,8 +93,8 @@ def _build_info() -> dict | None:
 
 
 def _built() -> list[Fact]:
-    module = importlib.util.find_spec("imgsim_ops.lib._kernels")
     folder = Path(imgsim_ops.__file__).parent / "lib"
+    module = next(folder.glob("_kernels.*"), None)
     torch_library = next(folder.glob("libimgsim_torch.*"), None)
     cuda_library = next(folder.glob("libimgsim_torch_cuda.*"), None)
     numpy_advice = None
@@ -106,7 +103,7 @@ def _built() -> list[Fact]:
     elif _build_info() is None:
         numpy_advice = f"it was built for another Python or processor: {_REBUILD}"
     facts = [
-        Fact("built", "operators for NumPy", module.origin if module else None, numpy_advice, needed=True),
+        Fact("built", "operators for NumPy", _text(module), numpy_advice, needed=True),
         Fact(
             "built",
             "operators for PyTorch",

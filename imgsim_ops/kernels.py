@@ -215,5 +215,7 @@ def resize_crop(pixels: np.ndarray, resize: int = 256, crop: int = 224) -> np.nd
 
 
 def build_info() -> dict:
-    """Facts about the native build: compiler, instruction sets built, usable and in use, CUDA, threads."""
+    """Facts about the native build: compiler, instruction sets built, usable and in use, CUDA, and `threads`: how many
+    processors this process may use, which under taskset or in a container are not all.
+    """
     return _kernels.build_info()

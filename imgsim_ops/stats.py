@@ -89,7 +89,7 @@ def channel_statistics(
     """
     if threads < 0:
         raise ImgsimError(f"channel_statistics: threads must be 0 (all) or more (got {threads})")
-    threads = threads or available_threads()
+    threads = threads or kernels.build_info()["threads"]
     start = time.perf_counter()
     total = None
     pictures = 0
@@ -113,13 +113,6 @@ def channel_statistics(
         threads=threads,
         seconds=time.perf_counter() - start,
     )
-
-
-def available_threads() -> int:
-    """How many processors this process may use, which under taskset or in a container are not all."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _moments(path: str | os.PathLike[str], max_pixels: int) -> kernels.ChannelMoments | SkippedFile:

@@ -1,6 +1,9 @@
 """``imgsim doctor``."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import imgsim_ops
@@ -47,6 +50,18 @@ def test_missing_things_have_advice(monkeypatch, tmp_path):
         assert missing == (fact.advice is not None), (section, name)
 
 
+def test_package_that_was_not_built(tmp_path):
+    package = Path(imgsim_ops.__file__).parent
+    shutil.copytree(package, tmp_path / "imgsim_ops", ignore=shutil.ignore_patterns("lib", "__pycache__"))
+    command = [sys.executable, "-m", "imgsim_ops.cli"]
+    run = subprocess.run([*command, "doctor"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "operators for NumPy: run pip install -e ." in run.stdout
+    run = subprocess.run([*command, "stats", "."], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    assert "imgsim doctor" in run.stderr
+
+
 def test_given_weights(monkeypatch, tmp_path):
     monkeypatch.setenv(locations.ENVIRONMENT_VARIABLE, str(tmp_path / "weights.pth"))
     assert "names no file" in facts()["weights", "resnet18"].advice
@@ -55,8 +70,6 @@ def test_given_weights(monkeypatch, tmp_path):
 
 
 def test_weights_are_where_torch_hub_keeps_them(monkeypatch, tmp_path):
-    import sys
-
     import torch
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
