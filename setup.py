@@ -17,6 +17,7 @@ class CMakeBuild(build_ext):
     """Builds every native library of the Python package in one CMake run."""
 
     def run(self) -> None:
+        """Configures and builds into imgsim_ops/lib, of the checkout or of the wheel in the making."""
         output = (ROOT if self.editable_mode else Path(self.build_lib).resolve()) / "imgsim_ops" / "lib"
         build = ROOT / "build" / f"python-{sys.implementation.cache_tag}"
         options = [f"-D{name}={os.environ[name]}" for name in SWITCHES if name in os.environ]

@@ -2,15 +2,15 @@
 
     python benchmarks/latency.py [--backbone resnet18] [--weights random:0] [--threads 2] [--plot docs/latency.svg]
 
-Every way decodes both files, brings them to 224 x 224, runs the same network with the same weights and takes the cosine:
+Every way decodes both files, brings them to 224 x 224, runs one network with one set of weights and takes the cosine:
 
 - plain PyTorch: Pillow, torchvision transforms, eager torchvision network, picture by picture, as one would write it;
 - imgsim, eager PyTorch: imgsim's reader, resize_crop, folded network, multiscale_pool, cosine_similarity;
 - imgsim, TorchScript: the same, scripted;
 - imgsim_app: the C++ program on the exported file.
 
-Warm times are medians inside a running process; cold ones are whole processes, from start to score. Where ImageNet weights
-cannot be had, random ones are used: the time is the same, the score means nothing, and the output says so.
+Warm times are medians inside a running process; cold ones are whole processes, from start to score. Where ImageNet
+weights cannot be had, random ones are used: the time is the same, the score means nothing, and the output says so.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
 from _harness import describe, machine, save
 from PIL import Image
@@ -49,6 +51,10 @@ Run = Callable[[], tuple[float, list[float]]]
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def _milliseconds(marks: list[float]) -> list[float]:
+    return [(after - before) * 1e3 for before, after in pairwise(marks)]
+
+
 def plain_pytorch(backbone: Backbone, paths: list[Path]) -> Run:
     """Pillow, torchvision transforms and eager PyTorch."""
     crop = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.PILToTensor()])
@@ -64,15 +70,13 @@ def plain_pytorch(backbone: Backbone, paths: list[Path]) -> Run:
             marks.append(time.perf_counter())
             score = torch.nn.functional.cosine_similarity(*vectors).item()
         marks.append(time.perf_counter())
-        return score, [(b - a) * 1e3 for a, b in zip(marks, marks[1:], strict=False)]
+        return score, _milliseconds(marks)
 
     return run
 
 
 def imgsim_engine(name: str, paths: list[Path], backbone: str, weights: str | None, threads: int) -> Run:
-    """imgsim's own path through one of its engines."""
-    import numpy as np
-
+    """The path of imgsim through one of its engines."""
     engine = create_engine(name, backbone=backbone, weights=weights, threads=threads)
 
     def run() -> tuple[float, list[float]]:
@@ -85,7 +89,7 @@ def imgsim_engine(name: str, paths: list[Path], backbone: str, weights: str | No
         marks.append(time.perf_counter())
         score = float(kernels.cosine_similarity(a, b))
         marks.append(time.perf_counter())
-        return score, [(after - before) * 1e3 for before, after in zip(marks, marks[1:], strict=False)]
+        return score, _milliseconds(marks)
 
     return run
 

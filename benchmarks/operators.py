@@ -214,7 +214,7 @@ def main() -> None:
         title = pattern.format(rows=arguments.rows, tenth=arguments.rows // 10)
         contenders = make(arguments.rows, arguments.threads)
         baseline = next(iter(contenders))
-        # Inference mode is how the engines call the operators; with gradients on, PyTorch's Python autograd adds its price.
+        # Inference mode is how the engines call the operators; with gradients on, Python autograd adds its price.
         with torch.inference_mode():
             small = "repeat_interleave" in title or "batch 1" in title
             times = time_in_turn(contenders, arguments.rounds, 200 if small else 3)

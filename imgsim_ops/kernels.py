@@ -190,8 +190,8 @@ def resize_crop(pixels: np.ndarray, resize: int = 256, crop: int = 224) -> np.nd
 
     Antialiased bilinear in Pillow's arithmetic, along rows and then along columns: the bits are those of Pillow's
     ``resize(..., BILINEAR)`` one axis after the other and a centre crop where torchvision's ``Resize`` and
-    ``CenterCrop`` place it, but only the crop is computed. (In one call, Pillow 13 starts a tall picture with its columns,
-    which can differ by one level.)
+    ``CenterCrop`` place it, but only the crop is computed. (In one call, Pillow 13 starts a tall picture with its
+    columns, which can differ by one level.)
 
     Args:
         pixels: (H, W, 3) uint8 array, H and W at least 1.
@@ -215,7 +215,8 @@ def resize_crop(pixels: np.ndarray, resize: int = 256, crop: int = 224) -> np.nd
 
 
 def build_info() -> dict:
-    """Facts about the native build: compiler, instruction sets built, usable and in use, CUDA, and `threads`: how many
-    processors this process may use, which under taskset or in a container are not all.
+    """Facts about the native build: compiler, instruction sets built, usable and in use, CUDA, threads.
+
+    `threads` is how many processors this process may use, which under taskset or in a container are not all.
     """
     return _kernels.build_info()

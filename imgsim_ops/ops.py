@@ -109,8 +109,8 @@ def cosine_topk(queries: Tensor, gallery: Tensor, k: int) -> Tuple[Tensor, Tenso
         k: How many rows to return for each query, at most N.
 
     Returns:
-        Scores (Q, k), float64 for float64 input and float32 otherwise, best first, and row indices (Q, k) int64. Ties go
-        to the lower index; NaN ranks last.
+        Scores (Q, k), float64 for float64 input and float32 otherwise, best first, and row indices (Q, k) int64. Ties
+        go to the lower index; NaN ranks last.
     """
     return torch.ops.imgsim.cosine_topk(queries, gallery, k)
 
@@ -123,6 +123,6 @@ def cosine_pairs(vectors: Tensor, threshold: float) -> Tuple[Tensor, Tensor, Ten
         threshold: The least score of a pair; not NaN.
 
     Returns:
-        rows (P,) and cols (P,) int64 with rows < cols, and scores (P,) as of `cosine_topk`, ordered by row, then column.
+        rows (P,) and cols (P,) int64 with rows < cols, and scores (P,) as of `cosine_topk`, by row, then column.
     """
     return torch.ops.imgsim.cosine_pairs(vectors, threshold)
