@@ -1,0 +1,34 @@
+// Numbers and pieces of a file in memory.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
+namespace imgsim::app {
+
+using Bytes = std::span<const uint8_t>;
+
+/// The unsigned number in `size` bytes, most significant first; the caller has checked that they are there.
+inline uint32_t big_endian(Bytes bytes, size_t at, size_t size) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < size; ++i) {
+    value = value << 8 | bytes[at + i];
+  }
+  return value;
+}
+
+inline uint32_t little_endian(Bytes bytes, size_t at, size_t size) {
+  uint32_t value = 0;
+  for (size_t i = size; i-- > 0;) {
+    value = value << 8 | bytes[at + i];
+  }
+  return value;
+}
+
+/// What there is of `size` bytes from `at` on.
+inline Bytes slice(Bytes bytes, size_t at, size_t size) {
+  return at >= bytes.size() ? Bytes{} : bytes.subspan(at, std::min(size, bytes.size() - at));
+}
+
+}  // namespace imgsim::app

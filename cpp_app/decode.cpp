@@ -1,0 +1,108 @@
+#include "decode.h"
+
+#include <new>
+
+#include "errors.h"
+#include "exif.h"
+#include "file.h"
+#include "gif.h"
+#include "header.h"
+#include "image_library.h"
+#include "kernels/resize_crop.h"
+#include "pixels.h"
+#include "png.h"
+
+namespace imgsim::app {
+namespace {
+
+/// Whether a decoder's words, or the file's own length field, say that it ends early.
+bool ends_early(Kind kind, Bytes file, const std::string& message) {
+  if (kind == Kind::kWebp && file.size() >= 8) {
+    const size_t promised = size_t{8} + little_endian(file, 4, 4);
+    return promised > file.size();
+  }
+  return message.find("truncated") != std::string::npos;
+}
+
+Raster run(Kind kind, Bytes file, const Header& header, const std::string& path) {
+  try {
+    switch (kind) {
+      case Kind::kJpeg:
+        return run_decoder(Decoder::kJpeg, file, Mode::kRgb);
+      case Kind::kWebp:
+        return run_decoder(Decoder::kWebp, file, header.alpha ? Mode::kRgba : Mode::kRgb);
+      default:
+        return run_decoder(Decoder::kGif, gif_first_frame(file, path), Mode::kRgb);
+    }
+  } catch (const DecoderError& error) {
+    const std::string message = error.what();
+    if (message.find("allocate memory") != std::string::npos) {
+      throw PictureError(reasons::kOutOfMemory, path);
+    }
+    throw PictureError(ends_early(kind, file, message) ? reasons::kTruncated : reasons::kDamaged, path, message);
+  }
+}
+
+/// Turns (count, 4) values into (count, 3) in place: the result never overtakes what is still to be read.
+void to_rgb(uint8_t* data, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    const uint8_t rgb[3] = {data[4 * i], data[4 * i + 1], data[4 * i + 2]};
+    put_on_white(data + 3 * i, rgb, data[4 * i + 3]);
+  }
+}
+
+Picture from_png(Bytes file, int orientation, const std::string& path) {
+  auto decoded = std::make_shared<RgbPixels>(decode_png(file, kMaxPixels, path));
+  uint8_t* pixels = decoded->values.data();
+  const int64_t height = decoded->height, width = decoded->width;
+  return {std::move(decoded), pixels, height, width, orientation};
+}
+
+}  // namespace
+
+Picture decode(const std::string& path) {
+  try {
+    const std::vector<uint8_t> file = read_regular(path);
+    const Kind kind = picture_kind(file);
+    if (kind == Kind::kNone) {
+      throw PictureError(reasons::kNotAPicture, path);
+    }
+    if (kind == Kind::kBmp || kind == Kind::kTiff) {
+      throw PictureError(reasons::kUnsupported, path, kind == Kind::kBmp ? "BMP" : "TIFF");
+    }
+    const Header header = read_header(kind, file);
+    if (header.width * header.height > kMaxPixels) {
+      throw PictureError(reasons::kTooLarge, path,
+                         std::to_string(header.width) + " x " + std::to_string(header.height) + ", limit " +
+                             std::to_string(kMaxPixels) + " pixels");
+    }
+    if (header.animated) {
+      throw PictureError(reasons::kUnsupported, path, "animated WebP");
+    }
+    if (kind == Kind::kPng) {
+      return from_png(file, header.orientation, path);
+    }
+    const Raster raster = run(kind, file, header, path);
+    if (raster.channels == 4) {
+      to_rgb(raster.data, raster.height * raster.width);
+    }
+    return {raster.owner, raster.data, raster.height, raster.width, header.orientation};
+  } catch (const std::bad_alloc&) {
+    throw PictureError(reasons::kOutOfMemory, path);
+  }
+}
+
+void preprocess(const Picture& picture, int64_t resize, int64_t crop, uint8_t* out) {
+  const SerialExecutor here;
+  if (picture.orientation == 1) {
+    resize_crop(picture.pixels, picture.height, picture.width, 3 * picture.width, resize, crop, out, here);
+    return;
+  }
+  const bool swaps = picture.orientation >= 5;
+  const int64_t height = swaps ? picture.width : picture.height;
+  const int64_t width = swaps ? picture.height : picture.width;
+  const std::vector<uint8_t> upright = turned(picture.pixels, picture.height, picture.width, picture.orientation);
+  resize_crop(upright.data(), height, width, 3 * width, resize, crop, out, here);
+}
+
+}  // namespace imgsim::app

@@ -1,0 +1,310 @@
+#include "png.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+#include "bytes.h"
+#include "errors.h"
+#include "image_library.h"
+#include "pixels.h"
+
+namespace imgsim::app {
+namespace {
+
+enum Colour : uint8_t { kGrey = 0, kRgb = 2, kPalette = 3, kGreyAlpha = 4, kRgba = 6 };
+
+struct Colours {
+  uint8_t values[256][3];
+  uint8_t alpha[256];
+};
+
+/// What the chunks say, before any pixel is looked at.
+struct Chunks {
+  int64_t width = 0;
+  int64_t height = 0;
+  int depth = 0;
+  uint8_t colour = 0;
+  bool interlaced = false;
+  bool have_palette = false;
+  Colours palette;
+  std::optional<std::array<uint16_t, 3>> key;  // the colour that is transparent
+  std::vector<uint8_t> compressed;
+  bool whole = false;  // the end chunk is there
+};
+
+/// One pass of Adam7, or the only pass of a picture that is not interlaced: every dx-th column from x on, and rows
+/// likewise.
+struct Pass {
+  int64_t x, y, dx, dy;
+  int64_t cols(int64_t width) const { return (width - x + dx - 1) / dx; }
+  int64_t rows(int64_t height) const { return (height - y + dy - 1) / dy; }
+};
+constexpr Pass kWhole[] = {{0, 0, 1, 1}};
+constexpr Pass kAdam7[] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
+                           {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
+
+class PngReader {
+ public:
+  PngReader(Bytes file, int64_t max_pixels, const std::string& path) : path_(path) {
+    read_chunks(file);
+    if (chunks_.width > max_pixels / chunks_.height) {
+      throw PictureError(reasons::kTooLarge, path_,
+                         std::to_string(chunks_.width) + " x " + std::to_string(chunks_.height) + ", limit " +
+                             std::to_string(max_pixels) + " pixels");
+    }
+  }
+
+  RgbPixels decode() {
+    const std::span<const Pass> passes =
+        chunks_.interlaced ? std::span<const Pass>(kAdam7) : std::span<const Pass>(kWhole);
+    std::vector<uint8_t> raw = inflated(passes);
+    RgbPixels out{std::vector<uint8_t>(3 * chunks_.width * chunks_.height), chunks_.height, chunks_.width};
+    uint8_t* row = raw.data();
+    for (const Pass& pass : passes) {
+      const int64_t cols = pass.cols(chunks_.width);
+      const int64_t size = row_bytes(cols);
+      const std::vector<uint8_t> nothing(size);
+      const uint8_t* above = nothing.data();
+      for (int64_t r = 0; cols > 0 && r < pass.rows(chunks_.height); ++r, row += 1 + size) {
+        unfilter(row[0], row + 1, above, size);
+        above = row + 1;
+        write_row(above, cols, 3 * pass.dx, out.values.data() + 3 * ((pass.y + r * pass.dy) * chunks_.width + pass.x));
+      }
+    }
+    return out;
+  }
+
+ private:
+  [[noreturn]] void damaged(const char* detail) const { throw PictureError(reasons::kDamaged, path_, detail); }
+
+  int channels() const {
+    switch (chunks_.colour) {
+      case kRgb:
+        return 3;
+      case kGreyAlpha:
+        return 2;
+      case kRgba:
+        return 4;
+      default:
+        return 1;
+    }
+  }
+  int64_t row_bytes(int64_t cols) const { return (cols * channels() * chunks_.depth + 7) / 8; }
+
+  void read_chunks(Bytes file) {
+    for (uint8_t (&entry)[3] :
+         chunks_.palette.values) {  // what a picture means by an entry that it does not list: as Pillow
+      entry[0] = entry[1] = entry[2] = static_cast<uint8_t>(&entry - chunks_.palette.values);
+    }
+    std::fill(std::begin(chunks_.palette.alpha), std::end(chunks_.palette.alpha), 255);
+    for (size_t at = 8; at + 8 <= file.size() && !chunks_.whole;) {
+      const size_t length = big_endian(file, at, 4);
+      const Bytes body = slice(file, at + 8, length);
+      const bool complete = at + 12 + length <= file.size();
+      const auto is = [&](const char* name) { return std::memcmp(&file[at + 4], name, 4) == 0; };
+      if (chunks_.depth == 0 && !is("IHDR")) {
+        damaged("the header chunk must come first");
+      }
+      // The pixels have a check sum of their own inside.
+      if (complete && (is("IHDR") || is("PLTE") || is("tRNS")) &&
+          zlib_crc32(slice(file, at + 4, 4 + length)) != big_endian(file, at + 8 + length, 4)) {
+        damaged("a chunk's check sum is wrong");
+      }
+      if (is("IHDR")) {
+        complete ? read_header(body) : throw PictureError(reasons::kTruncated, path_);
+      } else if (is("PLTE")) {
+        read_palette(body);
+      } else if (is("tRNS")) {
+        read_transparency(body);
+      } else if (is("IDAT")) {
+        chunks_.compressed.insert(chunks_.compressed.end(), body.begin(), body.end());
+      } else if (is("IEND")) {
+        chunks_.whole = true;
+      }
+      at += 12 + length;
+    }
+    if (chunks_.depth == 0) {
+      throw PictureError(reasons::kTruncated, path_);
+    }
+  }
+
+  void read_header(Bytes body) {
+    if (body.size() != 13) {
+      damaged("the header chunk has a wrong length");
+    }
+    chunks_.width = big_endian(body, 0, 4);
+    chunks_.height = big_endian(body, 4, 4);
+    chunks_.depth = body[8];
+    chunks_.colour = body[9];
+    chunks_.interlaced = body[12] == 1;
+    const int depth = chunks_.depth;
+    const bool eight_or_sixteen = depth == 8 || depth == 16;
+    const bool small = depth == 1 || depth == 2 || depth == 4;
+    bool sound = false;
+    switch (chunks_.colour) {
+      case kGrey:
+        sound = small || eight_or_sixteen;
+        break;
+      case kPalette:
+        sound = small || depth == 8;
+        break;
+      case kRgb:
+      case kGreyAlpha:
+      case kRgba:
+        sound = eight_or_sixteen;
+        break;
+      default:
+        break;
+    }
+    if (!sound || chunks_.width < 1 || chunks_.height < 1 || chunks_.width > INT32_MAX || chunks_.height > INT32_MAX ||
+        body[10] != 0 || body[11] != 0 || body[12] > 1) {
+      damaged("the header chunk promises a picture that cannot be");
+    }
+  }
+
+  void read_palette(Bytes body) {
+    chunks_.have_palette = true;
+    std::memcpy(chunks_.palette.values, body.data(), std::min(body.size() / 3 * 3, sizeof(chunks_.palette.values)));
+  }
+
+  void read_transparency(Bytes body) {
+    if (chunks_.colour == kPalette) {
+      std::copy_n(body.begin(), std::min<size_t>(body.size(), 256), chunks_.palette.alpha);
+    } else if (chunks_.colour == kGrey && body.size() >= 2) {
+      const auto grey = static_cast<uint16_t>(big_endian(body, 0, 2));
+      chunks_.key = {grey, grey, grey};
+    } else if (chunks_.colour == kRgb && body.size() >= 6) {
+      chunks_.key = {static_cast<uint16_t>(big_endian(body, 0, 2)), static_cast<uint16_t>(big_endian(body, 2, 2)),
+                     static_cast<uint16_t>(big_endian(body, 4, 2))};
+    }
+  }
+
+  std::vector<uint8_t> inflated(std::span<const Pass> passes) const {
+    if (chunks_.colour == kPalette && !chunks_.have_palette) {
+      damaged("there is no palette");
+    }
+    int64_t size = 0;
+    for (const Pass& pass : passes) {
+      const int64_t cols = pass.cols(chunks_.width);
+      size += cols > 0 ? pass.rows(chunks_.height) * (1 + row_bytes(cols)) : 0;
+    }
+    std::vector<uint8_t> raw(size);
+    if (!zlib_inflate(chunks_.compressed, raw)) {
+      throw PictureError(chunks_.whole ? reasons::kDamaged : reasons::kTruncated, path_);
+    }
+    return raw;
+  }
+
+  void unfilter(uint8_t filter, uint8_t* row, const uint8_t* above, int64_t size) const {
+    const int64_t step = std::max(1, channels() * chunks_.depth / 8);
+    const int64_t head = std::min(step, size);
+    switch (filter) {
+      case 0:
+        break;
+      case 1:
+        for (int64_t i = step; i < size; ++i) {
+          row[i] += row[i - step];
+        }
+        break;
+      case 2:
+        for (int64_t i = 0; i < size; ++i) {
+          row[i] += above[i];
+        }
+        break;
+      case 3:
+        for (int64_t i = 0; i < head; ++i) {
+          row[i] += above[i] / 2;
+        }
+        for (int64_t i = step; i < size; ++i) {
+          row[i] += (row[i - step] + above[i]) / 2;
+        }
+        break;
+      case 4:
+        for (int64_t i = 0; i < head; ++i) {
+          row[i] += above[i];
+        }
+        for (int64_t i = step; i < size; ++i) {
+          row[i] += paeth(row[i - step], above[i], above[i - step]);
+        }
+        break;
+      default:
+        damaged("a row has an unknown filter");
+    }
+  }
+
+  /// Whichever of left, above and above left is nearest to left + above - above left.
+  static uint8_t paeth(int left, int above, int corner) {
+    const int to_left = std::abs(above - corner);
+    const int to_above = std::abs(left - corner);
+    const int to_corner = std::abs(left + above - 2 * corner);
+    const int nearest = to_above <= to_corner ? above : corner;
+    return static_cast<uint8_t>(to_left <= to_above && to_left <= to_corner ? left : nearest);
+  }
+
+  /// Sample i of a row, as it is stored.
+  int sample(const uint8_t* row, int64_t i) const {
+    switch (chunks_.depth) {
+      case 8:
+        return row[i];
+      case 16:
+        return row[2 * i] << 8 | row[2 * i + 1];
+      default: {
+        const int64_t bit = i * chunks_.depth;
+        return row[bit / 8] >> (8 - chunks_.depth - bit % 8) & ((1 << chunks_.depth) - 1);
+      }
+    }
+  }
+
+  /// A stored sample as 8 bits. Of 16-bit grey the nearest, of 16-bit colour the upper byte, as Pillow does.
+  int look(int value) const {
+    switch (chunks_.depth) {
+      case 8:
+        return value;
+      case 16:
+        return chunks_.colour == kGrey ? (value * 255 + 32767) / 65535 : value >> 8;
+      default:
+        return value * 255 / ((1 << chunks_.depth) - 1);
+    }
+  }
+
+  /// Writes `cols` pixels, `step` bytes apart.
+  void write_row(const uint8_t* row, int64_t cols, int64_t step, uint8_t* to) const {
+    if (chunks_.colour == kRgb && chunks_.depth == 8 && !chunks_.key && step == 3) {
+      std::memcpy(to, row, 3 * cols);
+      return;
+    }
+    for (int64_t i = 0; i < cols; ++i, to += step) {
+      if (chunks_.colour == kPalette) {
+        const int index = sample(row, i);
+        put_on_white(to, chunks_.palette.values[index], chunks_.palette.alpha[index]);
+        continue;
+      }
+      const int each = channels();
+      const bool coloured = each >= 3;
+      const int stored[3] = {sample(row, i * each), sample(row, i * each + (coloured ? 1 : 0)),
+                             sample(row, i * each + (coloured ? 2 : 0))};
+      const uint8_t seen[3] = {static_cast<uint8_t>(look(stored[0])), static_cast<uint8_t>(look(stored[1])),
+                               static_cast<uint8_t>(look(stored[2]))};
+      int alpha = each % 2 == 0 ? look(sample(row, i * each + each - 1)) : 255;
+      if (chunks_.key && stored[0] == (*chunks_.key)[0] && stored[1] == (*chunks_.key)[1] &&
+          stored[2] == (*chunks_.key)[2]) {
+        alpha = 0;
+      }
+      put_on_white(to, seen, alpha);
+    }
+  }
+
+  const std::string& path_;
+  Chunks chunks_;
+};
+
+}  // namespace
+
+RgbPixels decode_png(Bytes file, int64_t max_pixels, const std::string& path) {
+  return PngReader(file, max_pixels, path).decode();
+}
+
+}  // namespace imgsim::app
