@@ -4,6 +4,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/version.h>
 
@@ -79,6 +80,8 @@ Model::~Model() = default;
 std::vector<float> Model::embed(std::span<uint8_t> pixels, int64_t pictures) const {
   const c10::InferenceMode guard;
   const at::Tensor input = at::from_blob(pixels.data(), {pictures, crop_, crop_, 3}, at::kByte);
+  // It would profile the first run and compile in the second, for no gain: the time is in the convolutions.
+  const torch::jit::GraphOptimizerEnabledGuard no_optimizer(false);
   const at::Tensor out = module_->module.forward({input}).toTensor().contiguous();
   const float* values = out.const_data_ptr<float>();
   return {values, values + out.numel()};

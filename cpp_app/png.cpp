@@ -167,7 +167,7 @@ class PngReader {
 
   void read_palette(Bytes body) {
     chunks_.have_palette = true;
-    std::memcpy(chunks_.palette.values, body.data(), std::min(body.size() / 3 * 3, sizeof(chunks_.palette.values)));
+    std::copy_n(body.begin(), std::min<size_t>(body.size() / 3, 256) * 3, &chunks_.palette.values[0][0]);
   }
 
   void read_transparency(Bytes body) {

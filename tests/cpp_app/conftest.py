@@ -1,14 +1,18 @@
 """Pictures, a model, and its Python twin; everything here is skipped where imgsim_app is not built."""
 
+import json
 import os
+import warnings
 
 import numpy as np
 import pytest
+import torch
 from app import APP, WEIGHTS, png
 from PIL import Image
 
 from imgsim_ops.embedder import Embedder
-from imgsim_ops.engines.torchscript import save
+from imgsim_ops.engines.torchscript import METADATA, save
+from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION, RESIZE
 from imgsim_ops.models.extractor import build_extractor
 
 
@@ -77,6 +81,29 @@ def pictures(tmp_path_factory):
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "resnet18_multiscale.pt"
     save(build_extractor("resnet18", WEIGHTS), path)
+    return path
+
+
+class BlockSums(torch.nn.Module):
+    """A model whose vector shows the pixels: the sums over blocks of 8 x 8, exact in float32."""
+
+    def forward(self, pixels):
+        return pixels.float().reshape(-1, 28, 8, 28, 8, 3).sum((2, 4)).reshape(-1, 28 * 28 * 3)
+
+
+@pytest.fixture(scope="session")
+def pixel_model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "block_sums.pt"
+    facts = {
+        "fingerprint": "blocksums-000000000000-fp32-p1",
+        "dimension": 28 * 28 * 3,
+        "resize": RESIZE,
+        "crop": CROP,
+        "preprocessing_version": PREPROCESSING_VERSION,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript's deprecation
+        torch.jit.save(torch.jit.script(BlockSums()), path, _extra_files={METADATA: json.dumps(facts)})
     return path
 
 
