@@ -5,7 +5,8 @@ Example:
 
 The file is a TorchScript module with the methods ``forward`` (the embedding) and ``with_layers`` (the
 embedding and the pooled vector of each of the four taps). Both take raw pixels, uint8 RGB (N, 224, 224, 3).
-Its member ``imgsim.json`` says what it is. Whoever loads it must load the imgsim operators first: in Python ``import imgsim_ops.ops``.
+Its member ``imgsim.json`` says what it is. Whoever loads it must load the imgsim operators first: in Python by
+``import imgsim_ops.ops``.
 """
 
 from __future__ import annotations

@@ -52,20 +52,22 @@ def _cosine_similarity_backward(ctx, grad):
     x1, x2, score = ctx.saved_tensors
     ndim = max(x1.ndim, x2.ndim)
     dim = ctx.dim % ndim - ndim  # from the end, where broadcasting aligns
-    a, b = torch.broadcast_tensors(x1, x2)
     grad, score = grad.unsqueeze(dim), score.unsqueeze(dim)
-    norm_a = torch.linalg.vector_norm(a, dim=dim, keepdim=True)
-    norm_b = torch.linalg.vector_norm(b, dim=dim, keepdim=True)
-    norms = norm_a * norm_b
-    clamped = norms < ctx.eps
-    # Where eps takes the place of the norms, the score is x1.x2 / eps, and its gradient has one term.
-    scale = grad / torch.where(clamped, ctx.eps, norms)
-    pull = torch.where(clamped, 0.0, grad * score)
+    a, b = torch.broadcast_tensors(x1, x2)
+    # In float64, where the squares of all smaller types fit.
+    norm_a = torch.linalg.vector_norm(a, dim=dim, keepdim=True, dtype=torch.float64)
+    norm_b = torch.linalg.vector_norm(b, dim=dim, keepdim=True, dtype=torch.float64)
+    clamped = norm_a * norm_b < ctx.eps
 
-    def one(x, other, norm):
-        return other * scale - x * (pull / torch.where(clamped, 1.0, norm * norm))
+    def towards(x, other, norm, other_norm):
+        # d score / d x = (other / |other| - score x / |x|) / |x|, unless eps stands for |x| |other|: other / eps.
+        unit = other / torch.where(other_norm == 0, 1.0, other_norm)
+        own = x / torch.where(norm == 0, 1.0, norm)
+        free = (unit - score * own) / torch.where(norm == 0, 1.0, norm)
+        return grad * torch.where(clamped, other / ctx.eps if ctx.eps else 0.0, free)
 
-    return one(a, b, norm_a).sum_to_size(x1.shape), one(b, a, norm_b).sum_to_size(x2.shape), None, None
+    grad_a, grad_b = towards(a, b, norm_a, norm_b), towards(b, a, norm_b, norm_a)
+    return grad_a.sum_to_size(x1.shape).to(x1.dtype), grad_b.sum_to_size(x2.shape).to(x2.dtype), None, None
 
 
 for _name, _setup, _backward in (

@@ -25,25 +25,34 @@ __all__ = [
 ]
 
 
-def _vectors_last(operator: str, x1: np.ndarray, x2: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Both arrays broadcast to one rank with `axis` last and adjacent there."""
+def _native(array: np.ndarray, contiguous: bool = False) -> np.ndarray:
+    """The array as the native code takes it: aligned, in this machine's byte order, strides in whole elements."""
+    array = np.asarray(array)
+    whole = array.flags.aligned and all(stride % array.itemsize == 0 for stride in array.strides)
+    if contiguous or not whole or not array.dtype.isnative:
+        return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    return array
+
+
+def _vectors_last(operator: str, x1: np.ndarray, x2: np.ndarray, axis: int) -> list[np.ndarray]:
+    """Both arrays with one rank, `axis` last, broadcast along it and adjacent there."""
     ndim = max(x1.ndim, x2.ndim)
+    if ndim == 0:
+        raise ValueError(f"{operator}: arrays must have at least one dimension (got scalars)")
     if not -ndim <= axis < ndim:
         raise ValueError(f"{operator}: axis must be in [{-ndim}, {ndim - 1}] (got {axis})")
-    from_end = axis - ndim if axis >= 0 else axis
-    length = max(array.shape[from_end] if array.ndim >= -from_end else 1 for array in (x1, x2))
+    try:
+        length = np.broadcast_shapes(x1.shape, x2.shape)[axis]
+    except ValueError:
+        shapes = f"{list(x1.shape)} and {list(x2.shape)}"
+        raise ValueError(f"{operator}: shapes must broadcast (got {shapes})") from None
     prepared = []
     for array in (x1, x2):
-        array = array.reshape((1,) * (ndim - array.ndim) + array.shape)
-        array = np.moveaxis(array, from_end, -1)
-        if array.shape[-1] == 1 and length != 1:
-            array = np.broadcast_to(array, (*array.shape[:-1], length))
-        if array.shape[-1] != length:
-            raise ValueError(f"{operator}: shapes must broadcast (got {list(x1.shape)} and {list(x2.shape)})")
-        adjacent = array.shape[-1] <= 1 or array.strides[-1] == array.itemsize
-        whole = all(stride % array.itemsize == 0 for stride in array.strides)
-        prepared.append(array if adjacent and whole and array.flags.aligned else np.ascontiguousarray(array))
-    return prepared[0], prepared[1]
+        array = np.moveaxis(array.reshape((1,) * (ndim - array.ndim) + array.shape), axis, -1)
+        array = np.broadcast_to(array, (*array.shape[:-1], length))
+        adjacent = length <= 1 or array.strides[-1] == array.itemsize
+        prepared.append(array if adjacent else np.ascontiguousarray(array))
+    return prepared
 
 
 def cosine_similarity(x1: np.ndarray, x2: np.ndarray, axis: int = -1, eps: float = 1e-8) -> np.ndarray:
@@ -63,7 +72,7 @@ def cosine_similarity(x1: np.ndarray, x2: np.ndarray, axis: int = -1, eps: float
         ValueError: The dtypes differ or are not floating, the shapes do not broadcast, or `axis` or `eps` is out
             of range.
     """
-    x1, x2 = np.asarray(x1), np.asarray(x2)
+    x1, x2 = _native(x1), _native(x2)
     if x1.dtype != x2.dtype:
         raise ValueError(f"cosine_similarity: arrays must have one dtype (got {x1.dtype} and {x2.dtype})")
     return _kernels.cosine_similarity(*_vectors_last("cosine_similarity", x1, x2, axis), eps)
@@ -84,7 +93,7 @@ def cosine_topk(queries: np.ndarray, gallery: np.ndarray, k: int) -> tuple[np.nd
     Raises:
         ValueError: Not two matrices with one dtype and equally long rows, or `k` is out of range.
     """
-    queries, gallery = np.ascontiguousarray(queries), np.ascontiguousarray(gallery)
+    queries, gallery = _native(queries, contiguous=True), _native(gallery, contiguous=True)
     if queries.dtype != gallery.dtype:
         raise ValueError(f"cosine_topk: arrays must have one dtype (got {queries.dtype} and {gallery.dtype})")
     return _kernels.cosine_topk(queries, gallery, k)
@@ -103,7 +112,7 @@ def cosine_pairs(vectors: np.ndarray, threshold: float) -> tuple[np.ndarray, np.
     Raises:
         ValueError: `vectors` is no matrix of floating numbers, or `threshold` is NaN.
     """
-    return _kernels.cosine_pairs(np.ascontiguousarray(vectors), threshold)
+    return _kernels.cosine_pairs(_native(vectors, contiguous=True), threshold)
 
 
 @dataclass(frozen=True)
@@ -136,18 +145,13 @@ class ChannelMoments:
         """
         if self.mean.shape != other.mean.shape:
             raise ValueError(f"merge: both must have the same channels (got {self.mean.size} and {other.mean.size})")
-        count = self.count + other.count
-        delta = other.mean - self.mean
-        mean = self.mean + delta * (other.count / count)
-        m2 = self.m2 + other.m2 + delta * delta * (self.count * other.count / count)
-        return ChannelMoments(count, mean, m2)
+        merged = _kernels.merge_moments(self.count, self.mean, self.m2, other.count, other.mean, other.m2)
+        return ChannelMoments(self.count + other.count, *merged)
 
 
 def _moments(images: np.ndarray, num_threads: int) -> ChannelMoments:
     one_axis = images.ndim != 4 or 1 in images.shape[2:] or images.strides[2] == images.shape[3] * images.strides[3]
-    whole = all(stride % images.itemsize == 0 for stride in images.strides) and images.flags.aligned
-    images = images if one_axis and whole else np.ascontiguousarray(images)
-    return ChannelMoments(*_kernels.channel_moments(images, num_threads))
+    return ChannelMoments(*_kernels.channel_moments(_native(images, contiguous=not one_axis), num_threads))
 
 
 def channel_moments(pixels: np.ndarray, num_threads: int = 1) -> ChannelMoments:

@@ -82,6 +82,8 @@ def multiscale_pool(features: List[Tensor], width: int) -> Tensor:  # noqa: UP00
     Returns:
         (N, width) tensor of the maps' dtype.
     """
+    if len(features) == 0:  # PyTorch would not know whom to ask
+        raise ValueError("multiscale_pool: there must be at least one feature map (got none)")
     return torch.ops.imgsim.multiscale_pool(features, width)
 
 

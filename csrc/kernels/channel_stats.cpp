@@ -125,10 +125,16 @@ void Moments::merge(const Moments& other) {
   if (other.count == 0) {
     return;
   }
+  if (count == 0) {  // not left to the formula: 0 times an overflow would be NaN
+    *this = other;
+    return;
+  }
   const double total = count + other.count;
   const double delta = other.mean - mean;
   m2 += other.m2 + delta * delta * (count * other.count / total);
-  mean += delta * (other.count / total);
+  // From the difference, equal means stay as they are; where it is infinite, so is the mean or it is NaN.
+  mean = std::isfinite(delta) ? mean + delta * (other.count / total)
+                              : mean * (count / total) + other.mean * (other.count / total);
   count = total;
 }
 

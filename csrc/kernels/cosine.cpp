@@ -69,8 +69,7 @@ void cosine_range(const Vectors& x1, const Vectors& x2, T* out, int64_t axes, co
     double dot = 0;
     double squares = 0;
     loop.dot_and_squares(wide.data(), data[1 - held] + walk.offset[1 - held], length, &dot, &squares);
-    const double norms = norm * std::sqrt(squares);
-    const double score = dot / (norms < eps ? eps : norms);
+    const double score = cosine_of(dot, norm, std::sqrt(squares), eps);
     loop.narrow(&score, 1, out + i);
   }
 }
@@ -91,7 +90,7 @@ bool better(const Scored& a, const Scored& b) {
 
 class Best {
  public:
-  explicit Best(int64_t k = 0) : k_(static_cast<size_t>(k)) { heap_.reserve(k_); }
+  explicit Best(int64_t k) : k_(static_cast<size_t>(k)) { heap_.reserve(k_); }
 
   void offer(const Scored& item) {
     if (heap_.size() < k_) {
@@ -171,7 +170,10 @@ class TopK {
     executor_.parallel_for(slots, 1, [&](int64_t begin, int64_t end) {
       for (int64_t slot = begin; slot < end; ++slot) {
         std::vector<Best>& mine = best[static_cast<size_t>(slot)];
-        mine.assign(static_cast<size_t>(count), Best(k_));
+        mine.reserve(static_cast<size_t>(count));
+        for (int64_t q = 0; q < count; ++q) {
+          mine.emplace_back(k_);  // a copy would not keep the room that was reserved
+        }
         if (screened_) {
           screened_slot(sketched_queries, wide, norms, blocks, next, mine);
         } else {

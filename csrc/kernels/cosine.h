@@ -4,7 +4,7 @@
 // type, and |x| |y| formed from the two norms, never from the product of the squares (which would overflow).
 // The score is then rounded to `double` for float64 input and to `float` for all others. All three functions
 // compute it by the same loops, so a pair has one score wherever it is asked for.
-// A zero vector scores 0 with everything. NaN anywhere in a pair gives NaN; so does an infinity.
+// A zero vector scores 0 with everything, with eps 0 too. NaN anywhere in a pair gives NaN; so does an infinity.
 #pragma once
 
 #include <vector>

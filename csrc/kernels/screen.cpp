@@ -45,13 +45,17 @@ double Scorer::score(const double* query, double query_norm, int64_t row) const 
     using T = typename decltype(tag)::type;
     loops().rows<T>().dot_and_squares(query, row_of<T>(rows_, row), rows_.dim, &dot, &squares);
   });
-  return finish_score(rows_.dtype, dot, query_norm, std::sqrt(squares), eps_);
+  return round_score(rows_.dtype, cosine_of(dot, query_norm, std::sqrt(squares), eps_));
 }
 
-double finish_score(DType dtype, double dot, double norm_a, double norm_b, double eps) {
+double cosine_of(double dot, double norm_a, double norm_b, double eps) {
   const double norms = norm_a * norm_b;
   // std::max would drop a NaN in one of its places.
-  const double score = dot / (norms < eps ? eps : norms);
+  const double divisor = norms < eps ? eps : norms;
+  return divisor == 0 ? 0 : dot / divisor;
+}
+
+double round_score(DType dtype, double score) {
   return dtype == DType::kFloat64 ? score : static_cast<double>(static_cast<float>(score));
 }
 

@@ -33,8 +33,11 @@ class Scorer {
   double eps_;
 };
 
-/// score = dot / max(norms, eps), rounded to float unless the elements are double. A zero vector scores 0.
-double finish_score(DType dtype, double dot, double norm_a, double norm_b, double eps);
+/// dot / max(norm_a norm_b, eps); 0 where that is 0 / 0.
+double cosine_of(double dot, double norm_a, double norm_b, double eps);
+
+/// A score as top-k and pairs rank it: rounded to float unless the elements are double.
+double round_score(DType dtype, double score);
 
 /// A centre for the rows of a matrix: the mean of up to 256 of them, as unit vectors, evenly spread. Any centre is
 /// right.

@@ -138,6 +138,20 @@ py::tuple py_channel_moments(const py::array& images, int threads) {
   return py::make_tuple(shape[0] * shape[2] * shape[3], mean, m2);
 }
 
+/// The means and squared deviations of two sets of values together, per channel. All arrays have one length.
+py::tuple py_merge_moments(double count1, const py::array_t<double>& mean1, const py::array_t<double>& squares1,
+                           double count2, const py::array_t<double>& mean2, const py::array_t<double>& squares2) {
+  py::array_t<double> mean(mean1.size());
+  py::array_t<double> squares(mean1.size());
+  for (py::ssize_t c = 0; c < mean1.size(); ++c) {
+    Moments moments{count1, mean1.at(c), squares1.at(c)};
+    moments.merge({count2, mean2.at(c), squares2.at(c)});
+    mean.mutable_at(c) = moments.mean;
+    squares.mutable_at(c) = moments.m2;
+  }
+  return py::make_tuple(mean, squares);
+}
+
 /// pixels: (H, W, 3) uint8 whose rows are adjacent pixels.
 py::array_t<uint8_t> py_resize_crop(const py::array_t<uint8_t>& pixels, int64_t resize, int64_t crop) {
   check(crop >= 1, "resize_crop: crop must be positive (got ", crop, ")");
@@ -188,6 +202,7 @@ PYBIND11_MODULE(_kernels, module) {
   module.def("cosine_topk", &py_cosine_topk);
   module.def("cosine_pairs", &py_cosine_pairs);
   module.def("channel_moments", &py_channel_moments);
+  module.def("merge_moments", &py_merge_moments);
   module.def("resize_crop", &py_resize_crop);
   module.def("build_info", &build_info);
 }

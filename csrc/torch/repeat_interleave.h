@@ -1,6 +1,8 @@
 // What the CPU and the CUDA registration of repeat_interleave share.
 #pragma once
 
+#include <limits>
+
 #include "bridge.h"
 
 namespace imgsim::door {
@@ -20,6 +22,9 @@ struct RepeatPlan {
     for (size_t i = 0; i < shape.size(); ++i) {
       (i <= axis ? count : block_bytes) *= shape[i];
     }
+    constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+    check(count == 0 || block_bytes == 0 || repeats <= kMost / count / block_bytes, kOp,
+          ": the result must fit the address space (got ", repeats, " repeats)");
     shape[axis] *= repeats;
   }
 };
