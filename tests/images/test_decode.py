@@ -198,9 +198,7 @@ def test_sixteen_bit_grey_is_scaled(tmp_path, kind, mode):
     values = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
     stored = values.astype(">u2" if mode == "I;16B" else "<u2")
     Image.frombytes(mode, (256, 256), stored.tobytes()).save(path, kind)
-    expected = ((values.astype(np.int64) + 128) // 257).astype(
-        np.uint8
-    )  # round(v / 257); 257 is odd: no ties
+    expected = ((values.astype(np.int64) + 128) // 257).astype(np.uint8)  # round(v / 257); 257 is odd: no ties
     np.testing.assert_array_equal(decode(path), np.repeat(expected[..., None], 3, -1))
 
 

@@ -75,9 +75,7 @@ def test_bits_are_pillows_at_any_size(height, width, seed):
 def test_bits_are_pillows_for_other_targets(height, width, resize, crop):
     crop = min(crop, resize)
     pixels = noise(height, width)
-    np.testing.assert_array_equal(
-        kernels.resize_crop(pixels, resize, crop), with_pillow(pixels, resize, crop)
-    )
+    np.testing.assert_array_equal(kernels.resize_crop(pixels, resize, crop), with_pillow(pixels, resize, crop))
 
 
 @pytest.mark.parametrize("long", [5000, 30000])
@@ -98,12 +96,8 @@ def test_extreme_sizes(long):
 
 def test_rows_may_be_apart():
     pixels = noise(400, 500)
-    np.testing.assert_array_equal(
-        kernels.resize_crop(pixels[50:, 100:]), with_pillow(pixels[50:, 100:].copy())
-    )
-    np.testing.assert_array_equal(
-        kernels.resize_crop(pixels[::-1, ::2]), with_pillow(pixels[::-1, ::2].copy())
-    )
+    np.testing.assert_array_equal(kernels.resize_crop(pixels[50:, 100:]), with_pillow(pixels[50:, 100:].copy()))
+    np.testing.assert_array_equal(kernels.resize_crop(pixels[::-1, ::2]), with_pillow(pixels[::-1, ::2].copy()))
 
 
 def test_load_pixels(tmp_path):

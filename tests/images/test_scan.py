@@ -58,8 +58,7 @@ def test_in_a_folder_a_picture_is_told_by_name_or_content(folder):
     os.mkfifo("p/fifo")
     os.mkfifo("p/fifo.jpg")
     assert found("p") == [
-        f"p/{name}"
-        for name in ("circle", "empty.png", "fifo.jpg", "nowhere", "picture", "picture.dat", "text.JPG")
+        f"p/{name}" for name in ("circle", "empty.png", "fifo.jpg", "nowhere", "picture", "picture.dat", "text.JPG")
     ]
 
 
@@ -78,9 +77,7 @@ def test_links_to_folders_are_followed_once(folder):
 
 
 def test_very_deep_folders(folder):
-    depth = (
-        1200  # more than Python's limit on recursion, which stops shutil.rmtree and so pytest's own cleaning
-    )
+    depth = 1200  # more than Python's limit on recursion, which stops shutil.rmtree and so pytest's own cleaning
     for _ in range(depth):
         os.mkdir("d")
         os.chdir("d")

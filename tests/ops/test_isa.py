@@ -1,0 +1,108 @@
+"""Every instruction set gives the same answers, but for the last bits of a double."""
+
+import numpy as np
+import pytest
+import torch
+
+from imgsim_ops import kernels, ops
+
+from .cases import FLOATS, assert_rounded, tensor
+from .children import python, succeed
+
+INFO = kernels.build_info()
+
+
+def answers() -> dict[str, torch.Tensor]:
+    """Each operator on a few hundred numbers of every dtype, with tails of every length in between."""
+    out = {}
+    for dtype in FLOATS:
+        for size in (1, 7, 33, 97, 513):
+            key = f"{dtype} {size}"
+            x, y = tensor((37, size), dtype, "normal", 1), tensor((41, size), dtype, "normal", 2)
+            out[f"repeat {key}"] = ops.repeat_interleave(x, 3)
+            out[f"rows {key}"] = ops.reduce_mean(x, [1])
+            out[f"columns {key}"] = ops.reduce_mean(x, [0])
+            out[f"mean {key}"], out[f"std {key}"] = ops.channel_stats(x[None, :, :, None])
+            out[f"pool {key}"] = ops.multiscale_pool([x[:, :1, None, None], x[:, :, None, None]], size)
+            out[f"cosine {key}"] = ops.cosine_similarity(x[:, None], y[None])
+            out[f"topk {key}"], out[f"indices {key}"] = ops.cosine_topk(x, y, 5)
+            rows, cols, out[f"pairs {key}"] = ops.cosine_pairs(x, 0.07)
+            out[f"places {key}"] = rows * 100 + cols
+    pixels = torch.arange(2 * 3 * 101 * 103).mul(7919).remainder(251).to(torch.uint8).reshape(2, 3, 101, 103)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        out[f"mean bytes {layout}"], out[f"std bytes {layout}"] = ops.channel_stats(
+            pixels.contiguous(memory_format=layout)
+        )
+    # Conversions: every half-precision number, and sums that round.
+    bits = torch.arange(-(1 << 15), 1 << 15, dtype=torch.int32).to(torch.int16)
+    for dtype in (torch.float16, torch.bfloat16):
+        every = bits.view(dtype).nan_to_num(0, 0, 0)
+        out[f"convert {dtype}"] = ops.reduce_mean(torch.stack([every, every.flip(0) / 7]), [0])
+    return out
+
+
+def test_this_build_can_choose():
+    assert INFO["isa"] in INFO["isas_usable"]
+    assert set(INFO["isas_usable"]) <= set(INFO["isas_built"])
+    assert "plain" in INFO["isas_usable"]
+
+
+@pytest.mark.parametrize("isa", INFO["isas_usable"])
+def test_equal_answers(isa, tmp_path):
+    code = "import sys, torch; from ops.test_isa import answers; torch.save(answers(), sys.argv[1])"
+    succeed(code, str(tmp_path / "answers"), IMGSIM_ISA=isa)
+    theirs = torch.load(tmp_path / "answers", weights_only=True)
+    ours = answers()
+    assert ours.keys() == theirs.keys()
+    for name, answer in ours.items():
+        if answer.is_floating_point():
+            # Sums of at most 513 doubles of about 1 in another order, rounded to the result's type.
+            assert_rounded(theirs[name], answer, terms=64)
+        else:
+            assert torch.equal(theirs[name], answer), name
+
+
+@pytest.mark.parametrize("isa", [isa for isa in INFO["isas_usable"] if isa != INFO["isa"]])
+def test_screening_leaves_nothing_out(isa):
+    # Codes have another number of bits there. (This one's is tested in test_cosine_pairs.py.)
+    code = "from ops.screening import check_everything; assert check_everything((16, 33, 513)) > 50_000"
+    succeed(code, IMGSIM_ISA=isa)
+
+
+@pytest.mark.parametrize("isa", INFO["isas_usable"])
+def test_the_wish_is_granted(isa):
+    code = "from imgsim_ops import kernels; print(kernels.build_info()['isa'])"
+    assert succeed(code, IMGSIM_ISA=isa).strip() == isa
+    assert succeed(code, IMGSIM_ISA="").strip() == INFO["isa"]
+
+
+UNUSABLE = [isa for isa in INFO["isas_built"] if isa not in INFO["isas_usable"]]
+
+
+@pytest.mark.parametrize(
+    ("isa", "door"), [("sse9", "ops"), *((isa, "kernels") for isa in ("sse9", "AVX2", "plain ", *UNUSABLE))]
+)
+def test_a_name_that_cannot_be_had(isa, door):
+    make = "torch.ones" if door == "ops" else "np.ones"
+    code = f"""
+import numpy as np
+from imgsim_ops import {door}
+{"import torch" if door == "ops" else ""}
+try:
+    {door}.cosine_similarity({make}(3), {make}(3))
+except ValueError as error:
+    print(error)
+"""
+    child = python(code, IMGSIM_ISA=isa)
+    assert child.returncode == 0, child.stderr
+    start = "IMGSIM_ISA: this build and this processor have no such instruction set"
+    assert child.stdout == f"{start} (got {isa})\n"
+
+
+def test_conversions_are_numpys():
+    # float16 is converted by the processor under one instruction set and by integer arithmetic under another.
+    bits = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    finite = bits[np.isfinite(bits)]
+    means = ops.reduce_mean(torch.from_numpy(np.stack([finite, finite[::-1]])), [0]).numpy()
+    exact = (finite.astype(np.float64) + finite[::-1].astype(np.float64)) / 2
+    assert means.tobytes() == exact.astype(np.float16).tobytes()
