@@ -3,7 +3,18 @@ import torch
 
 
 @pytest.fixture(autouse=True)
-def _threads_as_they_were():
+def _one_thread():
+    """Thousands of tiny calls: on a busy machine each would wait for a second thread to get its turn.
+
+    That more threads answer the same is tested where the work is large enough to be cut (test_same_bits.py).
+    """
     threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def three_threads():
+    """More than one, and more than many machines have."""
+    torch.set_num_threads(3)

@@ -39,10 +39,9 @@ def check_everything(dims=DIMS) -> int:
             vectors = tensor((150, dim), dtype, values, seed=dim + number)
             check_topk(vectors[:9], vectors, 5)
             pairs += check_pairs(vectors, *thresholds_at_scores(vectors, 3))
-    for dim in (32, 33, 513):
+    for dim in sorted({32, 33, 513}.intersection(dims)):
         for seed, angle in enumerate((0.999999, 0.9, 0.5, 0.0, -0.9)):
-            for dtype in (torch.float32, torch.float64):
-                vectors = at_the_boundary(dim, dtype, angle, 140, seed)
-                check_topk(vectors[:5], vectors, 70)
-                pairs += check_pairs(vectors, *thresholds_at_scores(vectors[:20], 4))
+            vectors = at_the_boundary(dim, (torch.float32, torch.float64)[seed % 2], angle, 140, seed)
+            check_topk(vectors[:5], vectors, 70)
+            pairs += check_pairs(vectors, *thresholds_at_scores(vectors[:20], 4))
     return pairs

@@ -76,6 +76,7 @@ def test_bytes_are_exact(shape, layout, seed):
     assert moments.m2.tolist() == [float(variance * moments.count) for variance in variances]
 
 
+@pytest.mark.usefixtures("three_threads")
 def test_bytes_are_exact_in_many_blocks():
     # Beyond 65,536 positions (one block), 2**15 (one 32-bit sum) and 256 strips; all 255 gives the largest sums.
     for value in (255, None):

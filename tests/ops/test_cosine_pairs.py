@@ -28,7 +28,7 @@ OP = torch.ops.imgsim.cosine_pairs.default
 THRESHOLDS = (-math.inf, -2.0, -1.0, -0.5, -0.01, 0.0, 0.5, 0.9, 1.0, 1.0000001, 2.0, math.inf)
 
 
-@examples(120)
+@examples(250)
 @given(
     st.sampled_from((*SIZES[:-1], 127, 129, 260)),
     st.sampled_from((0, *DIMS)),
@@ -98,6 +98,7 @@ def test_nan_is_in_no_pair(dim, bad):
     assert not scores.isnan().any()
 
 
+@pytest.mark.usefixtures("three_threads")
 def test_the_largest_matrix_of_the_tests():
     vectors = tensor((3000, 128), values="clustered", seed=1)
     assert 0 < check_pairs(vectors, 0.9999) < 3000 * 2999 // 2

@@ -28,7 +28,7 @@ QUERIES = (0, 1, 4, 5, 17, 33, 257)
 ROWS = (*SIZES, 127, 129, 300)
 
 
-@examples(150)
+@examples(300)
 @given(
     st.data(),
     st.sampled_from(QUERIES),
@@ -78,6 +78,7 @@ def test_meaning():
     assert scores[0, [0, 1, 3, 4]].tolist() == [1, 1, 0, 0]
 
 
+@pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("dim", [2, 40])
 @pytest.mark.parametrize("count", [1, 6])
 def test_ties_go_to_the_lower_index(dim, count):
@@ -92,6 +93,7 @@ def test_ties_go_to_the_lower_index(dim, count):
     assert scores.tolist() == [[1.0] * len(ones) + [0.0] * len(rest)] * count
 
 
+@pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("dim", [3, 40])
 @pytest.mark.parametrize("count", [1, 6])
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
@@ -107,6 +109,7 @@ def test_nan_ranks_last(dim, count, bad):
         assert indices[:, 150:].tolist() == [list(range(0, 300, 2))[: k - 150]] * count if k > 150 else True
 
 
+@pytest.mark.usefixtures("three_threads")
 def test_a_nan_query_takes_the_first_rows():
     queries = torch.full((6, 40), torch.nan)
     scores, indices = ops.cosine_topk(queries, tensor((300, 40)), 7)
@@ -123,6 +126,7 @@ def test_short_vectors_are_closer_than_their_angle(length):
     check_topk(-gallery[:6] * length, gallery, 250)
 
 
+@pytest.mark.usefixtures("three_threads")
 def test_the_largest_gallery_of_the_tests():
     # Many blocks for each thread, the thresholds high: what search does.
     gallery = tensor((20_000, 128), values="clustered", seed=1)

@@ -238,6 +238,11 @@ def test_tensors_on_different_devices(swap):
         lambda: ops.cosine_topk(ONES(3, 4, device="meta"), ONES(5, 4, device="meta"), 6),
         lambda: ops.cosine_topk(ONES(3, 4, device="meta"), ONES(5, 3, device="meta"), 1),
         lambda: ops.cosine_topk(ONES(4, device="meta"), ONES(5, 4, device="meta"), 1),
+        lambda: ops.channel_stats(ONES(0, 3, 4, 4, device="meta")),
+        lambda: ops.multiscale_pool([ONES(1, 2, 4, 4, device="meta")], 0),
+        lambda: ops.multiscale_pool([ONES(1, 0, 4, 4, device="meta")], 4),
+        lambda: ops.cosine_similarity(ONES(3, device="meta"), ONES(3, device="meta"), -1, -1.0),
+        lambda: ops.cosine_pairs(ONES(3, 4, device="meta"), math.nan),
     ],
 )
 def test_shape_functions_refuse_too(call):

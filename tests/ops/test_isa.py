@@ -50,7 +50,7 @@ def test_this_build_can_choose():
 @pytest.mark.parametrize("isa", INFO["isas_usable"])
 def test_equal_answers(isa, tmp_path):
     code = "import sys, torch; from ops.test_isa import answers; torch.save(answers(), sys.argv[1])"
-    succeed(code, str(tmp_path / "answers"), IMGSIM_ISA=isa)
+    succeed(code, str(tmp_path / "answers"), IMGSIM_ISA=isa, OMP_NUM_THREADS="1")
     theirs = torch.load(tmp_path / "answers", weights_only=True)
     ours = answers()
     assert ours.keys() == theirs.keys()
@@ -66,7 +66,7 @@ def test_equal_answers(isa, tmp_path):
 def test_screening_leaves_nothing_out(isa):
     # Codes have another number of bits there. (This one's is tested in test_cosine_pairs.py.)
     code = "from ops.screening import check_everything; assert check_everything((16, 33, 513)) > 50_000"
-    succeed(code, IMGSIM_ISA=isa)
+    succeed(code, IMGSIM_ISA=isa, OMP_NUM_THREADS="1")
 
 
 @pytest.mark.parametrize("isa", INFO["isas_usable"])

@@ -57,6 +57,7 @@ def test_meaning():
     assert ops.multiscale_pool([narrow, wide], 4).tolist() == [[1.0, 6.0, 13.0, 18.0]]
 
 
+@pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("layout", ["contiguous", "channels last"])
 def test_the_maps_of_resnet18(dtype, layout):

@@ -54,6 +54,7 @@ def test_of_nothing_is_nan():
     assert ops.reduce_mean(torch.zeros(3, 0, 2), [0]).shape == (0, 2)
 
 
+@pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_beyond_one_piece(dtype):
     # Sums are cut into pieces of 16,384 (reduce.cpp); 3 whole ones and a tail, along rows and along columns.
@@ -62,6 +63,7 @@ def test_beyond_one_piece(dtype):
         assert_rounded(ops.reduce_mean(x, dim), reference.reduce_mean(x, dim), terms=x.numel())
 
 
+@pytest.mark.usefixtures("three_threads")
 def test_beyond_the_columns_of_one_task():
     # 2,048 of them (reduce.cpp). Where a column is one number over and over, its mean is that number.
     row = torch.arange(2053, dtype=torch.float32) % 1000
@@ -71,6 +73,7 @@ def test_beyond_the_columns_of_one_task():
     assert_rounded(ops.reduce_mean(wide, [1]), reference.reduce_mean(wide, [1]), terms=21)
 
 
+@pytest.mark.usefixtures("three_threads")
 def test_the_error_does_not_grow_with_the_length():
     # A running float32 sum of these is 2 % off, a running float16 sum stops at 2048.
     x = torch.full((1 << 24,), 0.1)
