@@ -33,7 +33,7 @@ class CMakeBuild(build_ext):
         """What a source distribution needs besides the Python files."""
         folders = ("csrc", "cmake", "cpp_app", "export")
         files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
-        return [str(path.relative_to(ROOT)) for path in [ROOT / "CMakeLists.txt", *files]]
+        return [str(path.relative_to(ROOT)) for path in [ROOT / "CMakeLists.txt", ROOT / "CMakePresets.json", *files]]
 
 
 # The name is a formality: without an extension setuptools would not run build_ext.
