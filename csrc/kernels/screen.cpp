@@ -78,7 +78,9 @@ std::vector<float> choose_centre(const Matrix& rows) {
     }
   }
   loops().float64.scale(sum.data(), rows.dim, taken > 0 ? 1.0 / taken : 0.0, centre.data());
-  return centre;
+  // What a short centre takes off the residuals is not worth its cost.
+  constexpr float kWorthwhile = 0.1f;
+  return squares_of(centre) < kWorthwhile ? std::vector<float>() : centre;
 }
 
 SketchedRows::SketchedRows(int64_t capacity, int64_t dim)
@@ -98,8 +100,8 @@ void SketchedRows::fill(const Matrix& rows, const std::vector<float>& centre, in
     for (int64_t i = 0; i < count; ++i) {
       uint8_t* codes = codes_.data() + (at + i) * dim4_;
       Sketch* sketch = &sketches_[static_cast<size_t>(at + i)];
-      if (!loop.sketch(row_of<T>(rows, first + i), dim_, centre.data(), centre_squares, scratch.data(), codes,
-                       sketch)) {
+      if (!loop.sketch(row_of<T>(rows, first + i), dim_, centre.empty() ? nullptr : centre.data(), centre_squares,
+                       scratch.data(), codes, sketch)) {
         std::fill(codes, codes + dim4_, code_zero);
         *sketch = {0, 0, 0, kInfinity};
       }

@@ -40,7 +40,7 @@ double cosine_of(double dot, double norm_a, double norm_b, double eps);
 double round_score(DType dtype, double score);
 
 /// A centre for the rows of a matrix: the mean of up to 256 of them, as unit vectors, evenly spread. Any centre is
-/// right.
+/// right; none (empty) stands for zero.
 std::vector<float> choose_centre(const Matrix& rows);
 
 /// Codes of some rows: the left side of screening.

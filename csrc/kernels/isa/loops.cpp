@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "simd.h"
@@ -29,6 +30,15 @@ inline int64_t by_registers(int64_t n, const Step& step) {
     step(i, 0);
   }
   return i;
+}
+
+inline float largest_lane(const Floats (&tops)[kUnroll]) {
+  const Floats all = larger(larger(tops[0], tops[1]), larger(tops[2], tops[3]));
+  float top = 0;
+  for (int lane = 0; lane < kFloats; ++lane) {
+    top = std::max(top, all[lane]);
+  }
+  return top;
 }
 
 template <class Vector>
@@ -244,47 +254,53 @@ constexpr int kPanelStep = kGroup * kGroups;
 constexpr float kSmallestNorm = 1e-4f;  // the product of two stays at or above eps
 constexpr float kLargestNorm = 1e18f;   // the square stays finite
 
-// Four passes over a row that the first one brings into the nearest cache.
+// Passes over a row that the first one brings into the nearest cache. Without a centre (null) the residual is the unit
+// vector, and the pass that forms it is saved.
 template <class T>
 bool sketch(const T* x, int64_t n, const float* centre, float centre_squares, float* scratch, uint8_t* codes,
             Sketch* out) {
   Floats squares[kUnroll] = {};
+  Floats tops[kUnroll] = {};
   const int64_t whole = by_registers<kFloats>(n, [&](int64_t i, int u) {
+    __builtin_prefetch(x + n + i);  // the next row, while this one is worked on
     const Floats v = load_floats(x + i);
     squares[u] += v * v;
+    tops[u] = larger(tops[u], magnitude(v));
   });
   float sum = sum_partials(squares);
+  float top = largest_lane(tops);
   for (int64_t i = whole; i < n; ++i) {
     const auto v = static_cast<float>(to_double(x[i]));
     sum += v * v;
+    top = std::max(top, std::fabs(v));
   }
   const float norm = std::sqrt(sum);
   if (!(norm >= kSmallestNorm && norm <= kLargestNorm)) {
     return false;
   }
 
-  // The residual, and the largest of its elements.
+  // The residual, the largest of its elements, and its product with the centre.
   const float inverse_norm = 1.0f / norm;
-  Floats tops[kUnroll] = {};
-  Floats products[kUnroll] = {};
-  by_registers<kFloats>(n, [&](int64_t i, int u) {
-    __builtin_prefetch(x + n + i);  // the next row, while this one is worked on
-    const Floats c = load<Floats>(centre + i);
-    const Floats r = load_floats(x + i) * inverse_norm - c;
-    tops[u] = larger(tops[u], magnitude(r));
-    products[u] += r * c;
-    store(scratch + i, r);
-  });
-  const Floats all_tops = larger(larger(tops[0], tops[1]), larger(tops[2], tops[3]));
-  float top = 0;
-  for (int lane = 0; lane < kFloats; ++lane) {
-    top = std::max(top, all_tops[lane]);
-  }
-  float product = sum_partials(products);
-  for (int64_t i = whole; i < n; ++i) {
-    scratch[i] = static_cast<float>(to_double(x[i])) * inverse_norm - centre[i];
-    top = std::max(top, std::fabs(scratch[i]));
-    product += scratch[i] * centre[i];
+  float product = 0;
+  if (centre == nullptr) {
+    top *= inverse_norm;
+  } else {
+    Floats products[kUnroll] = {};
+    std::fill(std::begin(tops), std::end(tops), Floats{});
+    by_registers<kFloats>(n, [&](int64_t i, int u) {
+      const Floats c = load<Floats>(centre + i);
+      const Floats r = load_floats(x + i) * inverse_norm - c;
+      tops[u] = larger(tops[u], magnitude(r));
+      products[u] += r * c;
+      store(scratch + i, r);
+    });
+    top = largest_lane(tops);
+    product = sum_partials(products);
+    for (int64_t i = whole; i < n; ++i) {
+      scratch[i] = static_cast<float>(to_double(x[i])) * inverse_norm - centre[i];
+      top = std::max(top, std::fabs(scratch[i]));
+      product += scratch[i] * centre[i];
+    }
   }
 
   // Adding 1.5 * 2^23 + zero rounds to an integer and leaves the code in the lowest byte of the float.
@@ -293,7 +309,7 @@ bool sketch(const T* x, int64_t n, const float* centre, float centre_squares, fl
   const float inverse_step = 1.0f / step;
   Floats errors[kUnroll] = {};
   by_registers<kFloats>(n, [&](int64_t i, int u) {
-    const Floats r = load<Floats>(scratch + i);
+    const Floats r = centre == nullptr ? load_floats(x + i) * inverse_norm : load<Floats>(scratch + i);
     const Floats shifted = r * inverse_step + kMagic;
     const Floats off = r - (shifted - kMagic) * step;
     errors[u] += off * off;
@@ -301,8 +317,9 @@ bool sketch(const T* x, int64_t n, const float* centre, float centre_squares, fl
   });
   float error = sum_partials(errors);
   for (int64_t i = whole; i < n; ++i) {
-    const float shifted = scratch[i] * inverse_step + kMagic;
-    const float off = scratch[i] - (shifted - kMagic) * step;
+    const float r = centre == nullptr ? static_cast<float>(to_double(x[i])) * inverse_norm : scratch[i];
+    const float shifted = r * inverse_step + kMagic;
+    const float off = r - (shifted - kMagic) * step;
     error += off * off;
     scratch[i] = shifted;
   }

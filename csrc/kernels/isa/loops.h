@@ -41,8 +41,8 @@ struct RowLoops {
   /// sums[j] += x[i * stride + j] for i < rows, j < n; i ascending
   void (*add_rows)(const T* x, int64_t rows, int64_t stride, int64_t n, double* sums);
   /// Codes of x / |x| - centre into codes[0, n4), n4 = n rounded up to 4, padded with code zero. centre_squares is
-  /// |centre|^2, scratch has room for n floats. False, and nothing written, where x must be scored exactly: its norm is
-  /// not finite, or so small or large that single precision or eps would matter.
+  /// |centre|^2, scratch has room for n floats. A null centre stands for zero. False, and nothing written, where x must
+  /// be scored exactly: its norm is not finite, or so small or large that single precision or eps would matter.
   bool (*sketch)(const T* x, int64_t n, const float* centre, float centre_squares, float* scratch, uint8_t* codes,
                  Sketch* out);
 };
