@@ -65,6 +65,7 @@ def _(x, dim, keepdim=False):
 def _(images, num_threads=0):
     _require(images.ndim == 4, f"channel_stats: images must have shape (N, C, H, W) (got {list(images.shape)})")
     _require(num_threads >= 0, f"channel_stats: num_threads must be 0 (all) or more (got {num_threads})")
+    torch._check(images.numel() > 0 or images.shape[1] == 0, lambda: "channel_stats: images must have pixels")
     if images.dtype != torch.uint8:
         _alike("channel_stats", "images", images)
     dtype = _score_dtype(images.dtype)
@@ -74,10 +75,12 @@ def _(images, num_threads=0):
 @torch.library.register_fake("imgsim::multiscale_pool")
 def _(features, width):
     _alike("multiscale_pool", "feature maps", *features)
+    torch._check(width >= 1, lambda: f"multiscale_pool: width must be positive (got {width})")
     for feature in features:
         shape = feature.shape
         _require(feature.ndim == 4, f"multiscale_pool: feature maps must have shape (N, C, H, W) (got {list(shape)})")
         torch._check(shape[0] == features[0].shape[0], lambda: "multiscale_pool: feature maps must have one batch size")
+        torch._check(shape[1] > 0, lambda: "multiscale_pool: feature maps must have channels (got 0)")
         torch._check(width % shape[1] == 0, lambda: "multiscale_pool: width must be a multiple of every map's channels")
     return features[0].new_empty(features[0].shape[0], width)
 
@@ -85,6 +88,7 @@ def _(features, width):
 @torch.library.register_fake("imgsim::cosine_similarity")
 def _(x1, x2, dim=-1, eps=1e-8):
     _alike("cosine_similarity", "tensors", x1, x2)
+    _require(eps >= 0, f"cosine_similarity: eps must not be negative (got {eps})")
     shape = list(torch.broadcast_shapes(x1.shape, x2.shape))
     _require(len(shape) > 0, "cosine_similarity: tensors must have at least one dimension (got scalars)")
     del shape[_dim("cosine_similarity", dim, len(shape))]
@@ -107,6 +111,7 @@ def _(queries, gallery, k):
 def _(vectors, threshold):
     _alike("cosine_pairs", "vectors", vectors)
     _require(vectors.ndim == 2, f"cosine_pairs: vectors must be a matrix (got shape {list(vectors.shape)})")
+    _require(threshold == threshold, "cosine_pairs: threshold must be a number (got nan)")
     count = torch.library.get_ctx().new_dynamic_size()
     rows = vectors.new_empty(count, dtype=torch.int64)
     scores = vectors.new_empty(count, dtype=_score_dtype(vectors.dtype))

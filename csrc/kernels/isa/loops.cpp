@@ -235,19 +235,22 @@ void interleaved(const uint8_t* x, int64_t n, int64_t channels, uint64_t* sums, 
 // Screening. The left side (rows) is unsigned and broadcast four bytes at a time; the right side (panel) is signed.
 //
 // AVX-512: one instruction multiplies and adds into 32 bits, 8-bit codes fit. AVX2: products of pairs are added in 16
-// bits and two such sums before they are widened; (2 * 63 + 1) * 63 * 4 = 32,004 < 2^15 is why codes have 7 bits there.
+// bits, and kTogether such sums before they are widened; (2 * 63 + 1) * 63 * 2 * 2 = 32,004 < 2^15 is why codes are
+// shorter there.
 #if defined(__AVX512VNNI__)
 constexpr int kLevels = 127;
 #else
 constexpr int kLevels = 63;
 #endif
 constexpr int kGroup = kFloats;  // lanes of 32 bits in a register
+// A tile's sums, kRows x kGroups registers, leave room for its operands.
 #if defined(__AVX512F__)
+constexpr int kRows = 4;
 constexpr int kGroups = 4;
 #else
+constexpr int kRows = 4;
 constexpr int kGroups = 2;
 #endif
-constexpr int kRows = 4;
 constexpr int kPanelStep = kGroup * kGroups;
 
 // Norms outside this range make the unit vector, or the role of eps, delicate: such vectors are always scored exactly.
@@ -337,11 +340,16 @@ bool sketch(const T* x, int64_t n, const float* centre, float centre_squares, fl
 }
 
 inline Ints multiply_add(const uint8_t* four, const int8_t* panel, Ints sums) {
-#if defined(__AVX512VNNI__)
+#if defined(__AVX512VNNI__) || defined(__AVX2__)
   int32_t word;
   std::memcpy(&word, four, sizeof(word));
+#endif
+#if defined(__AVX512VNNI__)
   return reinterpret_cast<Ints>(
       _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sums), _mm512_set1_epi32(word), _mm512_loadu_si512(panel)));
+#elif defined(__AVX2__)
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32(word), load<__m256i>(panel));
+  return sums + reinterpret_cast<Ints>(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 #else
   for (int lane = 0; lane < kGroup; ++lane) {
     sums[lane] += four[0] * panel[4 * lane] + four[1] * panel[4 * lane + 1] + four[2] * panel[4 * lane + 2] +
@@ -352,33 +360,41 @@ inline Ints multiply_add(const uint8_t* four, const int8_t* panel, Ints sums) {
 }
 
 #if defined(__AVX2__) && !defined(__AVX512F__)
-inline __m256i multiply_pairs(const uint8_t* four, __m256i panel) {
-  int32_t word;
-  std::memcpy(&word, four, sizeof(word));
-  return _mm256_maddubs_epi16(_mm256_set1_epi32(word), panel);
+// kTogether steps of multiply_add at once, widened once.
+constexpr int kTogether = 2;
+
+inline Ints multiply_add_together(const uint8_t* codes, const __m256i (&panel)[kTogether], Ints sums) {
+  __m256i pairs[kTogether];
+  for (int t = 0; t < kTogether; ++t) {
+    int32_t word;
+    std::memcpy(&word, codes + 4 * t, sizeof(word));
+    pairs[t] = _mm256_maddubs_epi16(_mm256_set1_epi32(word), panel[t]);
+  }
+  const __m256i all = _mm256_add_epi16(pairs[0], pairs[1]);
+  return sums + reinterpret_cast<Ints>(_mm256_madd_epi16(all, _mm256_set1_epi16(1)));
 }
 #endif
 
-// sums[r][g]: row r times the lanes of group g.
+// out[r][g]: row r times the lanes of group g.
 template <int kTileRows>
-inline void tile(const uint8_t* codes, int64_t dim4, const int8_t* panel, Ints (&sums)[kRows][kGroups]) {
+inline void tile(const uint8_t* codes, int64_t dim4, const int8_t* panel, Ints (&out)[kRows][kGroups]) {
   const int64_t group_bytes = dim4 * kGroup;
+  Ints sums[kTileRows][kGroups];
+  for (int r = 0; r < kTileRows; ++r) {
+    for (int g = 0; g < kGroups; ++g) {
+      sums[r][g] = Ints{};
+    }
+  }
   int64_t k = 0;
 #if defined(__AVX2__) && !defined(__AVX512F__)
-  const __m256i ones = _mm256_set1_epi16(1);
-  for (; k + 8 <= dim4; k += 8) {
-    __m256i low[kGroups];
-    __m256i high[kGroups];
+  for (; k + 4 * kTogether <= dim4; k += 4 * kTogether) {
     for (int g = 0; g < kGroups; ++g) {
-      const auto* at = reinterpret_cast<const __m256i*>(panel + g * group_bytes + k * kGroup);
-      low[g] = _mm256_loadu_si256(at);
-      high[g] = _mm256_loadu_si256(at + 1);
-    }
-    for (int r = 0; r < kTileRows; ++r) {
-      for (int g = 0; g < kGroups; ++g) {
-        const __m256i pairs = _mm256_add_epi16(multiply_pairs(codes + r * dim4 + k, low[g]),
-                                               multiply_pairs(codes + r * dim4 + k + 4, high[g]));
-        sums[r][g] += reinterpret_cast<Ints>(_mm256_madd_epi16(pairs, ones));
+      __m256i block[kTogether];
+      for (int t = 0; t < kTogether; ++t) {
+        block[t] = load<__m256i>(panel + g * group_bytes + (k + 4 * t) * kGroup);
+      }
+      for (int r = 0; r < kTileRows; ++r) {
+        sums[r][g] = multiply_add_together(codes + r * dim4 + k, block, sums[r][g]);
       }
     }
   }
@@ -390,13 +406,18 @@ inline void tile(const uint8_t* codes, int64_t dim4, const int8_t* panel, Ints (
       }
     }
   }
+  for (int r = 0; r < kTileRows; ++r) {
+    for (int g = 0; g < kGroups; ++g) {
+      out[r][g] = sums[r][g];
+    }
+  }
 }
 
 template <int kTileRows>
 int64_t screen_tile(const uint8_t* codes, const Sketch* rows, int64_t first_row, int64_t dim4, const ScreenPanel& panel,
                     int64_t lane, Survivor* out) {
   int64_t found = 0;
-  Ints sums[kRows][kGroups] = {};
+  Ints sums[kRows][kGroups];
   tile<kTileRows>(codes + first_row * dim4, dim4, panel.codes + lane * dim4, sums);
   for (int r = 0; r < kTileRows; ++r) {
     const Sketch& row = rows[first_row + r];
