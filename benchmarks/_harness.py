@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import shutil
 import statistics
 import time
 from collections.abc import Callable
@@ -13,7 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 def time_in_turn(
@@ -102,3 +105,11 @@ def save(name: str, document: dict[str, object], out: Path | None = None) -> Pat
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n")
     return path
+
+
+def find_app() -> Path | None:
+    """The built imgsim_app: IMGSIM_APP, build/app, or the path."""
+    for candidate in (os.environ.get("IMGSIM_APP"), ROOT / "build/app/imgsim_app", shutil.which("imgsim_app")):
+        if candidate and Path(candidate).is_file():
+            return Path(candidate)
+    return None

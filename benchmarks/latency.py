@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -30,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _harness import describe, machine, save
+from _harness import describe, find_app, machine, save
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -48,7 +46,6 @@ from imgsim_ops.models.weights import load_backbone
 
 STEPS = ("decode", "preprocess", "forward", "cosine")
 Run = Callable[[], tuple[float, list[float]]]
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def _milliseconds(marks: list[float]) -> list[float]:
@@ -103,14 +100,6 @@ def imgsim_app(app: Path, model: Path, paths: list[Path], threads: int) -> Run:
         return document["score"], [document["median_ms"][step] for step in STEPS]
 
     return run
-
-
-def find_app() -> Path | None:
-    """The built imgsim_app: IMGSIM_APP, build/app, or the path."""
-    for candidate in (os.environ.get("IMGSIM_APP"), ROOT / "build/app/imgsim_app", shutil.which("imgsim_app")):
-        if candidate and Path(candidate).is_file():
-            return Path(candidate)
-    return None
 
 
 def cold_commands(
