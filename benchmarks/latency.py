@@ -36,7 +36,7 @@ from torchvision import transforms
 
 from imgsim_ops import kernels, reference
 from imgsim_ops.demo import photographs
-from imgsim_ops.engines.base import create_engine
+from imgsim_ops.engines.create import create_engine
 from imgsim_ops.engines.torchscript import save as save_torchscript
 from imgsim_ops.errors import WeightsError
 from imgsim_ops.images.decode import decode

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import imgsim_ops
-from imgsim_ops.engines.base import ENGINES
+from imgsim_ops.engines.create import ENGINES
 from imgsim_ops.models import locations
 
 _REBUILD = "run pip install -e . in the checkout"

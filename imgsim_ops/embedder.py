@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 
 from imgsim_ops import kernels
-from imgsim_ops.engines.base import create_engine
+from imgsim_ops.engines.create import create_engine
 from imgsim_ops.images.preprocess import CROP, RESIZE, load_pixels
 from imgsim_ops.models.fingerprint import Fingerprint
 

@@ -1,4 +1,4 @@
 """What turns pixels into vectors: one small class per runtime behind one protocol.
 
-``base.create_engine`` is the way in. Each runtime is imported only when its engine is created.
+``create.create_engine`` is the way in. Each runtime is imported only when its engine is created.
 """

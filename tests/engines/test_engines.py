@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from imgsim_ops import reference
-from imgsim_ops.engines.base import ENGINES, create_engine
+from imgsim_ops.engines.create import ENGINES, create_engine
 from imgsim_ops.engines.torchscript import METADATA, save
 from imgsim_ops.errors import ImgsimError, WeightsError
 from imgsim_ops.models.extractor import build_extractor
