@@ -27,6 +27,19 @@ __all__ = [
 ]
 
 
+def _call(operator, *arguments):
+    """Calls an operator; what it refuses is a ValueError, whatever this version of PyTorch makes of it."""
+    if torch.compiler.is_compiling():
+        return operator(*arguments)
+    try:
+        return operator(*arguments)
+    except RuntimeError as error:
+        message = str(error).split("\n", 1)[0]
+        if message.startswith((f"{operator.__name__}: ", "IMGSIM_ISA: ")):
+            raise ValueError(message) from None
+        raise
+
+
 def repeat_interleave(x: Tensor, repeats: int, dim: int = -1) -> Tensor:
     """Repeats each element in place along a dimension: [a, b] becomes [a, a, b, b]. Differentiable.
 
@@ -38,7 +51,10 @@ def repeat_interleave(x: Tensor, repeats: int, dim: int = -1) -> Tensor:
     Returns:
         Tensor like `x`, `repeats` times as long along `dim`.
     """
-    return torch.ops.imgsim.repeat_interleave(x, repeats, dim)
+    if torch.jit.is_scripting():
+        return torch.ops.imgsim.repeat_interleave(x, repeats, dim)
+    else:
+        return _call(torch.ops.imgsim.repeat_interleave, x, repeats, dim)
 
 
 def reduce_mean(x: Tensor, dim: List[int], keepdim: bool = False) -> Tensor:  # noqa: UP006
@@ -52,7 +68,10 @@ def reduce_mean(x: Tensor, dim: List[int], keepdim: bool = False) -> Tensor:  # 
     Returns:
         Tensor of the same dtype; a mean over no elements is NaN.
     """
-    return torch.ops.imgsim.reduce_mean(x, dim, keepdim)
+    if torch.jit.is_scripting():
+        return torch.ops.imgsim.reduce_mean(x, dim, keepdim)
+    else:
+        return _call(torch.ops.imgsim.reduce_mean, x, dim, keepdim)
 
 
 def channel_stats(images: Tensor, num_threads: int = 0) -> Tuple[Tensor, Tensor]:  # noqa: UP006
@@ -65,7 +84,10 @@ def channel_stats(images: Tensor, num_threads: int = 0) -> Tuple[Tensor, Tensor]
     Returns:
         mean (C,) and std (C,), float64 for float64 images and float32 otherwise, in the units of `images`.
     """
-    return torch.ops.imgsim.channel_stats(images, num_threads)
+    if torch.jit.is_scripting():
+        return torch.ops.imgsim.channel_stats(images, num_threads)
+    else:
+        return _call(torch.ops.imgsim.channel_stats, images, num_threads)
 
 
 def multiscale_pool(features: List[Tensor], width: int) -> Tensor:  # noqa: UP006
@@ -84,7 +106,10 @@ def multiscale_pool(features: List[Tensor], width: int) -> Tensor:  # noqa: UP00
     """
     if len(features) == 0:  # PyTorch would not know whom to ask
         raise ValueError("multiscale_pool: there must be at least one feature map (got none)")
-    return torch.ops.imgsim.multiscale_pool(features, width)
+    if torch.jit.is_scripting():
+        return torch.ops.imgsim.multiscale_pool(features, width)
+    else:
+        return _call(torch.ops.imgsim.multiscale_pool, features, width)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = -1, eps: float = 1e-8) -> Tensor:
@@ -99,7 +124,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = -1, eps: float = 1e-8) 
     Returns:
         x1·x2 / max(‖x1‖·‖x2‖, eps) of the broadcast shape without `dim`; a zero vector scores 0.
     """
-    return torch.ops.imgsim.cosine_similarity(x1, x2, dim, eps)
+    if torch.jit.is_scripting():
+        return torch.ops.imgsim.cosine_similarity(x1, x2, dim, eps)
+    else:
+        return _call(torch.ops.imgsim.cosine_similarity, x1, x2, dim, eps)
 
 
 def cosine_topk(queries: Tensor, gallery: Tensor, k: int) -> Tuple[Tensor, Tensor]:  # noqa: UP006
@@ -114,7 +142,10 @@ def cosine_topk(queries: Tensor, gallery: Tensor, k: int) -> Tuple[Tensor, Tenso
         Scores (Q, k), float64 for float64 input and float32 otherwise, best first, and row indices (Q, k) int64. Ties
         go to the lower index; NaN ranks last.
     """
-    return torch.ops.imgsim.cosine_topk(queries, gallery, k)
+    if torch.jit.is_scripting():
+        return torch.ops.imgsim.cosine_topk(queries, gallery, k)
+    else:
+        return _call(torch.ops.imgsim.cosine_topk, queries, gallery, k)
 
 
 def cosine_pairs(vectors: Tensor, threshold: float) -> Tuple[Tensor, Tensor, Tensor]:  # noqa: UP006
@@ -127,4 +158,7 @@ def cosine_pairs(vectors: Tensor, threshold: float) -> Tuple[Tensor, Tensor, Ten
     Returns:
         rows (P,) and cols (P,) int64 with rows < cols, and scores (P,) as of `cosine_topk`, by row, then column.
     """
-    return torch.ops.imgsim.cosine_pairs(vectors, threshold)
+    if torch.jit.is_scripting():
+        return torch.ops.imgsim.cosine_pairs(vectors, threshold)
+    else:
+        return _call(torch.ops.imgsim.cosine_pairs, vectors, threshold)
