@@ -59,14 +59,6 @@ constexpr int64_t kSubBlock = 32;  // rows screened before the thresholds are ra
 // Up to this many queries the scan is bound by memory, and scoring everything exactly costs nothing more.
 constexpr int64_t kDirectQueries = 4;
 
-// Best k of a panel of queries among the rows one slot has seen.
-struct SlotState {
-  std::vector<Best> best;
-  SketchedRows sketched;
-  Panel panel;
-  std::vector<Survivor> survivors;
-};
-
 class TopK {
  public:
   TopK(const Matrix& queries, const Matrix& gallery, int64_t k, const Executor& executor)

@@ -24,11 +24,10 @@ constexpr int kLevels = 63;
 #endif
 constexpr int kGroup = kFloats;  // lanes of 32 bits in a register
 // A tile's sums, kRows x kGroups registers, leave room for its operands.
-#if defined(__AVX512F__)
 constexpr int kRows = 4;
+#if defined(__AVX512F__)
 constexpr int kGroups = 4;
 #else
-constexpr int kRows = 4;
 constexpr int kGroups = 2;
 #endif
 constexpr int kPanelStep = kGroup * kGroups;
