@@ -35,7 +35,7 @@ from rich.table import Table
 from torchvision import transforms
 
 from imgsim_ops import kernels, reference
-from imgsim_ops.demo import photographs
+from imgsim_ops.demo import PHOTOGRAPHS
 from imgsim_ops.engines.create import create_engine
 from imgsim_ops.engines.torchscript import save as save_torchscript
 from imgsim_ops.errors import WeightsError
@@ -43,6 +43,7 @@ from imgsim_ops.images.decode import decode
 from imgsim_ops.models.backbones import Backbone
 from imgsim_ops.models.extractor import build_extractor
 from imgsim_ops.models.weights import load_backbone
+from imgsim_ops.quality.photographs import find_photographs
 
 STEPS = ("decode", "preprocess", "forward", "cosine")
 Run = Callable[[], tuple[float, list[float]]]
@@ -127,7 +128,7 @@ print(plain_pytorch(load_backbone({backbone!r}, {weights!r}), [Path(p) for p in 
 def make_pair(folder: Path) -> list[Path]:
     """Two photographs as JPEG files of 500 x 375."""
     paths = []
-    for source in photographs()[:2]:
+    for source in find_photographs(PHOTOGRAPHS[:2]):
         path = folder / f"{source.stem}.jpg"
         Image.open(source).convert("RGB").resize((500, 375)).save(path, quality=90)
         paths.append(path)

@@ -19,7 +19,8 @@ from _harness import describe, find_app, machine, save
 from PIL import Image
 
 from imgsim_ops import kernels
-from imgsim_ops.demo import photographs
+from imgsim_ops.demo import PHOTOGRAPHS
+from imgsim_ops.quality.photographs import find_photographs
 from imgsim_ops.stats import channel_statistics
 
 WIDTHS = (400, 640, 800, 1024, 1280, 1600)
@@ -29,7 +30,7 @@ ROUNDS = 9
 def make_pictures(folder: Path) -> list[Path]:
     """Each photograph in each width, as JPEG."""
     paths = []
-    for source in photographs():
+    for source in find_photographs(PHOTOGRAPHS):
         image = Image.open(source).convert("RGB")
         for width in WIDTHS:
             paths.append(folder / f"{source.stem}-{width}.jpg")

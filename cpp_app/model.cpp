@@ -27,7 +27,7 @@ at::Tensor wrap(std::span<const float> vector) {
 std::string required(const std::string& metadata, const char* key, const std::string& path) {
   const std::optional<std::string> value = json_field(metadata, key);
   if (!value) {
-    throw UserError("model: must be a file written by export/resnet18_multiscale.py (got " + printable(path) +
+    throw UserError("model: must be a .pt file that imgsim export wrote (got " + printable(path) +
                     ", whose " + kMetadata + " has no " + key + ")");
   }
   return *value;
@@ -60,7 +60,7 @@ Model::Model(const std::string& path) : module_(std::make_unique<Module>()) {
   try {
     module_->module = torch::jit::load(path, at::kCPU, extra);
   } catch (const std::exception&) {  // PyTorch's own message is a page of C++
-    throw UserError("model: must be a file written by export/resnet18_multiscale.py (got " + printable(path) + ")");
+    throw UserError("model: must be a .pt file that imgsim export wrote (got " + printable(path) + ")");
   }
   const std::string& metadata = extra[kMetadata];
   const int64_t version = required_number(metadata, "preprocessing_version", path);

@@ -17,12 +17,27 @@ from imgsim_ops.errors import ImageError, ImgsimError, WeightsError
 
 if TYPE_CHECKING:
     from imgsim_ops.embedder import Embedder, Similarity, compare
+    from imgsim_ops.libraries import ort_library_path
 
 __version__ = "0.1.0"
 
-__all__ = ["Embedder", "ImageError", "ImgsimError", "Similarity", "WeightsError", "__version__", "compare"]
+__all__ = [
+    "Embedder",
+    "ImageError",
+    "ImgsimError",
+    "Similarity",
+    "WeightsError",
+    "__version__",
+    "compare",
+    "ort_library_path",
+]
 
-_LAZY = {"Embedder": "embedder", "Similarity": "embedder", "compare": "embedder"}
+_LAZY = {
+    "Embedder": "embedder",
+    "Similarity": "embedder",
+    "compare": "embedder",
+    "ort_library_path": "libraries",
+}
 
 
 def __getattr__(name: str):

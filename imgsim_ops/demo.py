@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Callable
@@ -11,17 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageEnhance
+from PIL import Image
 
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError, WeightsError
 from imgsim_ops.heatmap import draw_heatmap
 from imgsim_ops.images.preprocess import load_pixels
+from imgsim_ops.quality.copies import COPIES
+from imgsim_ops.quality.photographs import find_photographs
 
 if TYPE_CHECKING:
     from imgsim_ops.embedder import Embedder
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+CHANGES = ("recompressed", "cropped", "brightened", "shrunk")  # keys of COPIES, one for each photograph
 
 
 @dataclass(frozen=True)
@@ -98,20 +100,6 @@ def as_document(result: DemoResult) -> dict:
     }
 
 
-def photographs() -> list[Path]:
-    """Real photographs that an installed package brings.
-
-    Raises:
-        ImgsimError: scikit-image, which brings them, is not installed.
-    """
-    package = importlib.util.find_spec("skimage")  # found without importing it, which would take a second
-    places = list(package.submodule_search_locations) if package else []
-    sources = [Path(place) / "data" / name for place in places for name in PHOTOGRAPHS]
-    if not sources or not all(source.is_file() for source in sources):
-        raise ImgsimError("demo: needs the photographs of scikit-image (got none); run pip install scikit-image")
-    return sources
-
-
 def write_pictures(folder: Path) -> list[Path]:
     """Writes the photographs and a changed copy of each.
 
@@ -119,38 +107,17 @@ def write_pictures(folder: Path) -> list[Path]:
         The files: each photograph followed by its copy.
 
     Raises:
-        ImgsimError: As ``photographs``.
+        ImgsimError: As ``find_photographs``.
     """
     pictures = []
-    for source, (change, copy) in zip(photographs(), _CHANGES.items(), strict=True):
+    for source, change in zip(find_photographs(PHOTOGRAPHS), CHANGES, strict=True):
         original = folder / source.name
         shutil.copyfile(source, original)
         changed = folder / f"{source.stem}-{change}.jpg"
         with Image.open(original) as image:
-            copy(image.convert("RGB"), changed)
+            COPIES[change](image.convert("RGB")).save(changed, quality=90)
         pictures += [original, changed]
     return pictures
-
-
-def _recompress(image: Image.Image, path: Path) -> None:
-    image.save(path, quality=15)
-
-
-def _crop(image: Image.Image, path: Path) -> None:
-    width, height = image.size
-    box = (width * 15 // 100, height * 10 // 100, width * 90 // 100, height * 90 // 100)
-    image.crop(box).save(path, quality=90)
-
-
-def _brighten(image: Image.Image, path: Path) -> None:
-    ImageEnhance.Brightness(image).enhance(1.5).save(path, quality=90)
-
-
-def _shrink(image: Image.Image, path: Path) -> None:
-    image.resize((image.width // 3, image.height // 3), Image.Resampling.LANCZOS).save(path, quality=90)
-
-
-_CHANGES = {"recompressed": _recompress, "cropped": _crop, "brightened": _brighten, "shrunk": _shrink}
 
 
 def _embedder_with_real_weights(announce: Callable[[str], None]) -> tuple[Embedder, str]:

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import imgsim_ops
-from imgsim_ops.engines.create import ENGINES
+from imgsim_ops.engines import ENGINES
 from imgsim_ops.models import locations
 
 _REBUILD = "run pip install -e . in the checkout"
@@ -96,6 +96,7 @@ def _built() -> list[Fact]:
     folder = Path(imgsim_ops.__file__).parent / "lib"
     module = next(folder.glob("_kernels.*"), None)
     torch_library = next(folder.glob("libimgsim_torch.*"), None)
+    ort_library = next(folder.glob("libimgsim_ort.*"), None)
     cuda_library = next(folder.glob("libimgsim_torch_cuda.*"), None)
     numpy_advice = None
     if module is None:
@@ -111,6 +112,7 @@ def _built() -> list[Fact]:
             _unless(torch_library, _REBUILD),
             needed=True,
         ),
+        Fact("built", "operators for ONNX Runtime", _text(ort_library), _unless(ort_library, _REBUILD)),
         Fact(
             "built",
             "operators for CUDA",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -48,23 +48,38 @@ class Embedder:
     def __init__(
         self,
         backbone: str = "resnet18",
-        engine: str = "torch",
+        engine: str = "onnx",
+        precision: str = "auto",
         weights: str | os.PathLike[str] | None = None,
         threads: int = 0,
+        *,
+        model: str | os.PathLike[str] | None = None,
+        announce: Callable[[str], None] | None = None,
     ) -> None:
-        """Loads the model.
+        """Loads the model; the first time for these weights it is built, which takes seconds.
 
         Args:
             backbone: ``resnet18`` or ``efficientnet_lite0``.
-            engine: ``torch`` or ``torchscript``.
+            engine: ``onnx``, ``torch`` or ``torchscript``; see ``imgsim_ops.engines.create.create_engine``.
+            precision: ``fp32``; ``int8``; or ``auto``, int8 where it is fast here and was measured to be as good.
             weights: As in ``imgsim_ops.models.weights.load_backbone``.
             threads: How many threads a forward pass may use; 0 leaves the engine's own number.
+            model: A file that ``imgsim export`` wrote, in place of a backbone, precision and weights.
+            announce: Called with one line when something takes seconds. Default: prints it to stderr.
 
         Raises:
-            ImgsimError: No backbone or engine has that name.
+            ImgsimError: No backbone, engine or precision has that name, or an option does not fit the engine.
             WeightsError: The weights cannot be had or do not fit.
         """
-        self._engine = create_engine(engine, backbone=backbone, weights=weights, threads=threads)
+        self._engine = create_engine(
+            engine,
+            backbone=backbone,
+            precision=precision,
+            weights=weights,
+            threads=threads,
+            model=model,
+            announce=announce,
+        )
         self.fingerprint = self._engine.fingerprint
         self.dimension = self._engine.dimension
 
@@ -101,7 +116,8 @@ def compare(
     b: Picture,
     *,
     backbone: str = "resnet18",
-    engine: str = "torch",
+    engine: str = "onnx",
+    precision: str = "auto",
     weights: str | os.PathLike[str] | None = None,
     threads: int = 0,
 ) -> Similarity:
@@ -112,16 +128,17 @@ def compare(
         b: Likewise.
         backbone: As in ``Embedder``.
         engine: As in ``Embedder``.
+        precision: As in ``Embedder``.
         weights: As in ``Embedder``.
         threads: As in ``Embedder``.
 
     Raises:
-        ImgsimError: No backbone or engine has that name.
+        ImgsimError: As ``Embedder``.
         WeightsError: The weights cannot be had or do not fit.
         ImageError: A file cannot be read as a picture.
         ValueError: An array is no picture.
     """
-    return Embedder(backbone, engine, weights, threads).compare(a, b)
+    return Embedder(backbone, engine, precision, weights, threads).compare(a, b)
 
 
 def _batches(pictures: Iterable[Picture]) -> Iterator[np.ndarray]:

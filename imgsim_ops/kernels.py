@@ -221,6 +221,7 @@ def resize_crop(pixels: np.ndarray, resize: int = 256, crop: int = 224) -> np.nd
 def build_info() -> dict:
     """Facts about the native build: compiler, instruction sets built, usable and in use, CUDA, threads.
 
-    `threads` is how many processors this process may use, which under taskset or in a container are not all.
+    `threads` is how many processors this process may use, which under taskset or in a container are not all;
+    `int8_instructions` whether the processor multiplies and adds 8-bit integers in one instruction.
     """
     return _kernels.build_info()

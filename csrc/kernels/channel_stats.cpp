@@ -140,6 +140,22 @@ void Moments::merge(const Moments& other) {
 
 double Moments::std() const { return count > 0 ? std::sqrt(m2 / count) : std::numeric_limits<double>::quiet_NaN(); }
 
+std::vector<double> means_of(const std::vector<Moments>& moments) {
+  std::vector<double> means;
+  for (const Moments& channel : moments) {
+    means.push_back(channel.mean);
+  }
+  return means;
+}
+
+std::vector<double> stds_of(const std::vector<Moments>& moments) {
+  std::vector<double> stds;
+  for (const Moments& channel : moments) {
+    stds.push_back(channel.std());
+  }
+  return stds;
+}
+
 std::vector<Moments> channel_moments(const Images& images, const Executor& executor) {
   if (images.batch * images.positions == 0) {
     return std::vector<Moments>(static_cast<size_t>(images.channels));

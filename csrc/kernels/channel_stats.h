@@ -21,6 +21,10 @@ struct Moments {
   double std() const;
 };
 
+/// One of the two answers for each channel.
+std::vector<double> means_of(const std::vector<Moments>& moments);
+std::vector<double> stds_of(const std::vector<Moments>& moments);
+
 /// Images of shape (batch, channels, positions); strides in elements, positions is height x width as one axis.
 /// Fast when positions are adjacent (NCHW) or channels are (NHWC); right for any strides.
 struct Images {

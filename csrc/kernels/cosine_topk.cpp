@@ -97,6 +97,9 @@ class TopK {
     std::atomic<int64_t> next{0};
     executor_.parallel_for(slots, 1, [&](int64_t begin, int64_t end) {
       for (int64_t slot = begin; slot < end; ++slot) {
+        if (next.load() >= blocks) {  // an executor with fewer threads than it said: too late for any room
+          continue;
+        }
         std::vector<Best>& mine = best[static_cast<size_t>(slot)];
         mine.reserve(static_cast<size_t>(count));
         for (int64_t q = 0; q < count; ++q) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 
 #include "check.h"
 
@@ -35,6 +36,84 @@ inline Shape broadcast_strides(const Shape& shape, const Shape& strides, size_t 
   }
   return out;
 }
+
+/// The copy that repeats a row-major tensor's elements along `dim`: `count` blocks of `block_bytes` adjacent bytes,
+/// into a tensor of `shape`.
+struct RepeatPlan {
+  Shape shape;
+  int64_t count = 1;
+  int64_t block_bytes;
+
+  RepeatPlan(const Shape& of, int64_t element_bytes, int64_t repeats, int64_t dim)
+      : shape(of), block_bytes(element_bytes) {
+    constexpr const char* kOp = "repeat_interleave";
+    check(repeats >= 0, kOp, ": repeats must not be negative (got ", repeats, ")");
+    check(!shape.empty(), kOp, ": the tensor must have at least one dimension (got a scalar)");
+    const auto axis = static_cast<size_t>(wrap_dim(kOp, dim, static_cast<int64_t>(shape.size())));
+    for (size_t i = 0; i < shape.size(); ++i) {
+      (i <= axis ? count : block_bytes) *= shape[i];
+    }
+    constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+    check(count == 0 || block_bytes == 0 || repeats <= kMost / count / block_bytes, kOp,
+          ": the result must fit the address space (got ", repeats, " repeats)");
+    shape[axis] *= repeats;
+  }
+};
+
+/// Which axes of `of` a mean goes over, for no `dims` all, and the shape that is left.
+struct ReducePlan {
+  std::vector<bool> reduced;
+  Shape shape;
+
+  ReducePlan(const Shape& of, const Shape& dims, bool keepdim) : reduced(of.size(), dims.empty()) {
+    constexpr const char* kOp = "reduce_mean";
+    for (const int64_t dim : dims) {
+      const auto axis = static_cast<size_t>(wrap_dim(kOp, dim, std::max<int64_t>(static_cast<int64_t>(of.size()), 1)));
+      if (!of.empty()) {
+        check(!reduced[axis], kOp, ": a dim may be named once (got ", dims, ")");
+        reduced[axis] = true;
+      }
+    }
+    for (size_t axis = 0; axis < of.size(); ++axis) {
+      if (!reduced[axis]) {
+        shape.push_back(of[axis]);
+      } else if (keepdim) {
+        shape.push_back(1);
+      }
+    }
+  }
+};
+
+/// Refuses feature maps, of which there is at least one, that multiscale_pool cannot put together.
+inline void check_multiscale_pool(const std::vector<Shape>& maps, int64_t width) {
+  constexpr const char* kOp = "multiscale_pool";
+  check(width >= 1, kOp, ": width must be positive (got ", width, ")");
+  for (const Shape& map : maps) {
+    check(map.size() == 4, kOp, ": feature maps must have shape (N, C, H, W) (got ", map, ")");
+    check(map[0] == maps[0][0], kOp, ": feature maps must have one batch size (got ", maps[0][0], " and ", map[0], ")");
+    check(map[1] > 0 && width % map[1] == 0, kOp, ": width must be a multiple of every map's channels (got width ",
+          width, ", channels ", map[1], ")");
+  }
+}
+
+/// The vectors that cosine_similarity compares.
+struct CosinePlan {
+  Shape shape;     // of the result
+  int64_t axis;    // the vectors', counted back from the last axis of the broadcast shape
+  int64_t length;  // of a vector, after broadcasting
+
+  CosinePlan(const Shape& x1, const Shape& x2, int64_t dim, double eps) {
+    constexpr const char* kOp = "cosine_similarity";
+    check(eps >= 0, kOp, ": eps must not be negative (got ", eps, ")");
+    shape = broadcast_shapes(kOp, x1, x2);
+    check(!shape.empty(), kOp, ": tensors must have at least one dimension (got scalars)");
+    const auto axes = static_cast<int64_t>(shape.size());
+    const int64_t at = wrap_dim(kOp, dim, axes);
+    axis = axes - 1 - at;
+    length = shape[static_cast<size_t>(at)];
+    shape.erase(shape.begin() + at);
+  }
+};
 
 /// Refuses matrices that cosine_topk cannot compare.
 inline void check_topk(const Shape& queries, const Shape& gallery, int64_t k) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace imgsim {
 
@@ -49,6 +50,18 @@ auto visit_floating(DType dtype, Fn&& fn) {
       return fn(TypeTag<bfloat16>{});
     default:
       return fn(TypeTag<float>{});
+  }
+}
+
+/// Writes what was computed from elements of type `dtype`: as double for float64 elements, rounded to float for all
+/// others.
+inline void write_values(DType dtype, const std::vector<double>& values, void* out) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (dtype == DType::kFloat64) {
+      static_cast<double*>(out)[i] = values[i];
+    } else {
+      static_cast<float*>(out)[i] = static_cast<float>(values[i]);
+    }
   }
 }
 

@@ -185,6 +185,7 @@ py::dict build_info() {
   info["isa"] = loops().name;
   info["isas_built"] = built;
   info["isas_usable"] = usable;
+  info["int8_instructions"] = has_int8_dot_products();
   info["cuda"] = static_cast<bool>(IMGSIM_CUDA_BUILT);
   info["cuda_archs"] = IMGSIM_CUDA_ARCHS;
   info["native"] = static_cast<bool>(IMGSIM_NATIVE_BUILT);

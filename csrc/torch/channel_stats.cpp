@@ -23,15 +23,8 @@ std::tuple<Tensor, Tensor> channel_stats_cpu(const Tensor& images, int64_t num_t
   const ScalarType out_dtype = dtype == DType::kFloat64 ? ScalarType::Double : ScalarType::Float;
   Tensor mean = make(images, {shape[1]}, out_dtype);
   Tensor std = make(images, {shape[1]}, out_dtype);
-  for (size_t c = 0; c < moments.size(); ++c) {
-    if (out_dtype == ScalarType::Double) {
-      static_cast<double*>(mean.mutable_data_ptr())[c] = moments[c].mean;
-      static_cast<double*>(std.mutable_data_ptr())[c] = moments[c].std();
-    } else {
-      static_cast<float*>(mean.mutable_data_ptr())[c] = static_cast<float>(moments[c].mean);
-      static_cast<float*>(std.mutable_data_ptr())[c] = static_cast<float>(moments[c].std());
-    }
-  }
+  write_values(dtype, means_of(moments), mean.mutable_data_ptr());
+  write_values(dtype, stds_of(moments), std.mutable_data_ptr());
   return {mean, std};
 }
 

@@ -19,14 +19,8 @@ std::tuple<Tensor, Tensor, Tensor> cosine_pairs_cpu(const Tensor& vectors, doubl
   Tensor cols = make(vectors, {count}, ScalarType::Long);
   std::copy(pairs.rows.begin(), pairs.rows.end(), static_cast<int64_t*>(rows.mutable_data_ptr()));
   std::copy(pairs.cols.begin(), pairs.cols.end(), static_cast<int64_t*>(cols.mutable_data_ptr()));
-  const bool wide = dtype == DType::kFloat64;
-  Tensor scores = make(vectors, {count}, wide ? ScalarType::Double : ScalarType::Float);
-  if (wide) {
-    std::copy(pairs.scores.begin(), pairs.scores.end(), static_cast<double*>(scores.mutable_data_ptr()));
-  } else {
-    std::transform(pairs.scores.begin(), pairs.scores.end(), static_cast<float*>(scores.mutable_data_ptr()),
-                   [](double score) { return static_cast<float>(score); });
-  }
+  Tensor scores = make(vectors, {count}, dtype == DType::kFloat64 ? ScalarType::Double : ScalarType::Float);
+  write_values(dtype, pairs.scores, scores.mutable_data_ptr());
   return {rows, cols, scores};
 }
 

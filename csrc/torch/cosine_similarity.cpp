@@ -54,19 +54,13 @@ Tensor cosine_similarity_cpu(const Tensor& x1, const Tensor& x2, int64_t dim, do
   const DType dtype = dtype_of(kOp, x1);
   check_same(kOp, x1, x2);
   check(x1.is_cpu() && x2.is_cpu(), kOp, ": tensors must be on one device (got cpu and another)");
-  check(eps >= 0, kOp, ": eps must not be negative (got ", eps, ")");
-  Shape shape = broadcast_shapes(kOp, shape_of(x1), shape_of(x2));
-  check(!shape.empty(), kOp, ": tensors must have at least one dimension (got scalars)");
-  const auto ndim = static_cast<int64_t>(shape.size());
-  const int64_t at = wrap_dim(kOp, dim, ndim);
-  const int64_t length = shape[static_cast<size_t>(at)];
-  shape.erase(shape.begin() + at);
-  const Operand a(x1, ndim - 1 - at, length, shape.size());
-  const Operand b(x2, ndim - 1 - at, length, shape.size());
-  Tensor out = make(x1, shape);
+  const CosinePlan plan(shape_of(x1), shape_of(x2), dim, eps);
+  const Operand a(x1, plan.axis, plan.length, plan.shape.size());
+  const Operand b(x2, plan.axis, plan.length, plan.shape.size());
+  Tensor out = make(x1, plan.shape);
   cosine_similarity(dtype, {a.tensor.const_data_ptr(), a.strides.data()}, {b.tensor.const_data_ptr(), b.strides.data()},
-                    out.mutable_data_ptr(), static_cast<int64_t>(shape.size()), shape.data(), length, eps,
-                    TorchExecutor());
+                    out.mutable_data_ptr(), static_cast<int64_t>(plan.shape.size()), plan.shape.data(), plan.length,
+                    eps, TorchExecutor());
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include "kernels/multiscale_pool.h"
 
 #include "bridge.h"
+#include "kernels/shapes.h"
 
 namespace imgsim::door {
 namespace {
@@ -11,18 +12,18 @@ Tensor multiscale_pool_cpu(std::vector<Tensor> features, int64_t width) {
   constexpr const char* kOp = "multiscale_pool";
   check(!features.empty(), kOp, ": there must be at least one feature map (got none)");
   const DType dtype = dtype_of(kOp, features[0]);
-  check(width >= 1, kOp, ": width must be positive (got ", width, ")");
-  std::vector<FeatureMap> maps;
-  std::vector<Tensor> held;  // copies must outlive the kernel
+  std::vector<Shape> shapes;
   for (const Tensor& feature : features) {
-    const Shape shape = shape_of(feature);
-    check(shape.size() == 4, kOp, ": feature maps must have shape (N, C, H, W) (got ", shape, ")");
     check_same(kOp, features[0], feature);
     check(feature.is_cpu(), kOp, ": feature maps must be on one device (got cpu and another)");
-    check(shape[0] == features[0].size(0), kOp, ": feature maps must have one batch size (got ", features[0].size(0),
-          " and ", shape[0], ")");
-    check(shape[1] > 0 && width % shape[1] == 0, kOp, ": width must be a multiple of every map's channels (got width ",
-          width, ", channels ", shape[1], ")");
+    shapes.push_back(shape_of(feature));
+  }
+  check_multiscale_pool(shapes, width);
+  std::vector<FeatureMap> maps;
+  std::vector<Tensor> held;  // copies must outlive the kernel
+  for (size_t i = 0; i < features.size(); ++i) {
+    const Tensor& feature = features[i];
+    const Shape& shape = shapes[i];
     held.push_back(one_axis_of_positions(feature) ? feature : dense(feature));
     const Shape strides = strides_of(held.back());
     maps.push_back({held.back().const_data_ptr(), shape[1], shape[2] * shape[3], strides[0], strides[1],

@@ -2,14 +2,15 @@
 
 #include <torch/csrc/stable/accelerator.h>
 
+#include "bridge.h"
 #include "kernels/cuda/repeat_interleave.h"
-#include "repeat_interleave.h"
+#include "kernels/shapes.h"
 
 namespace imgsim::door {
 namespace {
 
 Tensor repeat_interleave_cuda(const Tensor& self, int64_t repeats, int64_t dim) {
-  const RepeatPlan plan(self, repeats, dim);
+  const RepeatPlan plan(shape_of(self), static_cast<int64_t>(self.element_size()), repeats, dim);
   const torch::stable::accelerator::DeviceGuard guard(self.get_device_index());
   const Tensor in = dense(self);
   Tensor out = make(self, plan.shape);

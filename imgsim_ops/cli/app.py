@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from imgsim_ops.cli.compare import compare
 from imgsim_ops.cli.demo import demo
 from imgsim_ops.cli.doctor import doctor
+from imgsim_ops.cli.export import export
 from imgsim_ops.cli.stats import stats
 from imgsim_ops.errors import ImgsimError
 
@@ -72,6 +73,8 @@ app = typer.Typer(
 
     [cyan]imgsim stats photos/[/cyan]         the mean colour of a folder
 
+    [cyan]imgsim export[/cyan]                the model as an ONNX file
+
     [cyan]imgsim doctor[/cyan]                what is installed, and what to do about what is missing
 
     Exit codes: 0 all is well, 2 the command line or a file it needs is wrong, 3 some files were skipped.""",
@@ -96,5 +99,5 @@ def _imgsim(
     """Find, compare and de-duplicate images, fast, on an ordinary machine."""
 
 
-for _command in (compare, stats, demo, doctor):
+for _command in (compare, stats, export, demo, doctor):
     app.command()(_command)

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgsim_ops.cli.console import JsonOption, ThreadsOption, output, print_json, waiting
+from imgsim_ops.cli.console import (
+    BackboneOption,
+    JsonOption,
+    ThreadsOption,
+    WeightsOption,
+    output,
+    print_json,
+    waiting,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,14 +50,17 @@ def compare(
     layers: Annotated[
         bool, typer.Option("--layers", "-l", help="Also show the similarity at each of the four scales.")
     ] = False,
-    backbone: Annotated[
-        str, typer.Option("--backbone", metavar="NAME", help="resnet18 or efficientnet_lite0.")
-    ] = "resnet18",
-    weights: Annotated[
-        str | None,
-        typer.Option("--weights", metavar="FILE", help="The backbone's weights, or random:SEED for timing and tests."),
-    ] = None,
-    engine: Annotated[str, typer.Option("--engine", metavar="NAME", help="torch or torchscript.")] = "torch",
+    backbone: BackboneOption = "resnet18",
+    weights: WeightsOption = None,
+    engine: Annotated[str, typer.Option("--engine", metavar="NAME", help="onnx, torch or torchscript.")] = "onnx",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            metavar="NAME",
+            help="fp32; int8; or auto, int8 where it is fast here and was measured to be as good.",
+        ),
+    ] = "auto",
     threads: ThreadsOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,7 +80,7 @@ def compare(
     with waiting(f"Loading {backbone}"):
         from imgsim_ops.embedder import Embedder
 
-        embedder = Embedder(backbone, engine, weights, threads)
+        embedder = Embedder(backbone, engine, precision, weights, threads)
         similarity = embedder.compare(*pictures)
     word = None if weights is not None else word_for(backbone, similarity.score)
     if as_json:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 SOME_SKIPPED = 3
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead, and nothing else.")]
+BackboneOption = Annotated[str, typer.Option("--backbone", metavar="NAME", help="resnet18 or efficientnet_lite0.")]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="FILE", help="The backbone's weights, or random:SEED for timing and tests."),
+]
 ThreadsOption = Annotated[
     int,
     typer.Option("--threads", "-t", metavar="N", min=0, help="How many threads to use; 0 means all processors."),

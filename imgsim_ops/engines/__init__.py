@@ -2,3 +2,5 @@
 
 ``create.create_engine`` is the way in. Each runtime is imported only when its engine is created.
 """
+
+ENGINES = ("onnx", "torch", "torchscript")

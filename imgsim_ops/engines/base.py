@@ -1,12 +1,15 @@
-"""The protocol of engines, and the check of pixels that they share."""
+"""The protocol of engines, and the checks that they share."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.preprocess import PREPROCESSING_VERSION
 from imgsim_ops.models.fingerprint import Fingerprint
 
 
@@ -48,6 +51,26 @@ class Engine(Protocol):
             ImgsimError: As ``embed``.
         """
         ...
+
+
+def not_a_model(path: str | os.PathLike[str]) -> ImgsimError:
+    """The error for a file that no export of ours wrote."""
+    return ImgsimError(f"model: must be a file that imgsim export wrote (got {str(path)!r})")
+
+
+def check_facts(facts: Mapping[str, object], path: str | os.PathLike[str]) -> None:
+    """Checks what a model file says of itself, ``MultiScaleExtractor.facts``.
+
+    Raises:
+        ImgsimError: Something is missing, or the model was made for another preprocessing.
+    """
+    if not {"fingerprint", "dimension", "channels", "preprocessing_version"} <= facts.keys():
+        raise not_a_model(path)
+    if facts["preprocessing_version"] != PREPROCESSING_VERSION:
+        raise ImgsimError(
+            f"model: must be exported for preprocessing version {PREPROCESSING_VERSION} "
+            f"(got version {facts['preprocessing_version']} in {str(path)!r})"
+        )
 
 
 def checked_pixels(pixels: np.ndarray) -> np.ndarray:

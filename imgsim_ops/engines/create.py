@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import os
 
+from imgsim_ops.engines import ENGINES
 from imgsim_ops.engines.base import Engine
 from imgsim_ops.errors import ImgsimError
-
-ENGINES = ("torch", "torchscript")
+from imgsim_ops.models.files import PRECISIONS, Announce, model_file
 
 
 def create_engine(
-    name: str = "torch",
+    name: str = "onnx",
     *,
     backbone: str = "resnet18",
     weights: str | os.PathLike[str] | None = None,
+    precision: str = "auto",
     model: str | os.PathLike[str] | None = None,
     threads: int = 0,
+    announce: Announce | None = None,
 ) -> Engine:
     """The engine called ``name``.
 
     Args:
-        name: ``torch`` (eager PyTorch) or ``torchscript``.
+        name: ``onnx`` (ONNX Runtime, needs no PyTorch once the model file is in the cache), ``torch`` (eager PyTorch)
+            or ``torchscript``.
         backbone: As in ``imgsim_ops.models.extractor.build_extractor``.
         weights: As there.
-        model: A file that ``export/resnet18_multiscale.py`` wrote, in place of a backbone and weights; for
-            ``torchscript`` only.
-        threads: How many threads a forward pass may use; 0 leaves PyTorch's number as it is. PyTorch has one
-            number for the whole process.
+        precision: As in ``imgsim_ops.models.files.model_file``; the engines of PyTorch have fp32 only, which is also
+            their ``auto``.
+        model: A file that ``imgsim export`` wrote, in place of a backbone, weights and precision; not for ``torch``.
+        threads: How many threads a forward pass may use; 0 means all processors that this process may use. PyTorch
+            has one number for the whole process, which 0 leaves as it is.
+        announce: As in ``model_file``.
 
     Raises:
         ImgsimError: No engine or backbone has that name, or an option does not fit it.
@@ -37,13 +42,21 @@ def create_engine(
         raise ImgsimError(f"engine: must be one of {', '.join(ENGINES)} (got {name!r})")
     if threads < 0:
         raise ImgsimError(f"engine: threads must be 0 or more (got {threads})")
+    if precision not in PRECISIONS:
+        raise ImgsimError(f"engine: precision must be one of {', '.join(PRECISIONS)} (got {precision!r})")
+    if model is not None and weights is not None:
+        raise ImgsimError(f"engine: a model file has its own weights (got weights {str(weights)!r} too)")
+    if name == "onnx":
+        from imgsim_ops.engines.onnx import OnnxEngine
+
+        return OnnxEngine(model or model_file(backbone, weights, precision, announce).path, threads)
+    if precision == "int8":
+        raise ImgsimError(f"engine: int8 needs the engine onnx (got {name})")
     if name == "torchscript":
         from imgsim_ops.engines.torchscript import TorchScriptEngine
 
         if model is None:
             return TorchScriptEngine.build(backbone, weights, threads)
-        if weights is not None:
-            raise ImgsimError(f"engine: a model file has its own weights (got weights {str(weights)!r} too)")
         return TorchScriptEngine.load(model, threads)
     if model is not None:
         raise ImgsimError(f"engine: torch takes a backbone and weights, no model file (got {str(model)!r})")

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 
 import imgsim_ops.ops  # noqa: F401  (registers the operators that a scripted module calls)
-from imgsim_ops.engines.base import checked_pixels
+from imgsim_ops.engines.base import check_facts, checked_pixels, not_a_model
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION, RESIZE
 from imgsim_ops.models.extractor import MultiScaleExtractor, build_extractor
 from imgsim_ops.models.fingerprint import Fingerprint
 
@@ -39,7 +38,7 @@ class TorchScriptEngine:
     ) -> TorchScriptEngine:
         """Scripts the extractor of a backbone; see ``models.extractor.build_extractor``."""
         extractor = build_extractor(backbone, weights)
-        return cls(script(extractor), metadata(extractor), threads)
+        return cls(script(extractor), extractor.facts(), threads)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], threads: int = 0) -> TorchScriptEngine:
@@ -58,14 +57,8 @@ class TorchScriptEngine:
         # RuntimeError: no TorchScript; ValueError: TorchScript without our metadata, or a path that is no
         # text.
         except (RuntimeError, ValueError) as error:
-            raise ImgsimError(
-                f"model: must be a file written by export/resnet18_multiscale.py (got {str(path)!r})"
-            ) from error
-        if found["preprocessing_version"] != PREPROCESSING_VERSION:
-            raise ImgsimError(
-                f"model: must be exported for preprocessing version {PREPROCESSING_VERSION} "
-                f"(got version {found['preprocessing_version']} in {str(path)!r})"
-            )
+            raise not_a_model(path) from error
+        check_facts(found, path)
         return cls(module.eval(), found, threads)
 
     @torch.inference_mode()
@@ -98,24 +91,11 @@ def save(extractor: MultiScaleExtractor, path: str | os.PathLike[str]) -> dict:
     Raises:
         OSError: ``path`` cannot be written.
     """
-    module, facts = script(extractor), metadata(extractor)
+    module, facts = script(extractor), extractor.facts()
     # Opened here: PyTorch's own error about a path that cannot be written is a RuntimeError.
     with open(path, "wb") as file, _torchscript_is_deprecated():
         torch.jit.save(module, file, _extra_files={METADATA: json.dumps(facts, indent=2)})
     return facts
-
-
-def metadata(extractor: MultiScaleExtractor) -> dict:
-    """What a program that loads the model has to know about it, as JSON can say it."""
-    return {
-        "fingerprint": str(extractor.fingerprint),
-        "backbone": extractor.backbone_name,
-        "dimension": extractor.dimension,
-        "channels": list(extractor.channels),
-        "resize": RESIZE,
-        "crop": CROP,
-        "preprocessing_version": PREPROCESSING_VERSION,
-    }
 
 
 @contextmanager

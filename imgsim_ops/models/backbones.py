@@ -41,6 +41,10 @@ class Backbone(nn.Module, ABC):
         """The one convolution that reads the image: the division by ``std`` can move into its weights."""
 
     @abstractmethod
+    def replace_first_convolution(self, module: nn.Module) -> None:
+        """Puts another module in its place."""
+
+    @abstractmethod
     def weights_key(self, key: str) -> str | None:
         """Our name of a value that weights files call ``key``; None for a classifier's, which is not used."""
 
@@ -81,6 +85,10 @@ class ResNet18(Backbone):
     def first_convolution(self) -> nn.Conv2d:
         """See ``Backbone``."""
         return self.conv1
+
+    def replace_first_convolution(self, module: nn.Module) -> None:
+        """See ``Backbone``."""
+        self.conv1 = module
 
     def weights_key(self, key: str) -> str | None:
         """The checkpoint's names, torchvision's, are ours."""
@@ -147,6 +155,10 @@ class EfficientNetLite0(Backbone):
     def first_convolution(self) -> nn.Conv2d:
         """See ``Backbone``."""
         return self.conv_stem
+
+    def replace_first_convolution(self, module: nn.Module) -> None:
+        """See ``Backbone``."""
+        self.conv_stem = module
 
     def weights_key(self, key: str) -> str | None:
         """The checkpoint's names, ``_blocks.0._bn1.weight``, are ours but for the leading underscores."""

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imgsim_ops import ops
-from imgsim_ops.images.preprocess import PREPROCESSING_VERSION
+from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION, RESIZE
 from imgsim_ops.models.backbones import Backbone
 from imgsim_ops.models.fingerprint import Fingerprint
 from imgsim_ops.models.weights import load_backbone, weights_digest
@@ -50,6 +50,20 @@ class MultiScaleExtractor(nn.Module):
         self.register_buffer("mean_pixel", mean.float().view(1, 3, 1, 1))
         self.eval().requires_grad_(False)
 
+    def facts(self) -> dict[str, object]:
+        """What a program that loads an exported model has to know about it, as JSON can say it."""
+        return {
+            "fingerprint": str(self.fingerprint),
+            "backbone": self.fingerprint.backbone,
+            "weights": self.fingerprint.weights,
+            "precision": self.fingerprint.precision,
+            "preprocessing_version": self.fingerprint.preprocessing,
+            "dimension": self.dimension,
+            "channels": list(self.channels),
+            "resize": RESIZE,
+            "crop": CROP,
+        }
+
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """The embeddings of a batch of pictures.
 
@@ -62,7 +76,7 @@ class MultiScaleExtractor(nn.Module):
         Raises:
             ValueError: ``pixels`` has another type or shape (``torch.jit.Error`` once scripted).
         """
-        return ops.multiscale_pool(self._taps(pixels), self.dimension)
+        return ops.multiscale_pool(self.taps(pixels), self.dimension)
 
     @torch.jit.export
     def with_layers(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -77,12 +91,13 @@ class MultiScaleExtractor(nn.Module):
         Raises:
             ValueError: As ``forward``.
         """
-        taps = self._taps(pixels)
+        taps = self.taps(pixels)
         # A single map at its own width is that map's average, from the very kernel that makes the embedding.
         layers = [ops.multiscale_pool([tap], tap.size(1)) for tap in taps]
         return ops.multiscale_pool(taps, self.dimension), layers
 
-    def _taps(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+    def taps(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """The backbone's four feature maps, float32 (N, C_i, H_i, W_i); arguments and errors as of ``forward``."""
         if pixels.dtype != torch.uint8:
             raise ValueError(f"extractor: pixels must be uint8 (got {pixels.dtype})")
         if pixels.dim() != 4 or pixels.size(1) != 224 or pixels.size(2) != 224 or pixels.size(3) != 3:

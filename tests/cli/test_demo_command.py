@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgsim_ops import demo, embedder
+from imgsim_ops import embedder
 from imgsim_ops.errors import WeightsError
 from imgsim_ops.heatmap import draw_heatmap
 from imgsim_ops.images.decode import decode
@@ -59,7 +59,7 @@ def test_folder_that_cannot_be_written(failure_with_announcement, tmp_path):
 
 
 def test_no_photographs(failure_with_announcement, monkeypatch, tmp_path):
-    monkeypatch.setattr(demo.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(photographs.importlib.util, "find_spec", lambda name: None)
     assert "pip install scikit-image" in failure_with_announcement("demo", "--out", tmp_path)
 
 

@@ -23,6 +23,7 @@ def test_json(imgsim):
     assert document["processor"]["instruction_set_in_use"] in document["built"]["instruction_sets"]
     assert Path(document["built"]["operators_for_NumPy"]).is_file()
     assert Path(document["built"]["operators_for_PyTorch"]).is_file()
+    assert Path(document["built"]["operators_for_ONNX_Runtime"]).is_file()
     assert all(line["advice"].isprintable() for line in document["advice"])
     assert {line["section"] for line in document["advice"]} <= set(document)
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from imgsim_ops import reference
-from imgsim_ops.engines.create import ENGINES, create_engine
+from imgsim_ops.engines import ENGINES
+from imgsim_ops.engines.create import create_engine
 from imgsim_ops.engines.torchscript import METADATA, save
 from imgsim_ops.errors import ImgsimError, WeightsError
 from imgsim_ops.models.extractor import build_extractor
@@ -91,7 +92,7 @@ def test_threads():
 
 
 def test_wrong_options(model, tmp_path):
-    with pytest.raises(ImgsimError, match=r"engine: must be one of torch, torchscript \(got 'tensorflow'\)"):
+    with pytest.raises(ImgsimError, match=r"engine: must be one of onnx, torch, torchscript \(got 'tensorflow'\)"):
         create_engine("tensorflow")
     with pytest.raises(ImgsimError, match=r"engine: threads must be 0 or more \(got -1\)"):
         create_engine("torch", threads=-1)
@@ -110,11 +111,11 @@ def test_model_files_that_are_none(tmp_path, model):
         create_engine("torchscript", model=tmp_path / "none.pt")
     nonsense = tmp_path / "nonsense.pt"
     nonsense.write_bytes(b"nonsense")
-    with pytest.raises(ImgsimError, match="model: must be a file written by export"):
+    with pytest.raises(ImgsimError, match="model: must be a file that imgsim export wrote"):
         create_engine("torchscript", model=nonsense)
     anonymous = tmp_path / "anonymous.pt"
     copy_model(model, anonymous, {METADATA: ""})
-    with pytest.raises(ImgsimError, match="model: must be a file written by export"):
+    with pytest.raises(ImgsimError, match="model: must be a file that imgsim export wrote"):
         create_engine("torchscript", model=anonymous)
 
 

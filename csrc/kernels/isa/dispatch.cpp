@@ -7,6 +7,11 @@
 
 #include "loops.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace imgsim {
 
 #define IMGSIM_DECLARE_ISA(isa) \
@@ -61,6 +66,18 @@ const Loops& choose() {
 const Loops& loops() {
   static const Loops& table = choose();
   return table;
+}
+
+bool has_int8_dot_products() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512vnni") || __builtin_cpu_supports("avxvnni");
+#elif defined(__aarch64__) && defined(__APPLE__)
+  return true;  // all of Apple's
+#elif defined(__aarch64__) && defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+  return false;
+#endif
 }
 
 const IsaInfo* isa_list(int* count) {

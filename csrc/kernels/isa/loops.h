@@ -116,4 +116,8 @@ struct IsaInfo {
 };
 const IsaInfo* isa_list(int* count);
 
+/// Whether this processor multiplies and adds 8-bit integers in one instruction (VNNI on x86, DotProd on ARM), without
+/// which quantised networks are slower, and on x86 saturate.
+bool has_int8_dot_products();
+
 }  // namespace imgsim

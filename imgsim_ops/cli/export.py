@@ -1,0 +1,88 @@
+"""``imgsim export``: the model as files that other programs run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imgsim_ops.cli.console import BackboneOption, JsonOption, WeightsOption, output, print_json
+from imgsim_ops.errors import ImgsimError
+
+
+def export(
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="FILE", help="The file to write; .onnx, or .pt for TorchScript."),
+    ] = Path("resnet18_multiscale.onnx"),
+    backbone: BackboneOption = "resnet18",
+    weights: WeightsOption = None,
+    precision: Annotated[str, typer.Option("--precision", metavar="NAME", help="fp32 or int8.")] = "fp32",
+    photographs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--photographs",
+            metavar="PATH",
+            help="Pictures, folders or globs for int8: half of them set its ranges, half measure what it costs. "
+            "May be given several times. Default: scikit-image's.",
+        ),
+    ] = None,
+    pair: Annotated[
+        bool, typer.Option("--pair", help="A model of two batches of pictures to their similarity instead.")
+    ] = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Also the pooled vector of each of the four taps, as outputs.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the model as files that other programs run.
+
+    An ONNX file has nodes of the domain imgsim, with bodies in standard operators: any ONNX Runtime from 1.17 on
+    runs it, faster with our operators registered. Beside it a twin, FILE.plain.onnx, has standard operators only, for
+    OpenVINO, OpenCV and others. Both take raw pixels, uint8 RGB (N, 224, 224, 3).
+
+    [bold]Examples[/bold]
+
+    [cyan]imgsim export --out resnet18_multiscale.onnx[/cyan]
+
+    [cyan]imgsim export --backbone efficientnet_lite0 --precision int8 --out small.onnx[/cyan]
+
+    [cyan]imgsim export --out resnet18_multiscale.pt[/cyan]   for imgsim_app
+    """
+    from imgsim_ops.export.files import export_files
+
+    paths = None
+    if photographs is not None:
+        from imgsim_ops.images.scan import scan
+
+        paths = list(scan(photographs))
+    try:
+        written, facts = export_files(
+            out,
+            backbone=backbone,
+            weights=weights,
+            precision=precision,
+            photographs=paths,
+            pair=pair,
+            layers=layers,
+            announce=lambda line: print(f"imgsim: {line}", file=sys.stderr),
+        )
+    except OSError as error:
+        raise ImgsimError(f"export: the file must be writable (got {out}: {error.strerror or error})") from error
+    if as_json:
+        print_json({"files": [str(path) for path in written], **facts})
+        return
+    console = output()
+    for path in written:
+        console.print(f"{path}  {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
+    console.print(f"[dim]{facts['fingerprint']}, {facts['dimension']} values[/dim]", soft_wrap=True)
+    gate = facts.get("gate")
+    if gate:
+        verdict = "as good as fp32" if gate["holds"] else "[yellow]not as good as fp32[/yellow]"
+        console.print(
+            f"{verdict}: mean cosine to it {gate['mean_cosine']:.4f}, finding copies {gate['int8_micro_ap']:.4f} "
+            f"against {gate['fp32_micro_ap']:.4f} micro-AP, on {gate['pictures']} pictures",
+            soft_wrap=True,
+        )

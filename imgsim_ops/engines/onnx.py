@@ -1,0 +1,110 @@
+"""The exported model in ONNX Runtime: the default engine, which needs no PyTorch."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from imgsim_ops import kernels
+from imgsim_ops.engines.base import check_facts, checked_pixels, not_a_model
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.libraries import ort_library_path
+from imgsim_ops.models.fingerprint import Fingerprint
+
+_ERRORS_ONLY = 3
+
+# The driver's own marks, looked at in place of asking ONNX Runtime, which prints what it does not find.
+_GPU_MARKS = {
+    "linux": ("/dev/nvidia0", "/dev/dxg"),
+    "win32": (r"C:\Windows\System32\nvcuda.dll",),
+}
+
+
+class OnnxEngine:
+    """Runs an exported model; see ``engines.base.Engine``."""
+
+    def __init__(self, model: str | os.PathLike[str] | bytes, threads: int = 0) -> None:
+        """Loads a model that ``imgsim export`` wrote.
+
+        Args:
+            model: The file, or what is in it.
+            threads: How many threads a forward pass may use; 0 means all processors that this process may use.
+
+        Raises:
+            ImgsimError: No such file, no exported model, or one made for another preprocessing.
+        """
+        name = "bytes" if isinstance(model, bytes) else str(model)
+        if not isinstance(model, bytes) and not Path(model).is_file():
+            raise ImgsimError(f"model: no such file (got {name!r})")
+        try:
+            self._session = _session(model if isinstance(model, bytes) else name, threads)
+        # ONNX Runtime has a class of its own for each of its status codes, with no base but Exception.
+        except Exception as error:
+            if type(error).__module__.startswith("onnxruntime"):
+                raise not_a_model(name) from error
+            raise
+        found = self._session.get_modelmeta().custom_metadata_map
+        facts = {key: _value(text) for key, text in found.items()}
+        check_facts(facts, name)
+        self.fingerprint = Fingerprint.parse(facts["fingerprint"])
+        self.dimension = facts["dimension"]
+        self._channels: Sequence[int] = facts["channels"]
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def embed(self, pixels: np.ndarray) -> np.ndarray:
+        """See ``engines.base.Engine.embed``."""
+        return self._run(pixels)[0]
+
+    def embed_with_layers(self, pixels: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """See ``engines.base.Engine.embed_with_layers``.
+
+        Raises:
+            ImgsimError: Also where the model was exported without its layers.
+        """
+        if len(self._outputs) == 1:
+            raise ImgsimError("model: must be exported with its layers for this, imgsim export --layers (got none)")
+        vectors, *layers = self._run(pixels)
+        return vectors, layers
+
+    def _run(self, pixels: np.ndarray) -> list[np.ndarray]:
+        pixels = checked_pixels(pixels)
+        if not len(pixels):  # not every convolution of ONNX Runtime takes an empty batch
+            widths = (self.dimension, *self._channels)[: len(self._outputs)]
+            return [np.empty((0, width), np.float32) for width in widths]
+        return self._session.run(None, {"pixels": pixels})
+
+
+def _session(model: str | bytes, threads: int) -> onnxruntime.InferenceSession:
+    onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    # A number of our own, also for "all": ONNX Runtime's would count processors that this process may not use.
+    options.intra_op_num_threads = threads or kernels.build_info()["threads"]
+    # Its threads spin while they wait for the next node, but leave the processors to others between two calls.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    providers = _providers()
+    if providers == ["CPUExecutionProvider"]:  # on a GPU the functions' bodies run there, our kernels would not
+        options.register_custom_ops_library(str(ort_library_path()))
+    return onnxruntime.InferenceSession(model, options, providers=providers)
+
+
+def _providers() -> list[str]:
+    marks = _GPU_MARKS.get(sys.platform, ())
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers() and any(map(os.path.exists, marks)):
+        onnxruntime.preload_dlls()
+        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    return ["CPUExecutionProvider"]
+
+
+def _value(text: str) -> object:
+    """A value of the metadata: text stands there as it is, everything else as JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,105 @@
+"""Whole ONNX models: a network up to its taps, completed by nodes of the domain ``imgsim``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import onnx
+import onnx.inliner
+import onnxscript.optimizer
+from onnx import TensorProto, helper
+
+from imgsim_ops.export.functions import DOMAIN, DOMAIN_VERSION, IR_VERSION, OPSET, function
+from imgsim_ops.export.network import PIXELS, TAPS
+
+EMBEDDING = "embedding"
+LAYERS = ("layer1", "layer2", "layer3", "layer4")
+
+
+def embedding_model(network: onnx.ModelProto, facts: Mapping[str, object], layers: bool = False) -> onnx.ModelProto:
+    """The extractor as a model from ``pixels`` to ``embedding``.
+
+    Args:
+        network: From ``pixels`` to the four taps; stays as it is.
+        facts: What the model is, as ``MultiScaleExtractor.facts`` tells; becomes the file's metadata.
+        layers: Whether the outputs ``layer1`` to ``layer4`` follow, the average-pooled vector of each tap.
+    """
+    model = _copy(network)
+    graph = model.graph
+    del graph.output[:]
+    _pool(graph, facts)
+    graph.output.append(_floats(EMBEDDING, ["N", facts["dimension"]]))
+    used = ["MultiscalePool"]
+    if layers:
+        used.append("ReduceMean")
+        for tap, layer, channels in zip(TAPS, LAYERS, facts["channels"], strict=True):
+            graph.node.append(_node("ReduceMean", [tap], [layer], axes=[2, 3], keepdims=0))
+            graph.output.append(_floats(layer, ["N", channels]))
+    return _finished(model, used, facts)
+
+
+def pair_model(network: onnx.ModelProto, facts: Mapping[str, object]) -> onnx.ModelProto:
+    """The extractor as a model of two batches of pictures, ``pixels_a`` and ``pixels_b``, to their ``similarity``.
+
+    Args:
+        network: As in ``embedding_model``.
+        facts: As there.
+    """
+    model = _copy(network)
+    graph = model.graph
+    del graph.input[:], graph.output[:]
+    # One forward pass over both batches.
+    both = helper.make_node("Concat", ["pixels_a", "pixels_b"], [PIXELS], name="both", axis=0)
+    graph.node.insert(0, both)
+    graph.input.extend(
+        helper.make_tensor_value_info(name, TensorProto.UINT8, ["N", 224, 224, 3]) for name in ("pixels_a", "pixels_b")
+    )
+    _pool(graph, facts)
+    graph.node.append(helper.make_node("Split", [EMBEDDING], ["a", "b"], name="apart", axis=0, num_outputs=2))
+    graph.node.append(_node("CosineSimilarity", ["a", "b"], ["similarity"], axis=-1, eps=1e-8))
+    graph.output.append(_floats("similarity", ["N"]))
+    return _finished(model, ["MultiscalePool", "CosineSimilarity"], facts)
+
+
+def plain_twin(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model in standard operators only, for importers that know no model-local functions."""
+    plain = onnx.inliner.inline_local_functions(model)
+    standard = [opset for opset in plain.opset_import if opset.domain != DOMAIN]
+    del plain.opset_import[:]
+    plain.opset_import.extend(standard)
+    plain = onnxscript.optimizer.optimize(plain)
+    plain.ir_version = IR_VERSION
+    onnx.checker.check_model(plain, full_check=True)
+    return plain
+
+
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    return copied
+
+
+def _pool(graph: onnx.GraphProto, facts: Mapping[str, object]) -> None:
+    graph.node.append(_node("MultiscalePool", TAPS, [EMBEDDING], width=facts["dimension"]))
+
+
+def _node(kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: object) -> onnx.NodeProto:
+    return helper.make_node(kind, inputs, outputs, name=outputs[0], domain=DOMAIN, **attributes)
+
+
+def _floats(name: str, shape: Sequence[object]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def _finished(model: onnx.ModelProto, used: Sequence[str], facts: Mapping[str, object]) -> onnx.ModelProto:
+    model.functions.extend(function(name) for name in used)
+    del model.opset_import[:]
+    model.opset_import.extend([helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, DOMAIN_VERSION)])
+    model.ir_version = IR_VERSION
+    model.producer_name = DOMAIN
+    helper.set_model_props(
+        model, {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model

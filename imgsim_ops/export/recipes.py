@@ -1,0 +1,106 @@
+"""From a backbone's name to ONNX models: the one implementation behind ``imgsim export``, the script and the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from imgsim_ops.engines.onnx import OnnxEngine
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.export.gate import measure_gate
+from imgsim_ops.export.int8 import int8_network
+from imgsim_ops.export.model import embedding_model
+from imgsim_ops.export.network import float_network
+from imgsim_ops.images.preprocess import load_pixels
+from imgsim_ops.models.extractor import MultiScaleExtractor
+from imgsim_ops.models.weights import load_backbone
+from imgsim_ops.quality.photographs import CALIBRATION, EVALUATION, find_photographs
+
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A backbone as an ONNX network; ``export.model`` makes whole models of it.
+
+    Attributes:
+        network: From ``pixels`` to the four taps.
+        facts: What the model is, as JSON can say it; for int8 with the ``gate`` that was measured.
+    """
+
+    network: onnx.ModelProto
+    facts: dict[str, object]
+
+
+def export_backbone(
+    backbone: str = "resnet18",
+    weights: str | os.PathLike[str] | None = None,
+    precision: str = "fp32",
+    photographs: Sequence[Path] | None = None,
+    announce: Callable[[str], None] = lambda line: None,
+) -> Exported:
+    """A backbone with its weights as an ONNX network.
+
+    Args:
+        backbone: As in ``imgsim_ops.models.weights.load_backbone``.
+        weights: As there.
+        precision: ``fp32`` or ``int8``.
+        photographs: For int8: at least two pictures, of which every other one sets the ranges of the quantisation, and
+            the rest measure what it costs. Default: scikit-image's.
+        announce: Called with one line before each step that takes seconds.
+
+    Raises:
+        ImgsimError: No backbone or precision has that name, or there are no photographs.
+        WeightsError: The weights cannot be had or do not fit.
+        ImageError: A photograph cannot be read.
+    """
+    if precision not in ("fp32", "int8"):
+        raise ImgsimError(f"export: precision must be fp32 or int8 (got {precision!r})")
+    if precision == "int8":
+        calibration, evaluation = _split(photographs)
+    announce(f"Exporting {backbone}")
+    extractor = MultiScaleExtractor(load_backbone(backbone, weights))
+    if precision == "fp32":
+        return Exported(float_network(extractor), extractor.facts())
+
+    pixels = np.stack([load_pixels(path) for path in calibration])
+    announce(f"Quantising {backbone} on {len(pixels)} photographs")
+    network = int8_network(extractor, pixels)
+    # Other photographs give other ranges, hence other vectors: the name says so.
+    name = "int8" + hashlib.sha256(pixels.tobytes()).hexdigest()[:6]
+    fingerprint = replace(extractor.fingerprint, precision=name)
+    facts = {**extractor.facts(), "fingerprint": str(fingerprint), "precision": name}
+    announce(f"Measuring what it costs on {len(evaluation)} other photographs and copies of them")
+    engine = OnnxEngine(embedding_model(network, facts).SerializeToString())
+    gate = measure_gate(_in_batches(_eager(extractor)), _in_batches(engine.embed), evaluation, pixels)
+    return Exported(network, {**facts, "gate": {**asdict(gate), "holds": gate.holds}})
+
+
+def _split(photographs: Sequence[Path] | None) -> tuple[Sequence[Path], Sequence[Path]]:
+    if photographs is None:
+        return find_photographs(CALIBRATION), find_photographs(EVALUATION)
+    if len(photographs) < 2:
+        raise ImgsimError(f"export: int8 needs at least two photographs (got {len(photographs)})")
+    return photographs[::2], photographs[1::2]
+
+
+def _eager(extractor: MultiScaleExtractor) -> Callable[[np.ndarray], np.ndarray]:
+    @torch.inference_mode()
+    def embed(pixels: np.ndarray) -> np.ndarray:
+        return extractor(torch.from_numpy(pixels)).numpy()
+
+    return embed
+
+
+def _in_batches(embed: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    def embed_all(pixels: np.ndarray) -> np.ndarray:
+        return np.concatenate([embed(pixels[i : i + _BATCH]) for i in range(0, len(pixels), _BATCH)])
+
+    return embed_all

@@ -1,0 +1,195 @@
+"""The model files that engines run, built once and kept in the user's cache. Imports torch only to build one.
+
+The cache holds each model as ``NAME.onnx`` and ``NAME.weights``, apart so that ONNX Runtime maps the weights into
+memory instead of copying them, and for each request (backbone, weights, precision) a ``KEY.json`` with the names and
+SHA-256 of its two files. All are written under another name, synced and renamed, so nobody ever reads half a file; a
+lock lets a second process wait for the first one's files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgsim_ops import kernels
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.preprocess import PREPROCESSING_VERSION
+from imgsim_ops.models.locations import weights_source
+
+PRECISIONS = ("auto", "fp32", "int8")
+
+#: Changes whenever the same weights would give another file.
+_RECIPE_VERSION = 1
+
+Announce = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model in the cache.
+
+    Attributes:
+        path: The file.
+        facts: What it is; the same as the metadata in the file.
+    """
+
+    path: Path
+    facts: dict[str, object]
+
+
+def cache_folder() -> Path:
+    """Where model files are kept: ``IMGSIM_CACHE``, or ``imgsim`` in the user's cache folder."""
+    given = os.environ.get("IMGSIM_CACHE")
+    if given:
+        return Path(given)
+    import platformdirs
+
+    return platformdirs.user_cache_path("imgsim", appauthor=False)
+
+
+def model_file(
+    backbone: str = "resnet18",
+    weights: str | os.PathLike[str] | None = None,
+    precision: str = "auto",
+    announce: Announce | None = None,
+) -> ModelFile:
+    """The model of a backbone, with its layers, from the cache; built first where it is not there yet.
+
+    Args:
+        backbone: As in ``imgsim_ops.models.weights.load_backbone``.
+        weights: As there.
+        precision: ``fp32``; ``int8``; or ``auto``, which is int8 where the processor has instructions for it and the
+            quantised model was measured to be as good (``export.gate``), and else fp32.
+        announce: Called with one line when something takes seconds. Default: prints it to stderr.
+
+    Raises:
+        ImgsimError: No backbone or precision has that name, int8 lacks photographs, or the cache cannot be written.
+        WeightsError: The weights cannot be had or do not fit.
+    """
+    if precision not in PRECISIONS:
+        raise ImgsimError(f"model: precision must be one of {', '.join(PRECISIONS)} (got {precision!r})")
+    announce = announce or (lambda line: print(f"imgsim: {line}", file=sys.stderr))
+    if precision != "auto":
+        return _cached(backbone, weights, precision, announce)
+    source = weights_source(backbone, weights)
+    # Random weights flatter a quantisation, so nothing measured on them counts.
+    if kernels.build_info()["int8_instructions"] and not isinstance(source, int) and _photographs_installed():
+        found = _cached(backbone, weights, "int8", announce)
+        if found.facts["gate"]["holds"]:
+            return found
+    return _cached(backbone, weights, "fp32", announce)
+
+
+def _photographs_installed() -> bool:
+    from imgsim_ops.quality.photographs import CALIBRATION, EVALUATION, find_photographs
+
+    try:
+        find_photographs((*CALIBRATION, *EVALUATION))
+    except ImgsimError:
+        return False
+    return True
+
+
+def _cached(backbone: str, weights: str | os.PathLike[str] | None, precision: str, announce: Announce) -> ModelFile:
+    folder = cache_folder()
+    entry = folder / f"{_key(backbone, weights, precision)}.json"
+    found = _read(entry)
+    if found is not None:
+        return found
+    import filelock
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{entry}.lock"):
+            # Another process may have built it while this one waited; a key may have changed with a download.
+            found = _read(entry)
+            return found or _build(folder, backbone, weights, precision, announce)
+    except OSError as error:
+        where = error.filename or folder
+        raise ImgsimError(f"cache: must be writable (got {where}: {error.strerror}); set IMGSIM_CACHE") from error
+
+
+def _key(backbone: str, weights: str | os.PathLike[str] | None, precision: str) -> str:
+    source = weights_source(backbone, weights)
+    identity: list[object] = [source]
+    if isinstance(source, Path):
+        status = source.stat()
+        identity = [os.path.realpath(source), status.st_size, status.st_mtime_ns]
+    text = json.dumps([_RECIPE_VERSION, PREPROCESSING_VERSION, backbone, identity, precision])
+    return f"{backbone}-{precision}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _read(entry: Path) -> ModelFile | None:
+    """What an entry leads to; None where it is missing or damaged."""
+    try:
+        found = json.loads(entry.read_bytes())
+        paths = [entry.parent / name for name in found["sha256"]]
+        if all(_digest(path) == digest for path, digest in zip(paths, found["sha256"].values(), strict=True)):
+            return ModelFile(paths[0], found["model"])
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
+        pass
+    return None
+
+
+def _build(
+    folder: Path, backbone: str, weights: str | os.PathLike[str] | None, precision: str, announce: Announce
+) -> ModelFile:
+    announce(f"Preparing {backbone} in {precision} for this machine, once")
+    import onnx
+
+    from imgsim_ops.export.model import embedding_model
+    from imgsim_ops.export.recipes import export_backbone
+
+    exported = export_backbone(backbone, weights, precision, announce=announce)
+    model = embedding_model(exported.network, exported.facts, layers=True)
+    content = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    name = f"{exported.facts['fingerprint']}-{content[:12]}"
+    names = [f"{name}.onnx", f"{name}.weights"]
+    with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+        onnx.save_model(model, Path(unfinished) / names[0], save_as_external_data=True, location=names[1])
+        digests = {name: _digest(Path(unfinished) / name) for name in names}
+        for name in names:
+            _sync(Path(unfinished) / name)
+            os.replace(Path(unfinished) / name, folder / name)
+    # The key anew: the weights may just have been downloaded.
+    entry = folder / f"{_key(backbone, weights, precision)}.json"
+    facts = {"sha256": digests, "model": exported.facts}
+    write_file(entry, (json.dumps(facts, indent=2) + "\n").encode())
+    return ModelFile(folder / names[0], exported.facts)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256(usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all: under another name first, synced, then renamed.
+
+    Raises:
+        OSError: The folder or the disk refuses.
+    """
+    name = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(name, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    finally:
+        name.unlink(missing_ok=True)
