@@ -10,6 +10,7 @@ from imgsim_ops import embedder
 from imgsim_ops.errors import WeightsError
 from imgsim_ops.heatmap import draw_heatmap
 from imgsim_ops.images.decode import decode
+from imgsim_ops.quality import photographs
 
 
 @pytest.fixture
