@@ -1,128 +1,121 @@
-"""One comparison of two photographs, from files to a score, four ways.
+"""One comparison of two photographs, from files to a score, in many ways.
 
     python benchmarks/latency.py [--backbone resnet18] [--weights random:0] [--threads 2] [--plot docs/latency.svg]
 
 Every way decodes both files, brings them to 224 x 224, runs one network with one set of weights and takes the cosine:
 
 - plain PyTorch: Pillow, torchvision transforms, eager torchvision network, picture by picture, as one would write it;
-- imgsim, eager PyTorch: imgsim's reader, resize_crop, folded network, multiscale_pool, cosine_similarity;
-- imgsim, TorchScript: the same, scripted;
-- imgsim_app: the C++ program on the exported file.
+- imgsim with each of its engines and precisions, and its pair model;
+- ONNX Runtime as it comes, on imgsim's plain twin, and on that twin quantised by ONNX Runtime's own tool;
+- OpenVINO on the same quantised file, where it is installed;
+- imgsim_app: the C++ program on the exported TorchScript file, where it is built.
 
-Warm times are medians inside a running process; cold ones are whole processes, from start to score. Where ImageNet
-weights cannot be had, random ones are used: the time is the same, the score means nothing, and the output says so.
+Warm times are medians inside a running process, one for each way, taken in turn; cold ones are whole processes, from
+start to score. Where ImageNet weights cannot be had, random ones are used: the time is the same, the score means
+nothing, and the output says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
 import json
+import multiprocessing
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from itertools import pairwise
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import torch
 from _harness import describe, find_app, machine, save
+from _ways import STEPS
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
-from torchvision import transforms
 
-from imgsim_ops import kernels, reference
+from imgsim_ops import kernels
 from imgsim_ops.demo import PHOTOGRAPHS
 from imgsim_ops.engines.create import create_engine
-from imgsim_ops.engines.torchscript import save as save_torchscript
-from imgsim_ops.errors import WeightsError
-from imgsim_ops.images.decode import decode
-from imgsim_ops.models.backbones import Backbone
-from imgsim_ops.models.extractor import build_extractor
-from imgsim_ops.models.weights import load_backbone
+from imgsim_ops.models.files import model_file
+from imgsim_ops.models.locations import weights_source
 from imgsim_ops.quality.photographs import find_photographs
 
-STEPS = ("decode", "preprocess", "forward", "cosine")
-Run = Callable[[], tuple[float, list[float]]]
+PLAIN = "plain PyTorch"
+# Threads of some libraries spin for a tenth of a second after a call, on processors that the next way needs.
+SETTLE_S = 0.2
 
 
-def _milliseconds(marks: list[float]) -> list[float]:
-    return [(after - before) * 1e3 for before, after in pairwise(marks)]
+def quantise_plainly(source: Path, target: Path) -> None:
+    """ONNX Runtime's static quantisation with its own settings but for what the network needs (Clip and Add too)."""
+    import logging
+
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    from imgsim_ops.export.recipes import calibration_pixels
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.remaining = iter(calibration_pixels())
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            picture = next(self.remaining, None)
+            return None if picture is None else {"pixels": picture[np.newaxis]}
+
+    logging.disable(logging.WARNING)
+    quantize_static(
+        source,
+        target,
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["Conv", "Add", "Clip", "Relu", "MaxPool"],
+    )
+    logging.disable(logging.NOTSET)
 
 
-def plain_pytorch(backbone: Backbone, paths: list[Path]) -> Run:
-    """Pillow, torchvision transforms and eager PyTorch."""
-    crop = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.PILToTensor()])
+def make_ways(folder: Path, backbone: str, weights: str | None, threads: int, app: Path | None) -> dict[str, dict]:
+    """Exports every file that is needed into the folder; returns each way's settings. Imports torch."""
+    from imgsim_ops.export.files import export_files
 
-    def run() -> tuple[float, list[float]]:
-        marks = [time.perf_counter()]
-        images = [Image.open(path).convert("RGB") for path in paths]
-        marks.append(time.perf_counter())
-        pixels = [crop(image).permute(1, 2, 0)[None] for image in images]
-        marks.append(time.perf_counter())
-        with torch.inference_mode():
-            vectors = [reference.multiscale_embedding(backbone, picture) for picture in pixels]
-            marks.append(time.perf_counter())
-            score = torch.nn.functional.cosine_similarity(*vectors).item()
-        marks.append(time.perf_counter())
-        return score, _milliseconds(marks)
-
-    return run
-
-
-def imgsim_engine(name: str, paths: list[Path], backbone: str, weights: str | None, threads: int) -> Run:
-    """The path of imgsim through one of its engines."""
-    engine = create_engine(name, backbone=backbone, weights=weights, threads=threads)
-
-    def run() -> tuple[float, list[float]]:
-        marks = [time.perf_counter()]
-        images = [decode(path) for path in paths]
-        marks.append(time.perf_counter())
-        pixels = np.stack([kernels.resize_crop(image) for image in images])
-        marks.append(time.perf_counter())
-        a, b = engine.embed(pixels)
-        marks.append(time.perf_counter())
-        score = float(kernels.cosine_similarity(a, b))
-        marks.append(time.perf_counter())
-        return score, _milliseconds(marks)
-
-    return run
-
-
-def imgsim_app(app: Path, model: Path, paths: list[Path], threads: int) -> Run:
-    """The C++ program: one call runs it several times inside and reports the medians."""
-
-    def run() -> tuple[float, list[float]]:
-        command = [app, "--model", model, "--threads", str(threads), "--repeat", "15", "--json", *paths]
-        document = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        return document["score"], [document["median_ms"][step] for step in STEPS]
-
-    return run
-
-
-def cold_commands(
-    app: Path | None, model: Path, paths: list[Path], backbone: str, weights: str | None, threads: int
-) -> dict[str, list[str]]:
-    """Whole processes, from start to score."""
-    script = f"""
-import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-import torch; torch.set_num_threads({threads})
-from pathlib import Path
-from latency import plain_pytorch, load_backbone
-print(plain_pytorch(load_backbone({backbone!r}, {weights!r}), [Path(p) for p in sys.argv[1:]])()[0])
-"""
-    files = [str(path) for path in paths]
-    compare = [sys.executable, "-m", "imgsim_ops.cli", "compare", "--backbone", backbone, "--threads", str(threads)]
-    commands = {
-        "plain PyTorch": [sys.executable, "-c", script, *files],
-        "imgsim compare": [*compare, *(["--weights", weights] if weights else []), *files],
+    single, pair, script = folder / "single.onnx", folder / "pair.onnx", folder / "single.pt"
+    export_files(single, backbone=backbone, weights=weights)
+    export_files(pair, backbone=backbone, weights=weights, pair=True)
+    export_files(script, backbone=backbone, weights=weights)
+    plain, int8 = folder / "single.plain.onnx", folder / "int8.onnx"
+    quantise_plainly(plain, int8)
+    shared = {
+        "backbone": backbone,
+        "weights": weights,
+        "threads": threads,
+        "paths": [str(path) for path in make_pair(folder)],
     }
-    if app is not None:
-        commands["imgsim_app"] = [str(app), "--model", str(model), "--threads", str(threads), *files]
-    return commands
+    ways = {
+        PLAIN: {"maker": PLAIN},
+        "imgsim, eager PyTorch": {"maker": "engine", "engine": "torch", "precision": "fp32"},
+        "imgsim, TorchScript": {"maker": "engine", "engine": "torchscript", "precision": "fp32"},
+        "stock ONNX Runtime": {"maker": "onnxruntime", "model": str(plain)},
+        "imgsim": {"maker": "engine", "engine": "onnx", "precision": "fp32"},
+        "imgsim, pair model": {"maker": "pair", "model": str(pair)},
+        "stock ONNX Runtime, int8": {"maker": "onnxruntime", "model": str(int8)},
+        "OpenVINO, int8": {"maker": "openvino", "model": str(int8)},
+        "imgsim, int8": {"maker": "engine", "engine": "onnx", "precision": "int8"},
+        "imgsim_app (C++)": {"maker": "app", "model": str(script), "app": str(app)},
+    }
+    if importlib.util.find_spec("openvino") is None:
+        del ways["OpenVINO, int8"]
+    if app is None:
+        del ways["imgsim_app (C++)"]
+    # Builds what the cache lacks, so that neither a way nor a cold start does.
+    for precision in ("fp32", "int8"):
+        create_engine("onnx", backbone=backbone, weights=weights, precision=precision)
+    return {name: {**shared, **way} for name, way in ways.items()}
 
 
 def make_pair(folder: Path) -> list[Path]:
@@ -135,6 +128,111 @@ def make_pair(folder: Path) -> list[Path]:
     return paths
 
 
+class Child:
+    """A way in a process of its own."""
+
+    def __init__(self, settings: dict) -> None:
+        command = [sys.executable, str(Path(__file__).parent / "_ways.py"), json.dumps(settings)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def measure(self, runs: int) -> dict:
+        """So many runs, after one that is not counted."""
+        self.process.stdin.write(f"{runs}\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        time.sleep(SETTLE_S)
+        if not line:
+            raise SystemExit("latency: a way failed; its error stands above")
+        return json.loads(line)
+
+    def close(self) -> float:
+        """Ends the process; returns the most memory it had, in MiB."""
+        self.process.stdin.close()
+        _, _, usage = os.wait4(self.process.pid, 0)
+        return usage.ru_maxrss / 1024
+
+
+def measure_warm(ways: dict[str, dict], rounds: int) -> dict[str, dict]:
+    """All ways in turn."""
+    with contextlib.ExitStack() as stack:
+        children = {}
+        for name, settings in ways.items():
+            children[name] = Child(settings)
+            stack.callback(children[name].process.kill)
+            children[name].measure(1)
+        found = {name: [] for name in ways}
+        for _ in range(rounds):
+            for name, child in children.items():
+                found[name].append(child.measure(1 if "C++" in name else 3))
+        rows = {}
+        for name, child in children.items():
+            steps = [run for turn in found[name] for run in turn["steps"]]
+            ones = [one for turn in found[name] for one in turn["ones"]]
+            rows[name] = {
+                "total_ms": round(statistics.median(map(sum, steps)), 3),
+                "steps_ms": {
+                    step: round(statistics.median(run[i] for run in steps), 4) for i, step in enumerate(STEPS)
+                },
+                "forward_one_ms": None if "C++" in name else round(statistics.median(ones), 4),
+                "score": found[name][-1]["score"],
+                "memory_mib": round(child.close()),
+            }
+    for row in rows.values():
+        row["speedup"] = round(rows[PLAIN]["total_ms"] / row["total_ms"], 3)
+    return rows
+
+
+def cold_commands(ways: dict[str, dict]) -> dict[str, list[str]]:
+    """Whole processes, from start to score."""
+    settings = ways[PLAIN]
+    script = f"""
+import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+from _ways import PlainPyTorch
+print(PlainPyTorch({settings!r}).run()[0])
+"""
+    files = settings["paths"]
+    compare = [sys.executable, "-m", "imgsim_ops.cli", "compare", *files, "--backbone", settings["backbone"]]
+    compare += [
+        "--threads",
+        str(settings["threads"]),
+        *(["--weights", settings["weights"]] if settings["weights"] else []),
+    ]
+    commands = {
+        PLAIN: [sys.executable, "-c", script],
+        "imgsim compare --engine torch": [*compare, "--engine", "torch"],
+        "imgsim compare --precision fp32": [*compare, "--precision", "fp32"],
+        "imgsim compare --precision int8": [*compare, "--precision", "int8"],
+    }
+    if "imgsim_app (C++)" in ways:
+        app = ways["imgsim_app (C++)"]
+        commands["imgsim_app"] = [app["app"], "--model", app["model"], "--threads", str(app["threads"]), *files]
+    return commands
+
+
+def measure_cold(commands: dict[str, list[str]], rounds: int) -> dict[str, dict]:
+    """All commands in turn, after one round that is not counted: files come from the system's memory."""
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    memory: dict[str, list[float]] = {name: [] for name in commands}
+    for turn in range(rounds + 1):
+        for name, command in commands.items():
+            start = time.perf_counter()
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            _, status, usage = os.wait4(process.pid, 0)
+            if status:
+                raise SystemExit(f"latency: {name} failed: {process.stderr.read().decode()}")
+            process.stderr.close()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+                memory[name].append(usage.ru_maxrss / 1024)
+    rows = {
+        name: {"median_s": round(statistics.median(seconds[name]), 3), "memory_mib": round(max(memory[name]))}
+        for name in commands
+    }
+    for row in rows.values():
+        row["speedup"] = round(rows[PLAIN]["median_s"] / row["median_s"], 3)
+    return rows
+
+
 def plot(rows: dict[str, dict], facts: dict, path: Path) -> None:
     """Stacked bars of the warm steps."""
     import matplotlib
@@ -143,7 +241,7 @@ def plot(rows: dict[str, dict], facts: dict, path: Path) -> None:
     from matplotlib import pyplot
 
     colours = ("#8ecae6", "#219ebc", "#fb8500", "#6a4c93")
-    figure, axes = pyplot.subplots(figsize=(9, 0.7 * len(rows) + 1.4))
+    figure, axes = pyplot.subplots(figsize=(9, 0.45 * len(rows) + 1.4))
     names = list(rows)[::-1]
     left = [0.0] * len(names)
     for step, colour in zip(STEPS, colours, strict=True):
@@ -162,18 +260,20 @@ def plot(rows: dict[str, dict], facts: dict, path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def show(console: Console, rows: dict[str, dict], cold: dict[str, dict]) -> None:
+def show(console: Console, warm: dict[str, dict], cold: dict[str, dict]) -> None:
     """Prints both tables."""
     table = Table(title="Warm: medians in ms", title_justify="left")
-    for column in ("way", *STEPS, "total", "times plain", "score"):
+    for column in ("way", *STEPS, "total", "times plain", "one forward", "MiB", "score"):
         table.add_column(column, justify="left" if column == "way" else "right")
-    for name, row in rows.items():
+    for name, row in warm.items():
         steps = [f"{row['steps_ms'][step]:.2f}" for step in STEPS]
-        table.add_row(name, *steps, f"{row['total_ms']:.2f}", f"{row['speedup']:.2f}", f"{row['score']:.6f}")
+        one = "" if row["forward_one_ms"] is None else f"{row['forward_one_ms']:.2f}"
+        numbers = [f"{row['total_ms']:.2f}", f"{row['speedup']:.2f}", one, str(row["memory_mib"])]
+        table.add_row(name, *steps, *numbers, f"{row['score']:.6f}")
     console.print(table)
-    table = Table("way", "seconds", "times plain", title="Cold: whole processes", title_justify="left")
+    table = Table("way", "seconds", "times plain", "MiB", title="Cold: whole processes", title_justify="left")
     for name, row in cold.items():
-        table.add_row(name, f"{row['median_s']:.2f}", f"{row['speedup']:.2f}")
+        table.add_row(name, f"{row['median_s']:.2f}", f"{row['speedup']:.2f}", str(row["memory_mib"]))
     console.print(table)
 
 
@@ -182,71 +282,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", default="resnet18")
     parser.add_argument("--weights", help="default: ImageNet's, or random:0 where they cannot be had")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=kernels.build_info()["threads"])
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path, help="where to write the plot (SVG)")
     options = parser.parse_args()
-    console = Console(width=110)
-    torch.set_num_threads(options.threads)
+    console = Console(width=130)
     weights = options.weights
-    try:
-        backbone = load_backbone(options.backbone, weights)
-    except WeightsError as error:
-        console.print(f"{error}\nTiming with random:0 instead; the scores mean nothing.", highlight=False)
+    if weights is None and weights_source(options.backbone, None) is None:
+        console.print("No ImageNet weights here: timing with random:0 instead; the scores mean nothing.")
         weights = "random:0"
-        backbone = load_backbone(options.backbone, weights)
-    facts = machine(options.threads, ("torchvision", "pillow"))
+    facts = machine(options.threads, ("torchvision", "pillow", "onnxruntime-gpu", "onnxruntime", "openvino"))
     console.print(describe(facts), highlight=False)
 
     with tempfile.TemporaryDirectory() as folder:
-        paths = make_pair(Path(folder))
-        model = Path(folder) / "model.pt"
-        save_torchscript(build_extractor(options.backbone, weights), model)
-        ways: dict[str, Run] = {
-            "plain PyTorch": plain_pytorch(backbone, paths),
-            "imgsim, eager PyTorch": imgsim_engine("torch", paths, options.backbone, weights, options.threads),
-            "imgsim, TorchScript": imgsim_engine("torchscript", paths, options.backbone, weights, options.threads),
-        }
-        app = find_app()
-        if app is None:
+        # In a process of its own: Linux counts the size of the process that starts another to the other's peak.
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            arguments = (Path(folder), options.backbone, weights, options.threads, find_app())
+            ways = pool.submit(make_ways, *arguments).result()
+        if "imgsim_app (C++)" not in ways:
             console.print("imgsim_app is not built (cmake --workflow --preset app): left out")
-        else:
-            ways["imgsim_app (C++)"] = imgsim_app(app, model, paths, options.threads)
+        if "OpenVINO, int8" not in ways:
+            console.print("openvino is not installed: left out")
+        warm = measure_warm(ways, options.rounds)
+        cold = measure_cold(cold_commands(ways), options.rounds)
 
-        samples: dict[str, list[list[float]]] = {name: [] for name in ways}
-        scores: dict[str, float] = {}
-        for _ in range(options.rounds):
-            for name, run in ways.items():
-                run()
-                for _ in range(1 if "C++" in name else 3):
-                    scores[name], steps = run()
-                    samples[name].append(steps)
-        rows = {}
-        for name, times in samples.items():
-            total = statistics.median(sum(steps) for steps in times)
-            steps = {step: round(statistics.median(t[i] for t in times), 4) for i, step in enumerate(STEPS)}
-            rows[name] = {"total_ms": round(total, 3), "steps_ms": steps, "score": scores[name]}
-        for row in rows.values():
-            row["speedup"] = round(rows["plain PyTorch"]["total_ms"] / row["total_ms"], 3)
-
-        commands = cold_commands(app, model, paths, options.backbone, weights, options.threads)
-        seconds: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(max(3, options.rounds // 2)):
-            for name, command in commands.items():
-                start = time.perf_counter()
-                subprocess.run(command, check=True, capture_output=True)
-                seconds[name].append(time.perf_counter() - start)
-        cold = {name: {"median_s": round(statistics.median(values), 3)} for name, values in seconds.items()}
-        for row in cold.values():
-            row["speedup"] = round(cold["plain PyTorch"]["median_s"] / row["median_s"], 3)
-
-    show(console, rows, cold)
-    document = {"machine": facts, "backbone": options.backbone, "weights": weights or "ImageNet"}
-    path = save("latency", {**document, "warm": rows, "cold": cold}, options.json)
+    show(console, warm, cold)
+    gate = model_file(options.backbone, weights, "int8").facts["gate"]
+    document = {"machine": facts, "backbone": options.backbone, "weights": weights or "ImageNet", "gate": gate}
+    name = "latency" if options.backbone == "resnet18" else f"latency-{options.backbone}"
+    path = save(name, {**document, "warm": warm, "cold": cold}, options.json)
     console.print(f"Results written to {path}", highlight=False)
     if options.plot:
-        plot(rows, facts, options.plot)
+        plot(warm, facts, options.plot)
         console.print(f"Plot written to {options.plot}", highlight=False)
 
 

@@ -36,18 +36,52 @@ def operators(document: dict) -> str:
 def latency(document: dict) -> str:
     """Warm steps and cold processes."""
     steps = ("decode", "preprocess", "forward", "cosine")
-    lines = ["| warm, ms | " + " | ".join(steps) + " | total | times plain |", "| --- " * 7 + "|"]
+    heads = ("warm, ms", *steps, "total", "times plain", "forward, 1 picture", "times plain", "MiB")
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    plain = document["warm"]["plain PyTorch"]["forward_one_ms"]
     for name, row in document["warm"].items():
+        one = row["forward_one_ms"]
         cells = [f"{row['steps_ms'][step]:.2f}" for step in steps]
-        lines.append(f"| {name} | {' | '.join(cells)} | {row['total_ms']:.1f} | {row['speedup']:.2f} |")
-    lines += ["", "| cold, whole process | seconds | times plain |", "| --- " * 3 + "|"]
+        cells += [f"{row['total_ms']:.1f}", f"{row['speedup']:.2f}"]
+        cells += [f"{one:.2f}", f"{plain / one:.2f}"] if one else ["", ""]
+        lines.append(f"| {name} | {' | '.join(cells)} | {row['memory_mib']} |")
+    lines += ["", "| cold, whole process | seconds | times plain | MiB |", "| --- " * 4 + "|"]
     for name, row in document["cold"].items():
-        lines.append(f"| {name} | {row['median_s']:.2f} | {row['speedup']:.2f} |")
+        lines.append(f"| {name} | {row['median_s']:.2f} | {row['speedup']:.2f} | {row['memory_mib']} |")
     lines += [
         "",
         f"{document['backbone']}, weights {document['weights']}. Measured on: {describe(document['machine'])}.",
     ]
     return "\n".join(lines)
+
+
+def lite0(document: dict) -> str:
+    """The forward pass of one picture."""
+    lines = ["| efficientnet_lite0, one picture | ms | times plain |", "| --- " * 3 + "|"]
+    plain = document["warm"]["plain PyTorch"]["forward_one_ms"]
+    for name, row in document["warm"].items():
+        if row["forward_one_ms"]:
+            lines.append(f"| {name} | {row['forward_one_ms']:.2f} | {plain / row['forward_one_ms']:.2f} |")
+    return "\n".join(lines)
+
+
+def cold(document: dict) -> str:
+    """How long the command takes, as part of a sentence."""
+    rows = document["cold"]
+    times = [rows[f"imgsim compare --precision {precision}"] for precision in ("int8", "fp32")]
+    seconds = " to ".join(f"{row['median_s']:.1f}" for row in sorted(times, key=lambda row: row["median_s"]))
+    plain = rows["plain PyTorch"]["median_s"]
+    return f"a comparison takes {seconds} s from a cold start, a script in plain PyTorch {plain:.1f} s"
+
+
+def gate(document: dict) -> str:
+    """What the int8 model's file records, as part of a sentence."""
+    found = document["gate"]
+    precisions = f"{found['int8_micro_ap']:.4f} against {found['fp32_micro_ap']:.4f}"
+    return (
+        f"a mean cosine of {found['mean_cosine']:.4f}, at least {found['least_cosine']:.4f}, and a micro average "
+        f"precision of {precisions}, on {found['pictures']} pictures"
+    )
 
 
 def threads(document: dict) -> str:
@@ -61,15 +95,27 @@ def threads(document: dict) -> str:
     return "\n".join(lines)
 
 
+# A table's mark in the README, the file with its figures, and what writes it.
+TABLES = (
+    ("operators", "operators", operators),
+    ("latency", "latency", latency),
+    ("lite0", "latency-efficientnet_lite0", lite0),
+    ("cold", "latency", cold),
+    ("gate", "latency-efficientnet_lite0", gate),
+    ("threads", "threads", threads),
+)
+
+
 def main() -> None:
     """Fills in the tables."""
     text = README.read_text()
-    for name, table in (("operators", operators), ("latency", latency), ("threads", threads)):
-        filled = table(json.loads((RESULTS / f"{name}.json").read_text()))
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, count = pattern.subn(lambda match, filled=filled: f"{match[1]}{filled}\n{match[2]}", text)
+    for mark, file, write in TABLES:
+        filled = write(json.loads((RESULTS / f"{file}.json").read_text()))
+        # A mark with a line of its own has its table on the lines below, any other is in a sentence.
+        pattern = re.compile(rf"(<!-- {mark} -->)(\n?).*?(<!-- end -->)", re.DOTALL)
+        text, count = pattern.subn(lambda m, filled=filled: f"{m[1]}{m[2]}{filled}{m[2]}{m[3]}", text)
         if count != 1:
-            raise SystemExit(f"tables: README.md must have one pair of marks for {name} (got {count})")
+            raise SystemExit(f"tables: README.md must have one pair of marks for {mark} (got {count})")
     README.write_text(text)
 
 

@@ -17,8 +17,6 @@ from imgsim_ops.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from imgsim_ops.embedder import Similarity
 
 # What the four taps of a backbone see, from the finest to the coarsest.
@@ -86,7 +84,7 @@ def compare(
     if as_json:
         print_json(_document(a, b, str(embedder.fingerprint), similarity, word))
     else:
-        _print(output(), similarity, word, layers)
+        _print(similarity, word, layers)
 
 
 def word_for(backbone: str, score: float) -> str | None:
@@ -105,10 +103,13 @@ def _document(a: str, b: str, fingerprint: str, similarity: Similarity, word: st
     }
 
 
-def _print(console: Console, similarity: Similarity, word: str | None, layers: bool) -> None:
-    console.print(f"[bold]{similarity.score:.4f}[/bold]  {word or '(1 is the same picture)'}")
-    if not layers:
-        return
+def _print(similarity: Similarity, word: str | None, layers: bool) -> None:
+    typer.echo(f"{typer.style(f'{similarity.score:.4f}', bold=True)}  {word or '(1 is the same picture)'}")
+    if layers:
+        _print_layers(similarity)
+
+
+def _print_layers(similarity: Similarity) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -116,7 +117,7 @@ def _print(console: Console, similarity: Similarity, word: str | None, layers: b
     table.columns[1].justify = "right"
     for (name, sight), value in zip(_SCALES, similarity.layers, strict=True):
         table.add_row(name, f"{value:.4f}", f"[blue]{_bar(value)}[/blue]", f"[dim]{sight}[/dim]")
-    console.print(table)
+    output().print(table)
 
 
 def _bar(value: float, width: int = 24) -> str:

@@ -39,9 +39,10 @@ def export(
 ) -> None:
     """Write the model as files that other programs run.
 
-    An ONNX file has nodes of the domain imgsim, with bodies in standard operators: any ONNX Runtime from 1.17 on
-    runs it, faster with our operators registered. Beside it a twin, FILE.plain.onnx, has standard operators only, for
-    OpenVINO, OpenCV and others. Both take raw pixels, uint8 RGB (N, 224, 224, 3).
+    NAME.onnx has nodes of the domain imgsim, with bodies in standard operators: any ONNX
+    Runtime from 1.17 on runs it, with imgsim's operators registered or without. Its twin
+    NAME.plain.onnx has standard operators only, for OpenVINO, OpenCV and others. Both take
+    raw pixels, uint8 RGB (N, 224, 224, 3).
 
     [bold]Examples[/bold]
 

@@ -17,6 +17,7 @@ from imgsim_ops.errors import ImgsimError
 from imgsim_ops.libraries import ort_library_path
 from imgsim_ops.models.fingerprint import Fingerprint
 
+CPU_ONLY = ["CPUExecutionProvider"]
 _ERRORS_ONLY = 3
 
 # The driver's own marks, looked at in place of asking ONNX Runtime, which prints what it does not find.
@@ -88,18 +89,20 @@ def _session(model: str | bytes, threads: int) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads or kernels.build_info()["threads"]
     # Its threads spin while they wait for the next node, but leave the processors to others between two calls.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    providers = _providers()
-    if providers == ["CPUExecutionProvider"]:  # on a GPU the functions' bodies run there, our kernels would not
+    chosen = providers()
+    if chosen == CPU_ONLY:  # on a GPU the functions' bodies run there, our kernels would not
         options.register_custom_ops_library(str(ort_library_path()))
-    return onnxruntime.InferenceSession(model, options, providers=providers)
+    else:
+        onnxruntime.preload_dlls()
+    return onnxruntime.InferenceSession(model, options, providers=chosen)
 
 
-def _providers() -> list[str]:
+def providers() -> list[str]:
+    """ONNX Runtime's names of where a model runs: CUDA first, where it was built for that and there is a GPU."""
     marks = _GPU_MARKS.get(sys.platform, ())
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers() and any(map(os.path.exists, marks)):
-        onnxruntime.preload_dlls()
-        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    return ["CPUExecutionProvider"]
+        return ["CUDAExecutionProvider", *CPU_ONLY]
+    return CPU_ONLY
 
 
 def _value(text: str) -> object:

@@ -70,7 +70,7 @@ def export_backbone(
     if precision == "fp32":
         return Exported(float_network(extractor), extractor.facts())
 
-    pixels = np.stack([load_pixels(path) for path in calibration])
+    pixels = calibration_pixels(calibration)
     announce(f"Quantising {backbone} on {len(pixels)} photographs")
     network = int8_network(extractor, pixels)
     # Other photographs give other ranges, hence other vectors: the name says so.
@@ -81,6 +81,12 @@ def export_backbone(
     engine = OnnxEngine(embedding_model(network, facts).SerializeToString())
     gate = measure_gate(_in_batches(_eager(extractor)), _in_batches(engine.embed), evaluation, pixels)
     return Exported(network, {**facts, "gate": {**asdict(gate), "holds": gate.holds}})
+
+
+def calibration_pixels(photographs: Sequence[Path] | None = None) -> np.ndarray:
+    """Photographs, by default scikit-image's, as uint8 (N, 224, 224, 3), for setting the ranges of a quantisation."""
+    paths = find_photographs(CALIBRATION) if photographs is None else photographs
+    return np.stack([load_pixels(path) for path in paths])
 
 
 def _split(photographs: Sequence[Path] | None) -> tuple[Sequence[Path], Sequence[Path]]:

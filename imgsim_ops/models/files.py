@@ -66,7 +66,7 @@ def model_file(
         backbone: As in ``imgsim_ops.models.weights.load_backbone``.
         weights: As there.
         precision: ``fp32``; ``int8``; or ``auto``, which is int8 where the processor has instructions for it and the
-            quantised model was measured to be as good (``export.gate``), and else fp32.
+            quantised model was measured to be as good (``export.gate.Gate.holds``), and else fp32.
         announce: Called with one line when something takes seconds. Default: prints it to stderr.
 
     Raises:
