@@ -25,24 +25,27 @@ class Way:
     """Two pictures to a score with imgsim's reader, a forward pass of one's own, and imgsim's cosine."""
 
     def __init__(self, settings: dict, forward: Forward) -> None:
-        self.paths = [Path(path) for path in settings["paths"]]
-        self.forward = forward
-
-    def run(self) -> tuple[float, list[float]]:
-        """The score, and the milliseconds of each of `STEPS`."""
         from imgsim_ops import kernels
         from imgsim_ops.images.decode import decode
 
+        self.paths = [Path(path) for path in settings["paths"]]
+        self.decode: Callable = decode
+        self.preprocess: Callable = lambda images: np.stack([kernels.resize_crop(image) for image in images])
+        self.forward = forward
+        self.cosine: Callable = lambda vectors: float(kernels.cosine_similarity(*vectors))
+
+    def run(self) -> tuple[float, list[float]]:
+        """The score, and the milliseconds of each of `STEPS`."""
         marks = [time.perf_counter()]
-        images = [decode(path) for path in self.paths]
+        images = [self.decode(path) for path in self.paths]
         marks.append(time.perf_counter())
-        pixels = np.stack([kernels.resize_crop(image) for image in images])
+        pixels = self.preprocess(images)
         marks.append(time.perf_counter())
-        a, b = self.forward(pixels)
+        vectors = self.forward(pixels)
         marks.append(time.perf_counter())
-        score = float(kernels.cosine_similarity(a, b))
+        score = self.cosine(vectors)
         marks.append(time.perf_counter())
-        return score, _milliseconds(marks)
+        return score, [(after - before) * 1e3 for before, after in pairwise(marks)]
 
     def forward_one(self) -> float:
         """The milliseconds of a forward pass of one picture."""
@@ -52,41 +55,27 @@ class Way:
         return (time.perf_counter() - start) * 1e3
 
 
-class PlainPyTorch(Way):
+def plain_pytorch(settings: dict) -> Way:
     """Pillow, torchvision transforms and eager PyTorch, picture by picture, as one would write it."""
+    import torch
+    from torchvision import transforms
 
-    def __init__(self, settings: dict) -> None:
-        import torch
-        from torchvision import transforms
+    from imgsim_ops import reference
+    from imgsim_ops.models.weights import load_backbone
 
-        from imgsim_ops import reference
-        from imgsim_ops.models.weights import load_backbone
+    torch.set_num_threads(settings["threads"])
+    backbone = load_backbone(settings["backbone"], settings["weights"])
+    crop = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.PILToTensor()])
 
-        torch.set_num_threads(settings["threads"])
-        backbone = load_backbone(settings["backbone"], settings["weights"])
-        self.torch = torch
-        self.crop = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.PILToTensor()])
-        self.embed = lambda pixels: reference.multiscale_embedding(backbone, pixels)
+    @torch.inference_mode()
+    def forward(pictures: list[torch.Tensor] | np.ndarray) -> list[torch.Tensor]:
+        return [reference.multiscale_embedding(backbone, torch.as_tensor(picture)[None]) for picture in pictures]
 
-        def forward(pixels: np.ndarray) -> np.ndarray:
-            with torch.inference_mode():
-                return self.embed(torch.from_numpy(pixels)).numpy()
-
-        super().__init__(settings, forward)
-
-    def run(self) -> tuple[float, list[float]]:
-        """See `Way.run`."""
-        marks = [time.perf_counter()]
-        images = [Image.open(path).convert("RGB") for path in self.paths]
-        marks.append(time.perf_counter())
-        pixels = [self.crop(image).permute(1, 2, 0)[None] for image in images]
-        marks.append(time.perf_counter())
-        with self.torch.inference_mode():
-            vectors = [self.embed(picture) for picture in pixels]
-            marks.append(time.perf_counter())
-            score = self.torch.nn.functional.cosine_similarity(*vectors).item()
-        marks.append(time.perf_counter())
-        return score, _milliseconds(marks)
+    way = Way(settings, forward)
+    way.decode = lambda path: Image.open(path).convert("RGB")
+    way.preprocess = lambda images: [crop(image).permute(1, 2, 0) for image in images]
+    way.cosine = lambda vectors: torch.nn.functional.cosine_similarity(*vectors).item()
+    return way
 
 
 def engine(settings: dict) -> Way:
@@ -123,35 +112,19 @@ def openvino(settings: dict) -> Way:
     return Way(settings, lambda pixels: request.infer({0: pixels}, share_inputs=True)[0].copy())
 
 
-class PairModel(Way):
-    """imgsim's model from two pictures to their similarity, with imgsim's operators registered."""
+def pair_model(settings: dict) -> Way:
+    """The pair model, from two pictures to their similarity, with our operators registered."""
+    import onnxruntime
 
-    def __init__(self, settings: dict) -> None:
-        import onnxruntime
+    import imgsim_ops
 
-        import imgsim_ops
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = settings["threads"]
-        options.register_custom_ops_library(str(imgsim_ops.ort_library_path()))
-        session = onnxruntime.InferenceSession(settings["model"], options, providers=["CPUExecutionProvider"])
-        super().__init__(
-            settings, lambda pixels: session.run(None, {"pixels_a": pixels[:1], "pixels_b": pixels[-1:]})[0]
-        )
-
-    def run(self) -> tuple[float, list[float]]:
-        """See `Way.run`; the forward pass has the cosine in it."""
-        from imgsim_ops import kernels
-        from imgsim_ops.images.decode import decode
-
-        marks = [time.perf_counter()]
-        images = [decode(path) for path in self.paths]
-        marks.append(time.perf_counter())
-        pixels = np.stack([kernels.resize_crop(image) for image in images])
-        marks.append(time.perf_counter())
-        (score,) = self.forward(pixels)
-        marks.append(time.perf_counter())
-        return float(score), [*_milliseconds(marks), 0.0]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = settings["threads"]
+    options.register_custom_ops_library(str(imgsim_ops.ort_library_path()))
+    session = onnxruntime.InferenceSession(settings["model"], options, providers=["CPUExecutionProvider"])
+    way = Way(settings, lambda pixels: session.run(None, {"pixels_a": pixels[:1], "pixels_b": pixels[-1:]})[0])
+    way.cosine = lambda similarity: float(similarity[0])  # it is in the forward pass
+    return way
 
 
 class App(Way):
@@ -174,17 +147,13 @@ class App(Way):
 
 
 MAKERS: dict[str, Callable[[dict], Way]] = {
-    "plain PyTorch": PlainPyTorch,
+    "plain PyTorch": plain_pytorch,
     "engine": engine,
     "onnxruntime": stock_onnxruntime,
     "openvino": openvino,
-    "pair": PairModel,
+    "pair": pair_model,
     "app": App,
 }
-
-
-def _milliseconds(marks: list[float]) -> list[float]:
-    return [(after - before) * 1e3 for before, after in pairwise(marks)]
 
 
 def main() -> None:

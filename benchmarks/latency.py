@@ -187,8 +187,8 @@ def cold_commands(ways: dict[str, dict]) -> dict[str, list[str]]:
     settings = ways[PLAIN]
     script = f"""
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-from _ways import PlainPyTorch
-print(PlainPyTorch({settings!r}).run()[0])
+from _ways import plain_pytorch
+print(plain_pytorch({settings!r}).run()[0])
 """
     files = settings["paths"]
     compare = [sys.executable, "-m", "imgsim_ops.cli", "compare", *files, "--backbone", settings["backbone"]]
