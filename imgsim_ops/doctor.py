@@ -39,8 +39,19 @@ class Fact:
 
 
 def diagnose() -> list[Fact]:
-    """Looks at versions, processor, native libraries, engines, weights and programs; takes milliseconds."""
-    return [*_versions(), *_processor(), *_built(), *_engines(), *_weights(), *_programs()]
+    """Looks at versions, processor, native libraries, engines, weights, model files and programs.
+
+    Takes some tenths of a second, most of them to import ONNX Runtime.
+    """
+    return [
+        *_versions(),
+        *_processor(),
+        *_built(),
+        *_engines(),
+        *_weights(),
+        *_model_files(),
+        *_programs(),
+    ]
 
 
 def _version(distribution: str) -> str | None:
@@ -59,9 +70,25 @@ def _versions() -> list[Fact]:
         found = _version(distribution)
         advice = None if found else f"run pip install {distribution}"
         facts.append(Fact("versions", distribution, found, advice, needed=True))
-    found = _version("onnxruntime") or _version("onnxruntime-gpu")
-    advice = None if found else "optional: pip install onnxruntime"
-    return [*facts, Fact("versions", "onnxruntime", found, advice)]
+    facts.append(_onnxruntime_version())
+    for distribution in ("onnx", "onnxscript"):
+        found = _version(distribution)
+        advice = None if found else f"for building a model file: run pip install {distribution}"
+        facts.append(Fact("versions", distribution, found, advice, needed=True))
+    return facts
+
+
+def _onnxruntime_version() -> Fact:
+    found = {name: _version(name) for name in ("onnxruntime", "onnxruntime-gpu")}
+    found = {name: version for name, version in found.items() if version}
+    advice = None
+    if not found:
+        advice = "run pip install onnxruntime"
+    elif len(found) > 1:
+        both = " ".join(found)
+        advice = f"both have the import name onnxruntime: run pip uninstall {both}, then pip install one of them"
+    text = " and ".join(f"{version} ({name})" for name, version in found.items())
+    return Fact("versions", "onnxruntime", text or None, advice, needed=True)
 
 
 def _processor() -> list[Fact]:
@@ -71,6 +98,7 @@ def _processor() -> list[Fact]:
         facts.append(Fact("processor", "threads", info["threads"]))
         facts.append(Fact("processor", "instruction set in use", info["isa"]))
         facts.append(Fact("processor", "others it can use", [i for i in info["isas_usable"] if i != info["isa"]]))
+        facts.append(Fact("processor", "int8 instructions", info["int8_instructions"]))
     return facts
 
 
@@ -93,11 +121,10 @@ def _build_info() -> dict | None:
 
 
 def _built() -> list[Fact]:
-    folder = Path(imgsim_ops.__file__).parent / "lib"
-    module = next(folder.glob("_kernels.*"), None)
-    torch_library = next(folder.glob("libimgsim_torch.*"), None)
-    ort_library = next(folder.glob("libimgsim_ort.*"), None)
-    cuda_library = next(folder.glob("libimgsim_torch_cuda.*"), None)
+    module = _library("_kernels")
+    torch_library = _library("libimgsim_torch")
+    ort_library = _library("libimgsim_ort")
+    cuda_library = _library("libimgsim_torch_cuda")
     numpy_advice = None
     if module is None:
         numpy_advice = _REBUILD
@@ -112,7 +139,13 @@ def _built() -> list[Fact]:
             _unless(torch_library, _REBUILD),
             needed=True,
         ),
-        Fact("built", "operators for ONNX Runtime", _text(ort_library), _unless(ort_library, _REBUILD)),
+        Fact(
+            "built",
+            "operators for ONNX Runtime",
+            _text(ort_library),
+            _unless(ort_library, _REBUILD),
+            needed=True,
+        ),
         Fact(
             "built",
             "operators for CUDA",
@@ -131,11 +164,32 @@ def _built() -> list[Fact]:
     return facts
 
 
+def _library(name: str) -> Path | None:
+    return next((Path(imgsim_ops.__file__).parent / "lib").glob(f"{name}.*"), None)
+
+
 def _engines() -> list[Fact]:
-    # Every engine there is runs in PyTorch.
-    found = importlib.util.find_spec("torch") is not None
-    advice = None if found else "run pip install torch"
-    return [Fact("engines", name, found, advice, needed=True) for name in ENGINES]
+    facts = []
+    for name in ENGINES:
+        package, library = ("onnxruntime", "libimgsim_ort") if name == "onnx" else ("torch", "libimgsim_torch")
+        advice = None
+        if importlib.util.find_spec(package) is None:
+            advice = f"run pip install {package}"
+        elif _library(library) is None:
+            advice = _REBUILD
+        facts.append(Fact("engines", name, advice is None, advice, needed=True))
+    places = _onnx_runs_on()
+    if places is not None:
+        facts.insert(1, Fact("engines", "onnx runs on", places))
+    return facts
+
+
+def _onnx_runs_on() -> list[str] | None:
+    try:
+        from imgsim_ops.engines.onnx import providers
+    except ImportError:
+        return None
+    return [name.removesuffix("ExecutionProvider") for name in providers()]
 
 
 def _weights() -> list[Fact]:
@@ -161,6 +215,38 @@ def _weights() -> list[Fact]:
     ]
 
 
+def _model_files() -> list[Fact]:
+    try:
+        from imgsim_ops.models.files import cache_folder
+    except ImportError:
+        return []
+    folder = cache_folder()
+    existing = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))
+    writable = existing.is_dir() and os.access(existing, os.W_OK)
+    found = [
+        f"{model.stem} ({_megabytes(model) + _megabytes(model.with_suffix('.weights')):.1f} MB)"
+        for model in sorted(folder.glob("*.onnx"))
+    ]
+    return [
+        Fact(
+            "model files",
+            "folder",
+            str(folder),
+            None if writable else "it cannot be written: set IMGSIM_CACHE to a folder that can",
+        ),
+        Fact(
+            "model files",
+            "models",
+            found or None,
+            _unless(found or None, "nothing to do: the first imgsim compare builds one, which takes seconds"),
+        ),
+    ]
+
+
+def _megabytes(path: Path) -> float:
+    return path.stat().st_size / 1e6 if path.is_file() else 0.0
+
+
 def _programs() -> list[Fact]:
     photographs = importlib.util.find_spec("skimage") is not None
     app = _app()
@@ -176,7 +262,7 @@ def _programs() -> list[Fact]:
             "programs",
             "photographs for imgsim demo",
             photographs,
-            _unless(photographs or None, "run pip install scikit-image"),
+            _unless(photographs or None, "for --precision int8 too: run pip install scikit-image"),
         ),
     ]
 

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 import imgsim_ops
-from imgsim_ops import reference
+from imgsim_ops import kernels, reference
 from imgsim_ops.embedder import Embedder, Similarity, compare
 
 OPTIONS = {"backbone": "efficientnet_lite0", "weights": "random:0"}
@@ -35,6 +35,21 @@ def test_many_pictures_in_order(embedder, pictures):
     vectors = embedder.embed(picture for _ in range(6) for picture in pictures)
     assert vectors.shape == (18, 1280)
     assert np.array_equal(vectors[15:], embedder.embed(pictures))
+
+
+def test_ties_and_order_do_not_depend_on_batches(embedder, pictures, monkeypatch):
+    many = [pictures[i % 3] for i in range(19)]
+    answers = []
+    for batch in (1, 2, 5, 16, 19):
+        monkeypatch.setattr("imgsim_ops.embedder._BATCH", batch)
+        vectors = embedder.embed(many)
+        answers.append((vectors, *kernels.cosine_topk(vectors[:3], vectors, 19)))
+    for answer in answers:
+        assert all(np.array_equal(ours, first) for ours, first in zip(answer, answers[0], strict=True))
+    # Equal pictures tie, in their order.
+    for i, ranked in enumerate(answers[0][2]):
+        same = list(range(i, 19, 3))
+        assert ranked[: len(same)].tolist() == same
 
 
 def test_no_pictures(embedder):

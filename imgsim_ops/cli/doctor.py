@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from imgsim_ops.doctor import Fact
 
+_LONG_LIST = 60  # letters, from which on each item has a line of its own
+
 
 def doctor(as_json: JsonOption = False) -> None:
     """What is installed and built here, and what to do about each missing thing.
@@ -34,15 +36,19 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def _document(facts: list[Fact]) -> dict:
     sections = {
-        section: {fact.name.replace(" ", "_"): fact.value for fact in group}
+        _key(section): {_key(fact.name): fact.value for fact in group}
         for section, group in groupby(facts, lambda f: f.section)
     }
     advice = [
-        {"section": fact.section, "name": fact.name, "advice": fact.advice, "needed": fact.needed}
+        {"section": _key(fact.section), "name": fact.name, "advice": fact.advice, "needed": fact.needed}
         for fact in facts
         if fact.advice is not None
     ]
     return {**sections, "advice": advice}
+
+
+def _key(name: str) -> str:
+    return name.replace(" ", "_")
 
 
 def _print(console: Console, facts: list[Fact]) -> None:
@@ -53,7 +59,7 @@ def _print(console: Console, facts: list[Fact]) -> None:
         console.print(Text(f"\n{section}", style="bold"))
         for fact in group:
             mark = ("✓", "green") if fact.advice is None else ("✗", "red") if fact.needed else ("·", "yellow")
-            line = Text.assemble(mark, f" {fact.name:<{width}}  ", _value(fact))
+            line = Text.assemble(mark, f" {fact.name:<{width}}  ", _value(fact, indent=width + 4))
             console.print(line, soft_wrap=True)  # a path cut in two cannot be copied
     advised = [fact for fact in facts if fact.advice is not None]
     if not advised:
@@ -63,7 +69,7 @@ def _print(console: Console, facts: list[Fact]) -> None:
         console.print(Text.assemble((fact.name, "yellow"), f": {fact.advice}"), soft_wrap=True)
 
 
-def _value(fact: Fact) -> Text:
+def _value(fact: Fact, indent: int) -> Text:
     from rich.text import Text
 
     if fact.value is None:
@@ -71,5 +77,6 @@ def _value(fact: Fact) -> Text:
     if isinstance(fact.value, bool):
         return Text("yes" if fact.value else "no")
     if isinstance(fact.value, list):
-        return Text(", ".join(fact.value) or "none")
+        long = sum(map(len, fact.value)) > _LONG_LIST
+        return Text((",\n" + " " * indent if long else ", ").join(fact.value) or "none")
     return Text(str(fact.value))

@@ -64,7 +64,8 @@ def check_facts(facts: Mapping[str, object], path: str | os.PathLike[str]) -> No
     Raises:
         ImgsimError: Something is missing, or the model was made for another preprocessing.
     """
-    if not {"fingerprint", "dimension", "channels", "preprocessing_version"} <= facts.keys():
+    kinds = {"fingerprint": str, "dimension": int, "channels": list, "preprocessing_version": int}
+    if not all(isinstance(facts.get(name), kind) for name, kind in kinds.items()):
         raise not_a_model(path)
     if facts["preprocessing_version"] != PREPROCESSING_VERSION:
         raise ImgsimError(

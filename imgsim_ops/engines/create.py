@@ -46,12 +46,16 @@ def create_engine(
         raise ImgsimError(f"engine: precision must be one of {', '.join(PRECISIONS)} (got {precision!r})")
     if model is not None and weights is not None:
         raise ImgsimError(f"engine: a model file has its own weights (got weights {str(weights)!r} too)")
+    if model is not None and precision != "auto":
+        raise ImgsimError(f"engine: a model file has its own precision (got precision {precision} too)")
     if name == "onnx":
         from imgsim_ops.engines.onnx import CPU_ONLY, OnnxEngine, providers
 
+        if model is not None:
+            return OnnxEngine(model, threads)
         if precision == "auto" and providers() != CPU_ONLY:  # a GPU has no use for QDQ nodes
             precision = "fp32"
-        return OnnxEngine(model or model_file(backbone, weights, precision, announce).path, threads)
+        return OnnxEngine(model_file(backbone, weights, precision, announce).path, threads)
     if precision == "int8":
         raise ImgsimError(f"engine: int8 needs the engine onnx (got {name})")
     if name == "torchscript":

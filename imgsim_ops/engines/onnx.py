@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,8 @@ from imgsim_ops.libraries import ort_library_path
 from imgsim_ops.models.fingerprint import Fingerprint
 
 CPU_ONLY = ["CPUExecutionProvider"]
-_ERRORS_ONLY = 3
+# What fails raises an exception too, so that the log would only say it twice.
+_FATAL_ONLY = 4
 
 # The driver's own marks, looked at in place of asking ONNX Runtime, which prints what it does not find.
 _GPU_MARKS = {
@@ -82,18 +85,26 @@ class OnnxEngine:
 
 
 def _session(model: str | bytes, threads: int) -> onnxruntime.InferenceSession:
-    onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
+    chosen = providers()
+    if chosen != CPU_ONLY:
+        with redirect_stdout(io.StringIO()):  # both print what they do not find
+            onnxruntime.preload_dlls()
+            session = _created(model, threads, chosen)
+        if session.get_providers()[0] == chosen[0]:
+            return session
+    return _created(model, threads, CPU_ONLY)  # also where there is a GPU, but no driver or library for it
+
+
+def _created(model: str | bytes, threads: int, chosen: Sequence[str]) -> onnxruntime.InferenceSession:
+    onnxruntime.set_default_logger_severity(_FATAL_ONLY)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     # A number of our own, also for "all": ONNX Runtime's would count processors that this process may not use.
     options.intra_op_num_threads = threads or kernels.build_info()["threads"]
     # Its threads spin while they wait for the next node, but leave the processors to others between two calls.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    chosen = providers()
     if chosen == CPU_ONLY:  # on a GPU the functions' bodies run there, our kernels would not
         options.register_custom_ops_library(str(ort_library_path()))
-    else:
-        onnxruntime.preload_dlls()
     return onnxruntime.InferenceSession(model, options, providers=chosen)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import warnings
@@ -16,6 +17,7 @@ import imgsim_ops.ops  # noqa: F401  (registers the operators that a scripted mo
 from imgsim_ops.engines.base import check_facts, checked_pixels, not_a_model
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.models.extractor import MultiScaleExtractor, build_extractor
+from imgsim_ops.models.files import write_file
 from imgsim_ops.models.fingerprint import Fingerprint
 
 # The member of a .pt file that says what the model is.
@@ -80,7 +82,7 @@ def script(extractor: MultiScaleExtractor) -> torch.jit.ScriptModule:
 
 
 def save(extractor: MultiScaleExtractor, path: str | os.PathLike[str]) -> dict:
-    """Scripts the extractor and writes it, with its metadata, to ``path``.
+    """Scripts the extractor and writes it, with its metadata, to ``path``, whole or not at all.
 
     Not frozen: the batch norms are folded already, so freezing gains nothing measurable, and parameters that
     became constants could not follow the module to another device.
@@ -92,9 +94,10 @@ def save(extractor: MultiScaleExtractor, path: str | os.PathLike[str]) -> dict:
         OSError: ``path`` cannot be written.
     """
     module, facts = script(extractor), extractor.facts()
-    # Opened here: PyTorch's own error about a path that cannot be written is a RuntimeError.
-    with open(path, "wb") as file, _torchscript_is_deprecated():
-        torch.jit.save(module, file, _extra_files={METADATA: json.dumps(facts, indent=2)})
+    content = io.BytesIO()
+    with _torchscript_is_deprecated():
+        torch.jit.save(module, content, _extra_files={METADATA: json.dumps(facts, indent=2)})
+    write_file(Path(path), content.getvalue())
     return facts
 
 

@@ -2,7 +2,8 @@
 
 Each is a model-local function in standard operators that every importer reads: no ``Mean`` over several inputs, no
 ``Tile``, no ``Range``. The contracts are those of ``imgsim_ops.ops``; the native kernels of ``csrc/ort`` take the same
-inputs and attributes and stand in for the bodies where the library is registered.
+inputs and attributes and stand in for the bodies where the library is registered. The body of CosineSimilarity computes
+in float32 whatever it gets, the kernel in float64.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _BODIES = {
             Y = Reshape <allowzero = 1> (wide, out_shape)
         }""",
     "ReduceMean": """
-        ReduceMean <axes, keepdims: int = 0> (X) => (Y) {
+        ReduceMean <axes: ints = [], keepdims: int = 0> (X) => (Y) {
             axes = Constant <value_ints: ints = @axes> ()
             Y = ReduceMean <keepdims: int = @keepdims> (X, axes)
         }""",
@@ -50,8 +51,11 @@ _BODIES = {
             a = Cast <to = 1> (X1)
             b = Cast <to = 1> (X2)
             ab = Mul (a, b)
-            aa = Mul (a, a)
-            bb = Mul (b, b)
+            shape = Shape (ab)
+            wide_a = Expand (a, shape)
+            wide_b = Expand (b, shape)
+            aa = Mul (wide_a, wide_a)
+            bb = Mul (wide_b, wide_b)
             dot = ReduceSum <keepdims = 0> (ab, axes)
             squares_a = ReduceSum <keepdims = 0> (aa, axes)
             squares_b = ReduceSum <keepdims = 0> (bb, axes)

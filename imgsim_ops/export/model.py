@@ -42,13 +42,15 @@ def embedding_model(network: onnx.ModelProto, facts: Mapping[str, object], layer
 def pair_model(network: onnx.ModelProto, facts: Mapping[str, object]) -> onnx.ModelProto:
     """The extractor as a model of two batches of pictures, ``pixels_a`` and ``pixels_b``, to their ``similarity``.
 
+    Both batches have N pictures; a runtime refuses others.
+
     Args:
         network: As in ``embedding_model``.
         facts: As there.
     """
     model = _copy(network)
     graph = model.graph
-    del graph.input[:], graph.output[:]
+    del graph.input[:], graph.output[:], graph.value_info[:]  # the shapes there say N, here it is 2 N
     # One forward pass over both batches.
     both = helper.make_node("Concat", ["pixels_a", "pixels_b"], [PIXELS], name="both", axis=0)
     graph.node.insert(0, both)
@@ -56,8 +58,17 @@ def pair_model(network: onnx.ModelProto, facts: Mapping[str, object]) -> onnx.Mo
         helper.make_tensor_value_info(name, TensorProto.UINT8, ["N", 224, 224, 3]) for name in ("pixels_a", "pixels_b")
     )
     _pool(graph, facts)
-    graph.node.append(helper.make_node("Split", [EMBEDDING], ["a", "b"], name="apart", axis=0, num_outputs=2))
-    graph.node.append(_node("CosineSimilarity", ["a", "b"], ["similarity"], axis=-1, eps=1e-8))
+    for name, value in {"first": 0, "end": 2**63 - 1}.items():
+        graph.initializer.append(helper.make_tensor(name, TensorProto.INT64, [1], [value]))
+    graph.node.extend(
+        [
+            helper.make_node("Shape", ["pixels_a"], ["count_a"], name="count_a", start=0, end=1),
+            helper.make_node("Slice", [EMBEDDING, "first", "count_a", "first"], ["a"], name="a"),
+            helper.make_node("Slice", [EMBEDDING, "count_a", "end", "first"], ["b"], name="b"),
+            # Not axis -1: ONNX Runtime's ReduceSum gives an empty batch another shape then.
+            _node("CosineSimilarity", ["a", "b"], ["similarity"], axis=1, eps=1e-8),
+        ]
+    )
     graph.output.append(_floats("similarity", ["N"]))
     return _finished(model, ["MultiscalePool", "CosineSimilarity"], facts)
 

@@ -2,8 +2,8 @@
 
 The cache holds each model as ``NAME.onnx`` and ``NAME.weights``, apart so that ONNX Runtime maps the weights into
 memory instead of copying them, and for each request (backbone, weights, precision) a ``KEY.json`` with the names and
-SHA-256 of its two files. All are written under another name, synced and renamed, so nobody ever reads half a file; a
-lock lets a second process wait for the first one's files.
+SHA-256 of its two files. All are written in a folder of their own, synced and renamed, so nobody ever reads half a
+file; a lock lets a second process wait for the first one's files.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -107,13 +108,16 @@ def _cached(backbone: str, weights: str | os.PathLike[str] | None, precision: st
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{entry}.lock"):
-            # Another process may have built it while this one waited; a key may have changed with a download.
-            found = _read(entry)
+        with tempfile.TemporaryFile(dir=folder):  # filelock waits for ever where no file can be made
+            pass
+        with filelock.FileLock(folder / f"{backbone}-{precision}.lock"):
+            # Another process may have built it while this one waited, or downloaded the weights, which changes the key.
+            found = _read(folder / f"{_key(backbone, weights, precision)}.json")
             return found or _build(folder, backbone, weights, precision, announce)
     except OSError as error:
         where = error.filename or folder
-        raise ImgsimError(f"cache: must be writable (got {where}: {error.strerror}); set IMGSIM_CACHE") from error
+        reason = error.strerror or error
+        raise ImgsimError(f"cache: must be writable (got {where}: {reason}); set IMGSIM_CACHE") from error
 
 
 def _key(backbone: str, weights: str | os.PathLike[str] | None, precision: str) -> str:
@@ -130,10 +134,12 @@ def _read(entry: Path) -> ModelFile | None:
     """What an entry leads to; None where it is missing or damaged."""
     try:
         found = json.loads(entry.read_bytes())
+        if found.pop("check") != _check(found):
+            return None
         paths = [entry.parent / name for name in found["sha256"]]
         if all(_digest(path) == digest for path, digest in zip(paths, found["sha256"].values(), strict=True)):
             return ModelFile(paths[0], found["model"])
-    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass
     return None
 
@@ -152,17 +158,25 @@ def _build(
     content = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
     name = f"{exported.facts['fingerprint']}-{content[:12]}"
     names = [f"{name}.onnx", f"{name}.weights"]
-    with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+    # The key anew: the weights may just have been downloaded.
+    entry = f"{_key(backbone, weights, precision)}.json"
+    unfinished_name = f".{backbone}-{precision}-"
+    for left in folder.glob(f"{unfinished_name}*"):  # by a process that was killed: this one holds the lock
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=unfinished_name, dir=folder) as unfinished:
         onnx.save_model(model, Path(unfinished) / names[0], save_as_external_data=True, location=names[1])
-        digests = {name: _digest(Path(unfinished) / name) for name in names}
-        for name in names:
+        found = {"sha256": {name: _digest(Path(unfinished) / name) for name in names}, "model": exported.facts}
+        text = json.dumps({**found, "check": _check(found)}, indent=2)
+        (Path(unfinished) / entry).write_text(text + "\n")
+        for name in (*names, entry):  # the entry last: it vouches for the others
             _sync(Path(unfinished) / name)
             os.replace(Path(unfinished) / name, folder / name)
-    # The key anew: the weights may just have been downloaded.
-    entry = folder / f"{_key(backbone, weights, precision)}.json"
-    facts = {"sha256": digests, "model": exported.facts}
-    write_file(entry, (json.dumps(facts, indent=2) + "\n").encode())
     return ModelFile(folder / names[0], exported.facts)
+
+
+def _check(found: dict[str, object]) -> str:
+    """What tells that an entry is as it was written."""
+    return hashlib.sha256(json.dumps(found).encode(), usedforsecurity=False).hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -41,6 +41,55 @@ def test_help_needs_neither_numpy_nor_pillow():
     assert not imported(run("--help")) & {"numpy", "PIL"}
 
 
+# Runs a command line as `imgsim` does, and says which top-level packages that took.
+MAIN = """
+import sys
+from imgsim_ops.cli import main
+try:
+    main()
+except SystemExit as end:
+    print(end.code, *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+# What builds and trains models, or draws.
+HEAVY = {"torch", "torchvision", "onnx", "onnxscript", "matplotlib", "scipy", "skimage", "filelock"}
+
+
+def packages_of(*arguments):
+    """The packages that a command needs, in a process of its own that must say nothing on stderr."""
+    command = [sys.executable, "-W", "error", "-c", MAIN, *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+    code, *packages = result.stdout.splitlines()[-1].split()
+    assert code == "0"
+    return set(packages)
+
+
+@pytest.mark.parametrize("options", [[], ["--layers"], ["--json"], ["--backbone", "efficientnet_lite0"]])
+def test_compare_is_free_of_torch_once_the_model_is_there(imgsim, photos, options):
+    arguments = ["compare", photos / "a.png", photos / "b.jpg", "--weights", "random:0", *options]
+    assert imgsim(*arguments).exit_code == 0
+    packages = packages_of(*arguments)
+    assert {"imgsim_ops", "onnxruntime", "numpy"} <= packages
+    assert not packages & HEAVY
+
+
+def test_other_commands_are_free_of_torch(photos):
+    assert not packages_of("stats", photos) & (HEAVY | {"onnxruntime"})
+    assert not packages_of("doctor") & HEAVY
+
+
+def test_importing_the_package_is_light():
+    code = """
+import sys
+import imgsim_ops
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    packages = set(result.stdout.split())
+    assert "imgsim_ops" in packages
+    assert not packages & (HEAVY | {"numpy", "PIL", "onnxruntime", "rich", "typer", "platformdirs"})
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_examples(imgsim, command):
     result = imgsim(command, "--help")

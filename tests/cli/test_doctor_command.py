@@ -1,14 +1,20 @@
 """``imgsim doctor``."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import imgsim_ops
 from imgsim_ops import doctor
+from imgsim_ops.engines import onnx as onnx_engine
+from imgsim_ops.kernels import build_info
 from imgsim_ops.models import locations
+from imgsim_ops.models.files import cache_folder
 
 
 def facts():
@@ -18,12 +24,17 @@ def facts():
 def test_json(imgsim):
     document = json.loads(imgsim("doctor", "--json").stdout)
     assert document["versions"]["imgsim"] == imgsim_ops.__version__
-    assert document["versions"]["torch"]
+    for distribution in ("torch", "onnxruntime", "onnx", "onnxscript"):
+        assert document["versions"][distribution]
     assert document["processor"]["threads"] >= 1
+    assert document["processor"]["int8_instructions"] is build_info()["int8_instructions"]
     assert document["processor"]["instruction_set_in_use"] in document["built"]["instruction_sets"]
     assert Path(document["built"]["operators_for_NumPy"]).is_file()
     assert Path(document["built"]["operators_for_PyTorch"]).is_file()
     assert Path(document["built"]["operators_for_ONNX_Runtime"]).is_file()
+    assert document["engines"]["onnx"] is document["engines"]["torch"] is document["engines"]["torchscript"] is True
+    assert document["engines"]["onnx_runs_on"][-1] == "CPU"
+    assert document["model_files"]["folder"] == str(cache_folder())
     assert all(line["advice"].isprintable() for line in document["advice"])
     assert {line["section"] for line in document["advice"]} <= set(document)
 
@@ -42,6 +53,7 @@ def test_missing_things_have_advice(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "_build_info", lambda: None)
     monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("IMGSIM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(doctor.locations, "hub_path", lambda: tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(doctor.sys, "executable", str(tmp_path / "python"))
@@ -59,6 +71,8 @@ def test_package_that_was_not_built(tmp_path):
     command = [sys.executable, "-c", code]
     run = subprocess.run([*command, "doctor"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "operators for NumPy: run pip install -e ." in run.stdout
+    assert "onnx: run pip install -e ." in run.stdout
+    assert run.stderr == ""
     run = subprocess.run([*command, "stats", "."], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 2
     assert run.stderr.count("\n") == 1
@@ -83,3 +97,96 @@ def test_weights_are_where_torch_hub_keeps_them(monkeypatch, tmp_path):
     monkeypatch.delenv("TORCH_HOME")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert locations.hub_path().parent == tmp_path / "torch" / "hub" / "checkpoints"
+
+
+@pytest.mark.parametrize(
+    ("installed", "value", "advice"),
+    [
+        ({"onnxruntime": "1.2"}, "1.2 (onnxruntime)", None),
+        ({"onnxruntime-gpu": "1.3"}, "1.3 (onnxruntime-gpu)", None),
+        ({}, None, "run pip install onnxruntime"),
+        (
+            {"onnxruntime": "1.2", "onnxruntime-gpu": "1.3"},
+            "1.2 (onnxruntime) and 1.3 (onnxruntime-gpu)",
+            "run pip uninstall onnxruntime onnxruntime-gpu, then pip install one of them",
+        ),
+    ],
+)
+def test_onnxruntime(monkeypatch, installed, value, advice):
+    monkeypatch.setattr(doctor, "_version", lambda distribution: installed.get(distribution))
+    fact = facts()["versions", "onnxruntime"]
+    assert fact.value == value
+    assert fact.needed
+    if advice is None:
+        assert fact.advice is None
+    else:
+        assert fact.advice.endswith(advice)
+
+
+@pytest.mark.parametrize("package", ["torch", "onnxruntime"])
+def test_engines_need_their_package(monkeypatch, package):
+    original = importlib.util.find_spec
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name == package else original(name))
+    found = facts()
+    for engine in ("onnx", "torch", "torchscript"):
+        fact = found["engines", engine]
+        assert fact.value is (package != ("onnxruntime" if engine == "onnx" else "torch"))
+        assert fact.advice == (None if fact.value else f"run pip install {package}")
+
+
+@pytest.mark.parametrize("library", ["libimgsim_torch", "libimgsim_ort"])
+def test_engines_need_our_operators(monkeypatch, library):
+    original = doctor._library
+    monkeypatch.setattr(doctor, "_library", lambda name: None if name == library else original(name))
+    found = facts()
+    for engine in ("onnx", "torch", "torchscript"):
+        fact = found["engines", engine]
+        assert fact.value is (library != ("libimgsim_ort" if engine == "onnx" else "libimgsim_torch"))
+        assert fact.value or "pip install -e ." in fact.advice
+
+
+def test_a_gpu_is_told(monkeypatch):
+    assert facts()["engines", "onnx runs on"].value == [
+        name.removesuffix("ExecutionProvider") for name in onnx_engine.providers()
+    ]
+    monkeypatch.setattr(onnx_engine, "providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    assert facts()["engines", "onnx runs on"].value == ["CUDA", "CPU"]
+
+
+def test_an_onnxruntime_that_does_not_import(monkeypatch):
+    monkeypatch.setitem(sys.modules, "imgsim_ops.engines.onnx", None)
+    assert ("engines", "onnx runs on") not in facts()
+
+
+def test_model_files(imgsim, monkeypatch, tmp_path):
+    monkeypatch.setenv("IMGSIM_CACHE", str(tmp_path / "cache"))
+    fact = facts()["model files", "models"]
+    assert fact.value is None
+    assert "the first imgsim compare builds one" in fact.advice
+    assert not fact.needed
+    assert facts()["model files", "folder"].advice is None
+    assert not (tmp_path / "cache").exists()
+
+    (tmp_path / "cache").mkdir()
+    names = [f"resnet18-{digit * 12}-fp32-p1-{digit * 12}" for digit in "21"]
+    for name in names:
+        (tmp_path / "cache" / f"{name}.onnx").write_bytes(bytes(100_000))
+        (tmp_path / "cache" / f"{name}.weights").write_bytes(bytes(1_500_000))
+    (tmp_path / "cache" / "resnet18.json").touch()
+    (tmp_path / "cache" / f"{names[0]}.weights").unlink()
+    fact = facts()["model files", "models"]
+    assert fact.value == [f"{names[1]} (1.6 MB)", f"{names[0]} (0.1 MB)"]
+    assert fact.advice is None
+    lines = imgsim("doctor").stdout.splitlines()
+    for name in names:  # each on a line of its own
+        (line,) = (line for line in lines if name in line)
+        assert line.count("MB") == 1
+
+
+def test_a_model_folder_that_cannot_be_written(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below" / "it"):
+        monkeypatch.setenv("IMGSIM_CACHE", str(folder))
+        fact = facts()["model files", "folder"]
+        assert fact.value == str(folder)
+        assert "set IMGSIM_CACHE" in fact.advice

@@ -95,12 +95,14 @@ def test_help_and_version():
 def test_a_model_that_is_none(tmp_path, pictures):
     pair = [pictures / "coffee.png"] * 2
     one_line(run("--model", tmp_path / "gone.pt", *pair, code=2)[1], "model: no such file", "gone.pt")
-    one_line(run("--model", pair[0], *pair, code=2)[1], "model: must be a file written by export/", str(pair[0]))
+    one_line(
+        run("--model", pair[0], *pair, code=2)[1], "model: must be a .pt file that imgsim export wrote", str(pair[0])
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript's deprecation
         torch.jit.script(torch.nn.ReLU()).save(tmp_path / "relu.pt")
     errors = run("--model", tmp_path / "relu.pt", *pair, code=2)[1]
-    one_line(errors, "model: must be a file written by export/", "relu.pt")
+    one_line(errors, "model: must be a .pt file that imgsim export wrote", "relu.pt")
 
 
 def test_a_model_for_another_preprocessing(tmp_path, pictures, monkeypatch):

@@ -1,0 +1,26 @@
+"""OpenCV's dnn module runs the plain twins."""
+
+import pytest
+from export.cases import KINDS, WEIGHTS, assert_as_promised, inputs
+
+cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed: pip install opencv-python-headless")
+pytestmark = pytest.mark.peers
+
+
+def run(net, kind, count, names=None):
+    for name, pixels in inputs(kind, count).items():
+        net.setInput(pixels, name)
+    return net.forward(names or net.getUnconnectedOutLayersNames())
+
+
+@pytest.mark.parametrize("backbone", WEIGHTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_fp32(saved, backbone, kind):
+    net = cv2.dnn.readNetFromONNX(str(saved(backbone, kind)))
+    for count in (1, 2, 7):
+        assert_as_promised(run(net, kind, count), backbone, kind, count)
+
+
+def test_int8(saved, same_direction):
+    net = cv2.dnn.readNetFromONNX(str(saved("efficientnet_lite0", precision="int8")))
+    same_direction(run(net, "embedding", 7)[0])
