@@ -28,15 +28,18 @@ def embedding_model(network: onnx.ModelProto, facts: Mapping[str, object], layer
     model = _copy(network)
     graph = model.graph
     del graph.output[:]
-    _pool(graph, facts)
     graph.output.append(_floats(EMBEDDING, ["N", facts["dimension"]]))
-    used = ["MultiscalePool"]
-    if layers:
-        used.append("ReduceMean")
-        for tap, layer, channels in zip(TAPS, LAYERS, facts["channels"], strict=True):
-            graph.node.append(_node("ReduceMean", [tap], [layer], axes=[2, 3], keepdims=0))
-            graph.output.append(_floats(layer, ["N", channels]))
-    return _finished(model, used, facts)
+    if not layers:
+        _pool(graph, TAPS, facts)
+        return _finished(model, ["MultiscalePool"], facts)
+    graph.initializer.append(helper.make_tensor("positions", TensorProto.INT64, [2], [2, 3]))
+    pooled = [f"{tap}_pooled" for tap in TAPS]
+    for tap, mean, layer, channels in zip(TAPS, pooled, LAYERS, facts["channels"], strict=True):
+        graph.node.append(_node("ReduceMean", [tap], [mean], axes=[2, 3], keepdims=1))
+        graph.node.append(helper.make_node("Squeeze", [mean, "positions"], [layer], name=layer))
+        graph.output.append(_floats(layer, ["N", channels]))
+    _pool(graph, pooled, facts)  # each is a map of one position by now: the taps are read once
+    return _finished(model, ["ReduceMean", "MultiscalePool"], facts)
 
 
 def pair_model(network: onnx.ModelProto, facts: Mapping[str, object]) -> onnx.ModelProto:
@@ -57,7 +60,7 @@ def pair_model(network: onnx.ModelProto, facts: Mapping[str, object]) -> onnx.Mo
     graph.input.extend(
         helper.make_tensor_value_info(name, TensorProto.UINT8, ["N", 224, 224, 3]) for name in ("pixels_a", "pixels_b")
     )
-    _pool(graph, facts)
+    _pool(graph, TAPS, facts)
     for name, value in {"first": 0, "end": 2**63 - 1}.items():
         graph.initializer.append(helper.make_tensor(name, TensorProto.INT64, [1], [value]))
     graph.node.extend(
@@ -91,8 +94,8 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
     return copied
 
 
-def _pool(graph: onnx.GraphProto, facts: Mapping[str, object]) -> None:
-    graph.node.append(_node("MultiscalePool", TAPS, [EMBEDDING], width=facts["dimension"]))
+def _pool(graph: onnx.GraphProto, maps: Sequence[str], facts: Mapping[str, object]) -> None:
+    graph.node.append(_node("MultiscalePool", maps, [EMBEDDING], width=facts["dimension"]))
 
 
 def _node(kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: object) -> onnx.NodeProto:

@@ -11,6 +11,7 @@ from app import APP, WEIGHTS, one_line, run, run_json
 
 from imgsim_ops import __version__
 from imgsim_ops.engines import torchscript
+from imgsim_ops.models import extractor
 from imgsim_ops.models.extractor import build_extractor
 
 
@@ -106,7 +107,7 @@ def test_a_model_that_is_none(tmp_path, pictures):
 
 
 def test_a_model_for_another_preprocessing(tmp_path, pictures, monkeypatch):
-    monkeypatch.setattr(torchscript, "PREPROCESSING_VERSION", 2)
+    monkeypatch.setattr(extractor, "PREPROCESSING_VERSION", 2)
     torchscript.save(build_extractor("resnet18", WEIGHTS), tmp_path / "later.pt")
     pair = [pictures / "coffee.png"] * 2
     errors = run("--model", tmp_path / "later.pt", *pair, code=2)[1]

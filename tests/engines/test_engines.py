@@ -100,8 +100,12 @@ def test_wrong_options(model, tmp_path):
         create_engine("torch", model=model)
     with pytest.raises(ImgsimError, match="engine: a model file has its own weights"):
         create_engine("torchscript", model=model, weights=WEIGHTS)
+    with pytest.raises(ImgsimError, match="engine: a model file has its own precision"):
+        create_engine("onnx", model=model, precision="fp32")
     with pytest.raises(ImgsimError, match="backbone: must be one of"):
         create_engine("torchscript", backbone="vgg")
+    with pytest.raises(ImgsimError, match="engine: a model file has its own precision"):
+        create_engine("onnx", model=model, precision="fp32")
     with pytest.raises(WeightsError, match="no such file"):
         create_engine("torch", weights=tmp_path / "none.pth")
 
