@@ -32,13 +32,19 @@ def embedding_model(network: onnx.ModelProto, facts: Mapping[str, object], layer
     if not layers:
         _pool(graph, TAPS, facts)
         return _finished(model, ["MultiscalePool"], facts)
+    quantised = any(node.op_type == "DequantizeLinear" for node in graph.node)
     graph.initializer.append(helper.make_tensor("positions", TensorProto.INT64, [2], [2, 3]))
     pooled = [f"{tap}_pooled" for tap in TAPS]
-    for tap, mean, layer, channels in zip(TAPS, pooled, LAYERS, facts["channels"], strict=True):
-        graph.node.append(_node("ReduceMean", [tap], [mean], axes=[2, 3], keepdims=1))
-        graph.node.append(helper.make_node("Squeeze", [mean, "positions"], [layer], name=layer))
+    for tap, map_of_one, layer, channels in zip(TAPS, pooled, LAYERS, facts["channels"], strict=True):
+        channels_last = f"{tap}_channels_last"
+        if quantised:  # ONNX Runtime computes integers with channels last: this undoes its transposition
+            graph.node.append(helper.make_node("Transpose", [tap], [channels_last], perm=[0, 2, 3, 1]))
+            graph.node.append(_node("ReduceMean", [channels_last], [layer], axes=[1, 2], keepdims=0))
+        else:
+            graph.node.append(_node("ReduceMean", [tap], [layer], axes=[2, 3], keepdims=0))
+        graph.node.append(helper.make_node("Unsqueeze", [layer, "positions"], [map_of_one], name=map_of_one))
         graph.output.append(_floats(layer, ["N", channels]))
-    _pool(graph, pooled, facts)  # each is a map of one position by now: the taps are read once
+    _pool(graph, pooled, facts)  # the taps themselves are read once
     return _finished(model, ["ReduceMean", "MultiscalePool"], facts)
 
 
