@@ -46,6 +46,8 @@ from imgsim_ops.models.locations import weights_source
 from imgsim_ops.quality.photographs import find_photographs
 
 PLAIN = "plain PyTorch"
+PAIR, APP = "imgsim, pair model", "imgsim_app (C++)"
+PAIRS_ONLY = (PAIR, APP)
 # Threads of some libraries spin for a tenth of a second after a call, on processors that the next way needs.
 SETTLE_S = 0.2
 
@@ -102,16 +104,16 @@ def make_ways(folder: Path, backbone: str, weights: str | None, threads: int, ap
         "imgsim, TorchScript": {"maker": "engine", "engine": "torchscript", "precision": "fp32"},
         "stock ONNX Runtime": {"maker": "onnxruntime", "model": str(plain)},
         "imgsim": {"maker": "engine", "engine": "onnx", "precision": "fp32"},
-        "imgsim, pair model": {"maker": "pair", "model": str(pair)},
+        PAIR: {"maker": "pair", "model": str(pair)},
         "stock ONNX Runtime, int8": {"maker": "onnxruntime", "model": str(int8)},
         "OpenVINO, int8": {"maker": "openvino", "model": str(int8)},
         "imgsim, int8": {"maker": "engine", "engine": "onnx", "precision": "int8"},
-        "imgsim_app (C++)": {"maker": "app", "model": str(script), "app": str(app)},
+        APP: {"maker": "app", "model": str(script), "app": str(app)},
     }
     if importlib.util.find_spec("openvino") is None:
         del ways["OpenVINO, int8"]
     if app is None:
-        del ways["imgsim_app (C++)"]
+        del ways[APP]
     # Builds what the cache lacks, so that neither a way nor a cold start does.
     for precision in ("fp32", "int8"):
         create_engine("onnx", backbone=backbone, weights=weights, precision=precision)
@@ -163,7 +165,7 @@ def measure_warm(ways: dict[str, dict], rounds: int) -> dict[str, dict]:
         found = {name: [] for name in ways}
         for _ in range(rounds):
             for name, child in children.items():
-                found[name].append(child.measure(1 if "C++" in name else 3))
+                found[name].append(child.measure(1 if name == APP else 3))
         rows = {}
         for name, child in children.items():
             steps = [run for turn in found[name] for run in turn["steps"]]
@@ -173,7 +175,8 @@ def measure_warm(ways: dict[str, dict], rounds: int) -> dict[str, dict]:
                 "steps_ms": {
                     step: round(statistics.median(run[i] for run in steps), 4) for i, step in enumerate(STEPS)
                 },
-                "forward_one_ms": None if "C++" in name else round(statistics.median(ones), 4),
+                # The pair model and the C++ program always take two pictures.
+                "forward_one_ms": None if name in PAIRS_ONLY else round(statistics.median(ones), 4),
                 "score": found[name][-1]["score"],
                 "memory_mib": round(child.close()),
             }
@@ -203,8 +206,8 @@ print(plain_pytorch({settings!r}).run()[0])
         "imgsim compare --precision fp32": [*compare, "--precision", "fp32"],
         "imgsim compare --precision int8": [*compare, "--precision", "int8"],
     }
-    if "imgsim_app (C++)" in ways:
-        app = ways["imgsim_app (C++)"]
+    if APP in ways:
+        app = ways[APP]
         commands["imgsim_app"] = [app["app"], "--model", app["model"], "--threads", str(app["threads"]), *files]
     return commands
 
@@ -300,7 +303,7 @@ def main() -> None:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             arguments = (Path(folder), options.backbone, weights, options.threads, find_app())
             ways = pool.submit(make_ways, *arguments).result()
-        if "imgsim_app (C++)" not in ways:
+        if APP not in ways:
             console.print("imgsim_app is not built (cmake --workflow --preset app): left out")
         if "OpenVINO, int8" not in ways:
             console.print("openvino is not installed: left out")
