@@ -27,8 +27,8 @@ at::Tensor wrap(std::span<const float> vector) {
 std::string required(const std::string& metadata, const char* key, const std::string& path) {
   const std::optional<std::string> value = json_field(metadata, key);
   if (!value) {
-    throw UserError("model: must be a .pt file that imgsim export wrote (got " + printable(path) +
-                    ", whose " + kMetadata + " has no " + key + ")");
+    throw UserError("model: must be a .pt file that imgsim export wrote (got " + printable(path) + ", whose " +
+                    kMetadata + " has no " + key + ")");
   }
   return *value;
 }
