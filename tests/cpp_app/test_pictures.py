@@ -7,8 +7,8 @@ from app import png, run, run_json
 from imgsim_ops import kernels
 from imgsim_ops.images.preprocess import load_pixels
 
-# Two pictures with the same pixels, embedded by two builds of the same operators, differ by rounding in
-# float32 only (about 1e-7); the promise is 1e-4.
+# LibTorch here and ONNX Runtime there add the same pixels' products in another order, which is rounding in float32
+# (about 1e-7); the promise is 1e-4.
 PROMISED_DISTANCE = 1e-4
 
 
