@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -91,7 +92,11 @@ def test_ctrl_c(tmp_path):
     for number in range(1, 600):
         os.link(tmp_path / "000.png", tmp_path / f"{number:03}.png")
     command = [sys.executable, "-m", "imgsim_ops.cli", "stats", str(tmp_path), "--threads", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # A shell's background jobs ignore SIGINT, and so would what they start.
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(
+        command, **pipes, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    ) as process:
         time.sleep(1.5)  # by then it reads pictures; 600 of them take several seconds
         process.send_signal(signal.SIGINT)
         begin = time.monotonic()
