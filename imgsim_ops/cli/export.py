@@ -10,6 +10,7 @@ import typer
 
 from imgsim_ops.cli.console import BackboneOption, JsonOption, WeightsOption, output, print_json
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.names import printable
 
 
 def export(
@@ -71,13 +72,15 @@ def export(
             announce=lambda line: print(f"imgsim: {line}", file=sys.stderr),
         )
     except OSError as error:
-        raise ImgsimError(f"export: the file must be writable (got {out}: {error.strerror or error})") from error
+        raise ImgsimError(
+            f"export: the file must be writable (got {printable(out)}: {error.strerror or error})"
+        ) from error
     if as_json:
         print_json({"files": [str(path) for path in written], **facts})
         return
     console = output()
     for path in written:
-        console.print(f"{path}  {path.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
+        typer.echo(f"{printable(path)}  {path.stat().st_size / 1e6:.1f} MB")
     console.print(f"[dim]{facts['fingerprint']}, {facts['dimension']} values[/dim]", soft_wrap=True)
     gate = facts.get("gate")
     if gate:

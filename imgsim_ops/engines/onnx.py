@@ -25,7 +25,7 @@ _FATAL_ONLY = 4
 
 # The driver's own marks, looked at in place of asking ONNX Runtime, which prints what it does not find.
 _GPU_MARKS = {
-    "linux": ("/dev/nvidia0", "/dev/dxg"),
+    "linux": ("/dev/nvidiactl", "/dev/dxg"),
     "win32": (r"C:\Windows\System32\nvcuda.dll",),
 }
 
@@ -56,6 +56,9 @@ class OnnxEngine:
         found = self._session.get_modelmeta().custom_metadata_map
         facts = {key: _value(text) for key, text in found.items()}
         check_facts(facts, name)
+        inputs = [given.name for given in self._session.get_inputs()]
+        if inputs != ["pixels"]:
+            raise ImgsimError(f"model: must take single pictures (got a model of {', '.join(inputs)} in {name!r})")
         self.fingerprint = Fingerprint.parse(facts["fingerprint"])
         self.dimension = facts["dimension"]
         self._channels: Sequence[int] = facts["channels"]
@@ -100,7 +103,9 @@ def _created(model: str | bytes, threads: int, chosen: Sequence[str]) -> onnxrun
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
     # A number of our own, also for "all": ONNX Runtime's would count processors that this process may not use.
-    options.intra_op_num_threads = threads or kernels.build_info()["threads"]
+    # Bounded, because it starts them all, spinning: thousands on a few processors would never finish.
+    processors = kernels.build_info()["threads"]
+    options.intra_op_num_threads = min(threads or processors, 4 * processors)
     # Its threads spin while they wait for the next node, but leave the processors to others between two calls.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if chosen == CPU_ONLY:  # on a GPU the functions' bodies run there, our kernels would not

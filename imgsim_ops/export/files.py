@@ -46,6 +46,8 @@ def export_files(
         raise ImgsimError(f"export: the file must end in .onnx or .pt (got {str(out)!r})")
     if pair and layers:
         raise ImgsimError("export: a pair model gives a similarity and no layers (got --pair and --layers)")
+    if photographs is not None and precision != "int8":
+        raise ImgsimError(f"export: photographs are for int8 (got precision {precision})")
     if not out.parent.is_dir():
         raise ImgsimError(f"export: the folder must exist (got {str(out.parent)!r})")
     if out.suffix == ".pt":

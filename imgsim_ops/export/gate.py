@@ -57,10 +57,12 @@ def measure_gate(fp32: Embed, int8: Embed, photographs: Sequence[Path], others: 
         photographs: Files; at least one.
         others: Pixels of pictures that are none of these: a copy may be mistaken for one of them too.
     """
-    originals = [Image.fromarray(decode(path)) for path in photographs]
-    copies = [change(original) for original in originals for change in COPIES.values()]
-    pixels = np.stack([kernels.resize_crop(np.asarray(image), RESIZE, CROP) for image in (*originals, *copies)])
-    pixels = np.concatenate([pixels, others])
+    originals, copies = [], []
+    for path in photographs:  # one after the other: fifteen pictures of full size for each would fill the memory
+        original = Image.fromarray(decode(path))
+        originals.append(_pixels(original))
+        copies += [_pixels(change(original)) for change in COPIES.values()]
+    pixels = np.concatenate([np.stack([*originals, *copies]), others])
     is_copy_of = np.repeat(np.arange(len(originals)), len(COPIES))
     vectors = [model(pixels) for model in (fp32, int8)]
     cosines = kernels.cosine_similarity(*(v[: len(originals) + len(copies)] for v in vectors))
@@ -70,6 +72,10 @@ def measure_gate(fp32: Embed, int8: Embed, photographs: Sequence[Path], others: 
         round(float(cosines.min()), 5),
         *(round(_precision_of(v, len(originals), is_copy_of), 5) for v in vectors),
     )
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    return kernels.resize_crop(np.asarray(image), RESIZE, CROP)
 
 
 def _precision_of(vectors: np.ndarray, originals: int, is_copy_of: np.ndarray) -> float:

@@ -165,6 +165,8 @@ def _build(
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=unfinished_name, dir=folder) as unfinished:
         onnx.save_model(model, Path(unfinished) / names[0], save_as_external_data=True, location=names[1])
+        # onnx lets only its owner read external data; a cache may be built by one user for all.
+        shutil.copymode(Path(unfinished) / names[0], Path(unfinished) / names[1])
         found = {"sha256": {name: _digest(Path(unfinished) / name) for name in names}, "model": exported.facts}
         text = json.dumps({**found, "check": _check(found)}, indent=2)
         (Path(unfinished) / entry).write_text(text + "\n")
