@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import imgsim_ops
+from imgsim_ops import libraries
 from imgsim_ops.engines import ENGINES
 from imgsim_ops.models import locations
 
@@ -121,10 +122,10 @@ def _build_info() -> dict | None:
 
 
 def _built() -> list[Fact]:
-    module = _library("_kernels")
-    torch_library = _library("libimgsim_torch")
-    ort_library = _library("libimgsim_ort")
-    cuda_library = _library("libimgsim_torch_cuda")
+    module = next(libraries.LIBRARY_DIR.glob("_kernels.*"), None)  # its name goes on with Python's version
+    torch_library = libraries.find_library("imgsim_torch")
+    ort_library = libraries.find_library("imgsim_ort")
+    cuda_library = libraries.find_library("imgsim_torch_cuda")
     numpy_advice = None
     if module is None:
         numpy_advice = _REBUILD
@@ -164,18 +165,14 @@ def _built() -> list[Fact]:
     return facts
 
 
-def _library(name: str) -> Path | None:
-    return next((Path(imgsim_ops.__file__).parent / "lib").glob(f"{name}.*"), None)
-
-
 def _engines() -> list[Fact]:
     facts = []
     for name in ENGINES:
-        package, library = ("onnxruntime", "libimgsim_ort") if name == "onnx" else ("torch", "libimgsim_torch")
+        package, library = ("onnxruntime", "imgsim_ort") if name == "onnx" else ("torch", "imgsim_torch")
         advice = None
         if importlib.util.find_spec(package) is None:
             advice = f"run pip install {package}"
-        elif _library(library) is None:
+        elif libraries.find_library(library) is None:
             advice = _REBUILD
         facts.append(Fact("engines", name, advice is None, advice, needed=True))
     places = _onnx_runs_on()

@@ -129,24 +129,14 @@ class Attributes {
   /// op: the name that stands before errors.
   Attributes(const OrtApi& api, const OrtKernelInfo* info, const char* op) : api_(api), info_(info), op_(op) {}
 
-  int64_t integer(const char* name) const {
-    int64_t value = 0;
-    const bool found = find(KernelInfoGetAttribute_int64, name, "an integer", &value);
-    check(found, op_, ": ", name, " must be given (got no such attribute)");
-    return value;
-  }
+  int64_t integer(const char* name) const { return required(KernelInfoGetAttribute_int64, name, "an integer"); }
 
   int64_t integer(const char* name, int64_t otherwise) const {
     find(KernelInfoGetAttribute_int64, name, "an integer", &otherwise);
     return otherwise;
   }
 
-  float number(const char* name) const {
-    float value = 0;
-    const bool found = find(KernelInfoGetAttribute_float, name, "a float", &value);
-    check(found, op_, ": ", name, " must be given (got no such attribute)");
-    return value;
-  }
+  float number(const char* name) const { return required(KernelInfoGetAttribute_float, name, "a float"); }
 
   float number(const char* name, float otherwise) const {
     find(KernelInfoGetAttribute_float, name, "a float", &otherwise);
@@ -167,6 +157,14 @@ class Attributes {
   }
 
  private:
+  template <class T>
+  T required(Function<OrtStatus*(const OrtKernelInfo*, const char*, T*)> get, const char* name,
+             const char* expected) const {
+    T value{};
+    check(find(get, name, expected, &value), op_, ": ", name, " must be given (got no such attribute)");
+    return value;
+  }
+
   template <class T>
   bool find(Function<OrtStatus*(const OrtKernelInfo*, const char*, T*)> get, const char* name, const char* expected,
             T* out) const {

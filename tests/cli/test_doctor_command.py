@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import imgsim_ops
-from imgsim_ops import doctor
+from imgsim_ops import doctor, libraries
 from imgsim_ops.engines import onnx as onnx_engine
 from imgsim_ops.kernels import build_info
 from imgsim_ops.models import locations
@@ -49,6 +49,7 @@ def test_text_says_what_to_do_about_each_missing_thing(imgsim):
 
 def test_missing_things_have_advice(monkeypatch, tmp_path):
     monkeypatch.setattr(imgsim_ops, "__file__", str(tmp_path / "imgsim_ops" / "__init__.py"))
+    monkeypatch.setattr(libraries, "LIBRARY_DIR", tmp_path / "imgsim_ops" / "lib")
     monkeypatch.setattr(doctor, "_version", lambda distribution: None)
     monkeypatch.setattr(doctor, "_build_info", lambda: None)
     monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
@@ -134,14 +135,14 @@ def test_engines_need_their_package(monkeypatch, package):
         assert fact.advice == (None if fact.value else f"run pip install {package}")
 
 
-@pytest.mark.parametrize("library", ["libimgsim_torch", "libimgsim_ort"])
+@pytest.mark.parametrize("library", ["imgsim_torch", "imgsim_ort"])
 def test_engines_need_our_operators(monkeypatch, library):
-    original = doctor._library
-    monkeypatch.setattr(doctor, "_library", lambda name: None if name == library else original(name))
+    original = libraries.find_library
+    monkeypatch.setattr(libraries, "find_library", lambda name: None if name == library else original(name))
     found = facts()
     for engine in ("onnx", "torch", "torchscript"):
         fact = found["engines", engine]
-        assert fact.value is (library != ("libimgsim_ort" if engine == "onnx" else "libimgsim_torch"))
+        assert fact.value is (library != ("imgsim_ort" if engine == "onnx" else "imgsim_torch"))
         assert fact.value or "pip install -e ." in fact.advice
 
 

@@ -124,7 +124,8 @@ def test_nothing_of_this_machine(backbone, kind, precision, plain):
         assert not tensor.external_data
         assert tensor.data_location == TensorProto.DEFAULT
         tensor.ClearField("raw_data")
-    for word in (".py", "/work/", "torch.", "Traceback", tempfile.gettempdir() + "/", str(Path.home()) + "/"):
+    folders = (Path(__file__).parents[3], tempfile.gettempdir(), Path.home())
+    for word in (".py", "torch.", "Traceback", *(f"{folder}/" for folder in folders if len(str(folder)) > 1)):
         assert word.encode() not in text.SerializeToString(), word
 
 
