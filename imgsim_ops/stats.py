@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import os
+import struct
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import reduce
+
+import numpy as np
 
 from imgsim_ops import kernels
-from imgsim_ops.errors import ImageError, ImgsimError
-from imgsim_ops.images.decode import MAX_PIXELS, decode
-from imgsim_ops.images.pillow import reused_memory
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.decode import decoded
+from imgsim_ops.images.isolated import IsolatedReaders
+from imgsim_ops.images.memory import MAX_PIXELS, Admit
+from imgsim_ops.images.reasons import SkippedFile
 
 _LARGEST = 255.0
-
-
-@dataclass(frozen=True)
-class SkippedFile:
-    """A file that could not be read.
-
-    Attributes:
-        path: The file, as it was given.
-        code: One of the codes of ``imgsim_ops.images.reasons.Reason``.
-        message: One line that says more.
-    """
-
-    path: str
-    code: str
-    message: str
+_PACKED = struct.Struct("<q3d3d")  # count, means, sums of squared deviations
 
 
 @dataclass(frozen=True)
@@ -43,7 +32,7 @@ class StatsReport:
         mean: Of red, green and blue over all pixels of all pictures, 0 to 1; None when no picture was read.
         std: The population standard deviation likewise.
         skipped: The files that were not read, in the order given.
-        threads: How many threads read the pictures.
+        threads: How many pictures were read at once.
         seconds: Wall time.
     """
 
@@ -70,14 +59,15 @@ def channel_statistics(
 ) -> StatsReport:
     """Mean and standard deviation of each colour channel over all pixels of pictures of any sizes.
 
-    Every pixel counts the same, so a large picture weighs more than a small one. Per picture the sums are
-    exact; the pictures' (count, mean, M2) are merged in the order of `paths` (Chan, Golub and LeVeque 1979),
-    so that the answer is the same bits for any number of threads. At most one decoded picture a thread is in
-    memory, and 64 MiB a thread are kept for the next, however many paths there are.
+    Every pixel counts the same, so a large picture weighs more than a small one. Pictures are decoded whole and stay
+    uint8 up to the sums, which are exact; the (count, mean, M2) of pictures, and of the strips that some come in, are
+    merged in order (Chan, Golub and LeVeque 1979), so that the answer is the same bits for any number of threads. At
+    most one decoded picture a thread is in memory, however many paths there are; each is read in a process of its own
+    (`images.isolated`).
 
     Args:
         paths: Files; consumed lazily. A file that cannot be read is noted in the report and left out.
-        threads: How many threads decode; 0 means one for each processor that this process may use.
+        threads: How many pictures are read at once; 0 means one for each processor that this process may use.
         progress: Called in this thread with the number of files done, after each.
         max_pixels: The bomb limit, see ``images.decode.decode``.
 
@@ -94,14 +84,15 @@ def channel_statistics(
     total = None
     pictures = 0
     skipped: list[SkippedFile] = []
-    in_order = _in_order(lambda path: _moments(path, max_pixels), paths, threads)
-    with reused_memory(threads), closing(in_order) as outcomes:
-        for done, outcome in enumerate(outcomes, 1):
-            if isinstance(outcome, SkippedFile):
-                skipped.append(outcome)
+    task, options = "imgsim_ops.stats:packed_moments", {"max_pixels": max_pixels}
+    with IsolatedReaders(task, options, threads) as readers:
+        for done, (_, answer) in enumerate(readers.in_order(paths, ahead=4 * threads), 1):
+            if isinstance(answer, SkippedFile):
+                skipped.append(answer)
             else:
                 pictures += 1
-                total = outcome if total is None else total.merge(outcome)
+                moments = _unpacked(answer)
+                total = moments if total is None else total.merge(moments)
             if progress is not None:
                 progress(done)
     return StatsReport(
@@ -115,29 +106,17 @@ def channel_statistics(
     )
 
 
-def _moments(path: str | os.PathLike[str], max_pixels: int) -> kernels.ChannelMoments | SkippedFile:
-    try:
-        return kernels.channel_moments(decode(path, max_pixels=max_pixels))
-    except ImageError as error:
-        return SkippedFile(os.fspath(path), error.code, str(error))
+def packed_moments(path: str, *, max_pixels: int, admit: Admit) -> bytes:
+    """The moments of a picture's channels as bytes: a task of `images.isolated`.
 
-
-def _in_order(work: Callable, items: Iterable, threads: int) -> Iterator:
-    """Yields ``work(item)`` for each item, in order, with few items ahead of the one that is waited for.
-
-    When it is left early, by an error or Ctrl-C, what has not begun is dropped and what has begun is
-    finished.
+    Raises:
+        ImageError: See ``images.decode.decode``.
     """
-    pending: deque[Future] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="imgsim")
-    try:
-        for item in items:
-            pending.append(pool.submit(work, item))
-            # Four a thread, so that the others stay busy while one large picture holds up the front of
-            # the row.
-            if len(pending) >= 4 * threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with decoded(path, max_pixels=max_pixels, admit=admit) as picture:
+        moments = reduce(kernels.ChannelMoments.merge, map(kernels.channel_moments, picture.strips))
+    return _PACKED.pack(moments.count, *moments.mean, *moments.m2)
+
+
+def _unpacked(content: bytes) -> kernels.ChannelMoments:
+    count, *values = _PACKED.unpack(content)
+    return kernels.ChannelMoments(count, np.array(values[:3]), np.array(values[3:]))

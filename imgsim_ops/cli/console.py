@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.stats import SkippedFile
+    from imgsim_ops.images.reasons import SkippedFile
 
 SOME_SKIPPED = 3
 

@@ -3,68 +3,125 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from imgsim_ops.errors import ImageError
+from imgsim_ops.images.jpeg import TruncatedJpegError, decode_jpeg
+from imgsim_ops.images.memory import (
+    MAX_PIXELS,
+    Admit,
+    TooManyPixelsError,
+    admit_at_once,
+    check_size,
+    held_by_pillow,
+)
 from imgsim_ops.images.opening import HEAD_SIZE, canvas_size, open_regular, picture_error, picture_format
-from imgsim_ops.images.pillow import TooManyPixelsError, UnsupportedPixelsError, decode_with_pillow
+from imgsim_ops.images.pillow import UnsupportedPixelsError, decode_with_pillow
 from imgsim_ops.images.reasons import Reason
+from imgsim_ops.images.strips import Strips
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
     import numpy as np
 
-#: The bomb limit: 128 Mi pixels, above the 108 megapixels of today's largest phone cameras. A picture at
-#: the limit takes 0.5 GB inside the decoder and 0.4 GB as the array.
-MAX_PIXELS = 1 << 27
 
-
-def decode(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, min_side: int | None = None) -> np.ndarray:
     """Reads a picture as it is meant to be seen.
 
-    JPEG, PNG, WebP, GIF, BMP and TIFF, told by content and never by name; of an animated or multi-page
-    file the first frame. The EXIF orientation is applied. Transparency is composited on white:
-    ``round((a * value + (255 - a) * 255) / 255)``. 16-bit grey v becomes ``round(v / 257)``, 12-bit TIFF
-    ``round(v * 255 / 4095)``; of 16-bit colour Pillow keeps the upper byte. CMYK and YCCK become RGB without
-    a profile, with Adobe's inversion undone; embedded profiles are left alone. Greyscale and palette become
+    JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF where Pillow has it and HEIC where pillow-heif is installed, told by content
+    and never by name; of an animated or multi-page file the first frame. The EXIF orientation is applied. Transparency
+    is composited on white: ``round((a * value + (255 - a) * 255) / 255)``. 16-bit grey v becomes ``round(v / 257)``,
+    12-bit TIFF ``round(v * 255 / 4095)``; of 16-bit colour Pillow keeps the upper byte. CMYK and YCCK become RGB
+    without a profile, with Adobe's inversion undone; embedded profiles are left alone. Greyscale and palette become
     RGB.
 
-    A program that sets Pillow's global ``LOAD_TRUNCATED_IMAGES`` gets truncated files as pictures here too.
+    A program that sets Pillow's global ``LOAD_TRUNCATED_IMAGES`` gets truncated files of other formats than JPEG as
+    pictures here too.
 
     Args:
         path: The file; links are followed.
-        max_pixels: A picture whose header promises more than this is refused before it is decoded.
+        max_pixels: A picture whose header promises more than this, or takes over 4 bytes for each of them to decode
+            (WebP from 28 megapixels on at the default limit, AVIF and HEIC from 37), is refused before it is decoded.
+        min_side: A JPEG may be decoded to a half, a quarter or an eighth of its size as long as its shorter side keeps
+            this many pixels. None: all.
 
     Returns:
-        uint8 (H, W, 3), RGB.
+        uint8 (H, W, 3), RGB, C-contiguous.
 
     Raises:
         ImageError: the file is not a whole, sound, regular picture; `ImageError.code` is one of
             `Reason`'s codes.
     """
-    with open_regular(path) as file:
-        head, kind = b"", None
-        try:
-            head = file.read(HEAD_SIZE)
-            kind = picture_format(head)
-            if kind is None:
-                raise picture_error(Reason.NOT_A_PICTURE, path)
-            canvas = canvas_size(head, kind)
-            if canvas and canvas[0] * canvas[1] > max_pixels:
-                raise TooManyPixelsError(f"{canvas[0]} x {canvas[1]}")
+    with decoded(path, max_pixels=max_pixels, min_side=min_side) as picture:
+        return picture.whole()
+
+
+@contextmanager
+def decoded(
+    path: str | os.PathLike[str],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    min_side: int | None = None,
+    admit: Admit = admit_at_once,
+) -> Iterator[Strips]:
+    """`decode` for who needs no more than a strip of the picture at a time.
+
+    Args:
+        path: As in `decode`.
+        max_pixels: As in `decode`.
+        min_side: As in `decode`.
+        admit: Called with the bytes that the decoder will hold at the most, before it takes them.
+
+    Yields:
+        The picture, which can be gone through inside the context.
+
+    Raises:
+        ImageError: As in `decode`, before anything is yielded.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(open_regular(path))
+        yield _decoded(path, file, max_pixels, min_side, admit, stack)
+
+
+def _decoded(
+    path: str | os.PathLike[str],
+    file: BinaryIO,
+    max_pixels: int,
+    min_side: int | None,
+    admit: Admit,
+    stack: ExitStack,
+) -> Strips:
+    head, kind = b"", None
+    try:
+        head = file.read(HEAD_SIZE)
+        kind = picture_format(head)
+        if kind is None:
+            raise picture_error(Reason.NOT_A_PICTURE, path)
+        canvas = canvas_size(head, kind)
+        if canvas:
+            check_size(*canvas, held_by_pillow(kind, *canvas), max_pixels)
+        file.seek(0)
+        if kind == "JPEG":
+            pixels = decode_jpeg(file, os.fstat(file.fileno()).st_size, max_pixels, min_side, admit)
+            if pixels is not None:
+                return Strips(*pixels.shape[:2], iter([pixels]))
             file.seek(0)
-            return decode_with_pillow(file, kind, max_pixels)
-        except ImageError:
-            raise
-        except TooManyPixelsError as error:
-            raise picture_error(Reason.TOO_LARGE, path, f"{error}, limit {max_pixels} pixels") from error
-        except UnsupportedPixelsError as error:
-            raise picture_error(Reason.UNSUPPORTED, path, str(error)) from error
-        except MemoryError as error:
-            raise picture_error(Reason.OUT_OF_MEMORY, path) from error
-        except Exception as error:  # decoders promise no set of types for bytes that somebody broke
-            raise picture_error(_blame(error, file, head, kind), path, str(error)) from error
+        return decode_with_pillow(file, kind, max_pixels, admit, stack)
+    except ImageError:
+        raise
+    except TooManyPixelsError as error:
+        raise picture_error(Reason.TOO_LARGE, path, str(error)) from error
+    except UnsupportedPixelsError as error:
+        raise picture_error(Reason.UNSUPPORTED, path, str(error)) from error
+    except TruncatedJpegError as error:
+        raise picture_error(Reason.TRUNCATED, path, str(error)) from error
+    except MemoryError as error:
+        raise picture_error(Reason.OUT_OF_MEMORY, path) from error
+    except Exception as error:  # decoders promise no set of types for bytes that somebody broke
+        raise picture_error(_blame(error, file, head, kind), path, str(error)) from error
 
 
 def _blame(error: Exception, file: BinaryIO, head: bytes, kind: str | None) -> Reason:

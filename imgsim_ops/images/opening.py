@@ -16,6 +16,10 @@ from imgsim_ops.images.reasons import Reason
 #: How many bytes of a file's beginning `picture_format` and `canvas_size` want to see.
 HEAD_SIZE = 32
 
+# Of pictures coded with HEVC, still and in sequence (ISO/IEC 23008-12, annex B). mif1 and msf1, which name only the
+# container, are left out: files of those that we could read name one of these, or AVIF's, too.
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
+
 # Opening a FIFO for reading blocks until somebody writes, and opening some devices acts on them. `stat`
 # tells them apart first; O_NONBLOCK covers the moment between that look and the opening. Windows knows
 # only O_BINARY of these.
@@ -37,7 +41,7 @@ def picture_format(head: bytes) -> str | None:
         head: The first `HEAD_SIZE` bytes of a file, fewer where it is shorter.
 
     Returns:
-        ``JPEG``, ``PNG``, ``WEBP``, ``GIF``, ``BMP`` or ``TIFF``; None for anything else.
+        ``JPEG``, ``PNG``, ``WEBP``, ``GIF``, ``BMP``, ``TIFF``, ``AVIF`` or ``HEIF``; None for anything else.
     """
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
@@ -52,7 +56,17 @@ def picture_format(head: bytes) -> str | None:
     # Two letters are a weak signature: ask also for one of the header lengths that BMP has had (12 to 124).
     if head.startswith(b"BM") and len(head) >= 18 and 12 <= int.from_bytes(head[14:18], "little") <= 124:
         return "BMP"
-    return None
+    return _boxed_format(head)
+
+
+def _boxed_format(head: bytes) -> str | None:
+    """AVIF and HEIF begin with a box that lists brands: the main one at 8, compatible ones from 16 on."""
+    if head[4:8] != b"ftyp":
+        return None
+    brands = [head[8:12], *(head[i : i + 4] for i in range(16, min(len(head), int.from_bytes(head[:4], "big")), 4))]
+    if any(brand in (b"avif", b"avis") for brand in brands):
+        return "AVIF"
+    return "HEIF" if any(brand in _HEIF_BRANDS for brand in brands) else None
 
 
 def canvas_size(head: bytes, kind: str) -> tuple[int, int] | None:

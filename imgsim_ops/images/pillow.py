@@ -1,36 +1,35 @@
-"""Decoding with Pillow: every promised format, exact."""
+"""Decoding with Pillow: every promised format, whole."""
 
 from __future__ import annotations
 
+import importlib
 import struct
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from threading import Lock
 from typing import BinaryIO
 
 import numpy as np
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile, TiffImagePlugin
+
+from imgsim_ops.images.memory import Admit, check_size, held_by_pillow
+from imgsim_ops.images.strips import Strips
 
 # Image.open would add Pillow's global bomb limit, whose warning starts below the pictures that imgsim
 # promises to read, and would try formats that the content has already ruled out.
 _READERS = {
-    "JPEG": JpegImagePlugin.JpegImageFile,
-    "PNG": PngImagePlugin.PngImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
+    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
+    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
+    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
+    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "HEIF": ("pillow_heif", "HeifImageFile"),
 }
+# What to install where a reader is not there.
+_HOW_TO_READ = {"AVIF": "Pillow 11.3 or newer with AVIF", "HEIF": "pip install 'imgsim-ops[heic]'"}
 
 # What undoes each value of the EXIF tag Orientation (CIPA DC-008, "Orientation"); 1 needs nothing.
 _UPRIGHT = {
@@ -50,11 +49,7 @@ _TIFF_WHITE_IS_ZERO = 0
 
 
 class UnsupportedPixelsError(Exception):
-    """The pixels have no agreed look as 8-bit RGB; the message names their kind."""
-
-
-class TooManyPixelsError(Exception):
-    """The header promises more pixels than the limit; the message gives the size."""
+    """The pixels have no agreed look as 8-bit RGB, or nothing here reads them; the message says which."""
 
 
 class _QuietPillow:
@@ -85,87 +80,89 @@ class _QuietPillow:
                 warnings.filters.remove(self._filter)
 
 
-_quiet_pillow = _QuietPillow()
+quiet_pillow = _QuietPillow()
 
 
-def decode_with_pillow(file: BinaryIO, kind: str, max_pixels: int) -> np.ndarray:
+def decode_with_pillow(file: BinaryIO, kind: str, max_pixels: int, admit: Admit, stack: ExitStack) -> Strips:
     """Decodes an open picture to upright RGB.
 
     Args:
         file: The file, at its beginning.
         kind: One of the formats that `opening.picture_format` tells.
-        max_pixels: A picture whose header promises more is refused before its pixels are decoded.
+        max_pixels: A picture whose header promises more, or would take more memory to decode than
+            `memory.check_size` allows for so many, is refused before its pixels are decoded.
+        admit: See `memory.Admit`.
+        stack: Takes what lasts as long as the strips are needed.
 
     Returns:
-        uint8 (H, W, 3), RGB, C-contiguous, as `decode.decode` describes it.
+        The picture as `decode.decode` describes it; only a strip at a time is turned to RGB.
 
     Raises:
         TooManyPixelsError: see `max_pixels`.
-        UnsupportedPixelsError: 32-bit and floating-point greys, and pixels that Pillow cannot turn to RGB.
+        UnsupportedPixelsError: 32-bit and floating-point greys, pixels that Pillow cannot turn to RGB, and formats
+            whose reader is not installed.
         Exception: whatever Pillow raises for content that it refuses; it promises no set of types.
     """
-    with _quiet_pillow, _READERS[kind](file) as image:
-        if image.width * image.height > max_pixels:
-            raise TooManyPixelsError(f"{image.width} x {image.height}")
+    with quiet_pillow:
+        image = _reader(kind)(file)
+        stack.callback(image.close)
+        held = held_by_pillow(kind, image.width, image.height, bool(image.info.get("progressive")))
+        check_size(image.width, image.height, held, max_pixels)
+        stack.enter_context(admit(held))
         image.load()
-        orientation = _orientation(image)  # PNG may carry its EXIF behind the pixels: only now is it known
-        rgb = _to_rgb(image)
-        if orientation in _UPRIGHT:
-            rgb = rgb.transpose(_UPRIGHT[orientation])
-        return _to_array(rgb)
+        look = _look(image)
+        look(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
+        transpose = upright_transpose(image)  # PNG may carry its EXIF behind the pixels: only now is it known
+        upright = image if transpose is None else image.transpose(transpose)
+    return Strips(upright.height, upright.width, _strips(upright, look))
 
 
-def _to_array(rgb: Image.Image) -> np.ndarray:
+def _reader(kind: str) -> type[ImageFile.ImageFile]:
+    module, name = _READERS[kind]
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise UnsupportedPixelsError(f"{kind} needs {_HOW_TO_READ.get(kind, module)}") from error
+
+
+def _strips(image: Image.Image, look: Callable[[Image.Image], Image.Image]) -> Iterator[np.ndarray]:
     # Pillow hands pixels over as bytes in small pieces that it joins, and NumPy copies them. For a whole
     # 12-megapixel picture that takes as long as decoding it; strips of a size that stays in the cache
     # take a third of that.
-    width, height = rgb.size
-    pixels = np.empty((height, width, 3), np.uint8)
+    width, height = image.size
     rows = max(1, _STRIP_BYTES // (3 * width))
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        strip = rgb.crop((0, top, width, bottom)).tobytes()
-        pixels[top:bottom] = np.frombuffer(strip, np.uint8).reshape(bottom - top, width, 3)
-    return pixels
+        with quiet_pillow:
+            strip = look(image.crop((0, top, width, bottom))).tobytes()
+        yield np.frombuffer(strip, np.uint8).reshape(bottom - top, width, 3)
 
 
-@contextmanager
-def reused_memory(threads: int) -> Iterator[None]:
-    """While it lasts Pillow keeps up to 64 MiB a thread for the next picture instead of returning it.
-
-    Fresh memory costs a page fault each 4 KiB, which for a folder of 12-megapixel pictures is a third of
-    all work, and threads wait for each other there.
-
-    Args:
-        threads: How many threads decode.
-    """
-    blocks = Image.core.get_blocks_max()  # of 16 MiB; a 12-megapixel picture takes three
-    Image.core.set_blocks_max(max(blocks, 4 * threads))
+def upright_transpose(image: ImageFile.ImageFile) -> Image.Transpose | None:
+    """What brings a picture upright, by its EXIF orientation; None where it stands already."""
     try:
-        yield
-    finally:
-        Image.core.set_blocks_max(blocks)
-
-
-def _orientation(image: ImageFile.ImageFile) -> int | None:
-    try:
-        return image.getexif().get(_ORIENTATION)
+        return _UPRIGHT.get(image.getexif().get(_ORIENTATION))
     except (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error):
         # Broken EXIF must not lose the picture: its pixels are sound, and it is shown as it is stored.
         return None
 
 
-def _to_rgb(image: ImageFile.ImageFile) -> Image.Image:
+def _look(image: ImageFile.ImageFile) -> Callable[[Image.Image], Image.Image]:
+    """How a piece of the picture becomes RGB."""
     if image.mode.startswith("I;16"):
-        return _sixteen_bit_to_rgb(image)
+        return _sixteen_bit_look(image)
     if image.mode in ("I", "F"):
         raise UnsupportedPixelsError(f"{image.mode} pixels have no agreed white; save it with 8 or 16 bits")
+    return _eight_bit_look
+
+
+def _eight_bit_look(piece: Image.Image) -> Image.Image:
     try:
-        if "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info:
-            return _on_white(image.convert("RGBA"))
-        return image if image.mode == "RGB" else image.convert("RGB")
+        if "A" in piece.getbands() or piece.mode == "PA" or "transparency" in piece.info:
+            return _on_white(piece.convert("RGBA"))
+        return piece if piece.mode == "RGB" else piece.convert("RGB")
     except (ImportError, ValueError) as error:
-        raise UnsupportedPixelsError(f"{image.mode} pixels: {error}") from error
+        raise UnsupportedPixelsError(f"{piece.mode} pixels: {error}") from error
 
 
 def _on_white(rgba: Image.Image) -> Image.Image:
@@ -175,18 +172,16 @@ def _on_white(rgba: Image.Image) -> Image.Image:
     return white
 
 
-def _sixteen_bit_to_rgb(image: ImageFile.ImageFile) -> Image.Image:
+def _sixteen_bit_look(image: ImageFile.ImageFile) -> Callable[[Image.Image], Image.Image]:
     # Pillow's own convert clips at 255, which turns nearly every 16-bit picture white.
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
     bits = tags.get(_TIFF_BITS_PER_SAMPLE, (16,))[0]
     largest = (1 << bits) - 1
     values = np.arange(1 << 16)
-    look = ((values * 255 + largest // 2) // largest).clip(max=255).astype(np.uint8)
+    shown = ((values * 255 + largest // 2) // largest).clip(max=255).astype(np.uint8)
     if tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO:  # Pillow inverts 8-bit pictures only
-        look = 255 - look
-    stored = np.asarray(image)
-    grey = look[stored]
+        shown = 255 - shown
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
-        grey[stored == transparent] = 255
-    return Image.fromarray(grey).convert("RGB")
+        shown[transparent] = 255
+    return lambda piece: Image.fromarray(shown[np.asarray(piece)]).convert("RGB")

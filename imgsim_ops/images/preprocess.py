@@ -6,20 +6,40 @@ import os
 from typing import TYPE_CHECKING
 
 from imgsim_ops import kernels
-from imgsim_ops.images.decode import MAX_PIXELS, decode
+from imgsim_ops.images.decode import decoded
+from imgsim_ops.images.memory import MAX_PIXELS, Admit, admit_at_once
 
 if TYPE_CHECKING:
     import numpy as np
 
-#: Part of every vector's fingerprint; changes whenever the same file could give other pixels.
+#: The preprocessings that a vector's fingerprint may name. Each changes whenever the same file could give other pixels.
+#: Of whole pictures, which is what model files are made for:
 PREPROCESSING_VERSION = 1
+#: The same, of JPEGs decoded to a half, a quarter or an eighth of their size where enough of them remains:
+SCALED_PREPROCESSING_VERSION = 2
 
 #: The shorter side after resizing, and the side of the square cut from its centre, in pixels.
 RESIZE = 256
 CROP = 224
 
+# How much of a JPEG must remain, in pixels of the shorter side: the last resizing then still shrinks it by half as much
+# again, so that its antialiasing, not the JPEG's blocks of 8 x 8, decides what is seen. benchmarks/scaled_jpeg.py
+# measures what it costs the vectors.
+_MIN_SIDE = RESIZE * 3 // 2
 
-def load_pixels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+
+def preprocessing_version(exact: bool) -> int:
+    """The version that a fingerprint names for vectors of files read by `load_pixels`."""
+    return PREPROCESSING_VERSION if exact else SCALED_PREPROCESSING_VERSION
+
+
+def load_pixels(
+    path: str | os.PathLike[str],
+    *,
+    exact: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    admit: Admit = admit_at_once,
+) -> np.ndarray:
     """Reads a picture and brings it to the size that the extractors take.
 
     The shorter side becomes 256 pixels, the longer ``int(256 * long / short)`` (torchvision's
@@ -30,7 +50,10 @@ def load_pixels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
 
     Args:
         path: The file; see `decode` for what is read and how.
+        exact: Decode every pixel, also of a large JPEG whose shorter side would keep 384 pixels at a half or a quarter
+            of its size, or 768 at an eighth. Decoding is then several times slower.
         max_pixels: The bomb limit, see `decode`.
+        admit: See `decoded`.
 
     Returns:
         uint8 (224, 224, 3), RGB.
@@ -38,4 +61,6 @@ def load_pixels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     Raises:
         ImageError: see `decode`.
     """
-    return kernels.resize_crop(decode(path, max_pixels=max_pixels), RESIZE, CROP)
+    min_side = None if exact else _MIN_SIDE
+    with decoded(path, max_pixels=max_pixels, min_side=min_side, admit=admit) as picture:
+        return kernels.resize_crop(picture.whole(), RESIZE, CROP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 
@@ -21,14 +22,31 @@ class Reason(Enum):
     EMPTY = "empty", "the file must not have zero bytes"
     NOT_A_PICTURE = (
         "not_a_picture",
-        "the content must be JPEG, PNG, WebP, GIF, BMP or TIFF, whatever the name says",
+        "the content must be JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC, whatever the name says",
     )
     TRUNCATED = "truncated", "the file must be whole, and this one ends early"
     DAMAGED = "damaged", "the content must be sound, and the decoder refuses it"
     UNSUPPORTED = "unsupported", "the pixels must be of a kind that has an agreed look as 8-bit RGB"
     TOO_LARGE = "too_large", "the picture must not have more pixels than the limit"
     OUT_OF_MEMORY = "out_of_memory", "there must be enough memory to decode the picture"
+    CRASHED = "crashed", "the decoder must survive the picture, and its process died twice"
+    TIMED_OUT = "timed_out", "the decoder must finish within the time limit"
 
     def __init__(self, code: str, sentence: str):
         self.code = code
         self.sentence = sentence
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file that could not be read.
+
+    Attributes:
+        path: The file, as it was given.
+        code: The code of a `Reason`.
+        message: One line that says more.
+    """
+
+    path: str
+    code: str
+    message: str

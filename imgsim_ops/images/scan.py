@@ -16,6 +16,7 @@ from imgsim_ops.images.reasons import Reason
 # nothing else.
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 _PICTURE_SUFFIXES = (*_JPEG_SUFFIXES, ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff")
+_PICTURE_SUFFIXES += (".avif", ".heic", ".heif", ".hif")
 
 
 def scan(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:

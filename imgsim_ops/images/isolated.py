@@ -1,0 +1,349 @@
+"""Reading many pictures at once, each in a process that it cannot take down with it.
+
+A decoder is a large C library that meets whatever bytes somebody put into a file; it may crash, or never end. No thread
+survives that, so each of the readers here is a process: it gets names of files through a pipe, one at a time, and
+answers with a few bytes for each. When it dies or takes too long, it is the picture in its hands that is to blame,
+and nothing else is lost: a new process takes the next.
+
+A process costs a fifth of a second to start, at the same time as the others and as the model, and then some ten
+microseconds a picture; in return the readers share no interpreter lock.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager, suppress
+from itertools import chain
+from multiprocessing.spawn import get_executable
+from queue import Empty, SimpleQueue
+
+from imgsim_ops.errors import ImageError
+from imgsim_ops.images.memory import Admit, admit_at_once, most_held
+from imgsim_ops.images.names import printable
+from imgsim_ops.images.reasons import Reason, SkippedFile
+
+#: Seconds that one picture may take. The largest ones take 4 here, of the slowest format.
+TIME_LIMIT = 60.0
+
+_LENGTH = struct.Struct("<I")
+_ANSWER = struct.Struct("<cI")  # what it is, and how many bytes follow
+_READY = b"r"
+_DONE, _SKIPPED, _FAILED = b"d", b"s", b"f"
+_PIPE_BYTES = 1 << 18  # an answer of 224 x 224 x 3 bytes fits, so that the reader need not wait to hand it over
+
+# A picture that holds more than this is decoded while no other is, so that memory is bounded by the largest one.
+_LARGE = 1 << 26
+# What a reader holds besides a picture's decoder.
+_OWN_MEMORY = 1 << 28
+
+
+# --- in the process of a reader -------------------------------------------------------------------------------------
+
+
+def serve(task: str, options: dict, turnstile: str) -> None:
+    """Answers for one file after the other until the pipe on stdin ends.
+
+    Args:
+        task: ``module:function``. The function is called with a path, with `options`, and with ``admit`` (see
+            ``memory.Admit``), and returns bytes.
+        options: Its further arguments, ``max_pixels`` among them.
+        turnstile: A file for `_turnstile`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)  # what a C library prints must not get between the answers
+    module, _, function = task.partition(":")
+    work = getattr(importlib.import_module(module), function)
+    os.dup2(null, 2)  # nor onto the user's terminal: what matters is in the answer
+    admit = _turnstile(turnstile)
+    _limit_memory(options["max_pixels"])
+    answers.write(_READY)
+    answers.flush()
+    while (head := requests.read(_LENGTH.size)) and len(head) == _LENGTH.size:
+        path = os.fsdecode(requests.read(_LENGTH.unpack(head)[0]))
+        try:
+            kind, content = _DONE, work(path, admit=admit, **options)
+        except ImageError as error:
+            kind, content = _SKIPPED, os.fsencode(f"{error.code}\n{error}")
+        except Exception:  # noqa: BLE001  (a mistake of ours: the parent raises it)
+            kind, content = _FAILED, os.fsencode(traceback.format_exc())
+        content = memoryview(content).cast("B")
+        answers.write(_ANSWER.pack(kind, len(content)))
+        answers.write(content)
+        answers.flush()
+
+
+def _limit_memory(max_pixels: int) -> None:
+    """Lets a decoder that asks for more than `memory.check_size` foresees fail, instead of the whole machine."""
+    if sys.platform == "linux":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = most_held(max_pixels) + _OWN_MEMORY
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
+
+
+def _turnstile(path: str) -> Admit:
+    """Admits for several processes: small pictures together, a large one alone.
+
+    The operating system takes a lock back from a process that dies.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows: large pictures are decoded side by side there
+        return admit_at_once
+    lock = os.open(path, os.O_RDWR)
+
+    @contextmanager
+    def admit(held: int) -> Iterator[None]:
+        fcntl.flock(lock, fcntl.LOCK_EX if held > _LARGE else fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+    return admit
+
+
+# --- in the parent ---------------------------------------------------------------------------------------------------
+
+
+class _Job:
+    def __init__(self, path: str):
+        self.path = path
+        self.answer: Future = Future()
+        self.tries = 0
+
+
+class _Reader:
+    """One process, and what it was asked and has not answered, in order."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]):
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # so that a terminal's Ctrl-C does not reach it before `serve` ignores it
+        )
+        self._enlarge_pipe()
+        self._ready = False
+        self.timed_out = False
+        self.since: float | None = None  # when it began with what it is working on
+
+    def _enlarge_pipe(self) -> None:
+        with suppress(ImportError, AttributeError, OSError):  # Linux only, and only as far as it is allowed
+            import fcntl
+
+            fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+    def ask(self, path: str) -> None:
+        name = os.fsencode(path)
+        with suppress(OSError):  # it has died: `answer` will find out
+            self._process.stdin.write(_LENGTH.pack(len(name)) + name)
+            self._process.stdin.flush()
+
+    def answer(self) -> tuple[bytes, bytes] | None:
+        """What it says to the oldest question; None when it has died.
+
+        Raises:
+            RuntimeError: It has never lived.
+        """
+        if not self._ready:
+            self._ready = self._process.stdout.read(1) == _READY
+            if not self._ready:
+                raise RuntimeError("a process that reads pictures cannot start; its own words are above")
+        head = self._process.stdout.read(_ANSWER.size)
+        if len(head) < _ANSWER.size:
+            return None
+        kind, length = _ANSWER.unpack(head)
+        content = self._process.stdout.read(length)
+        return (kind, content) if len(content) == length else None
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> int:
+        """Ends it at once; returns its exit code, negative for a signal."""
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                pipe.close()
+        return self._process.wait()
+
+
+class IsolatedReaders:
+    """Some processes that read pictures, used as a context."""
+
+    def __init__(self, task: str, options: dict, processes: int, time_limit: float = TIME_LIMIT) -> None:
+        """Starts the processes.
+
+        Args:
+            task: See `serve`.
+            options: See `serve`; what JSON can hold.
+            processes: How many.
+            time_limit: Seconds that one picture may take.
+        """
+        turnstile, self._turnstile = tempfile.mkstemp(prefix="imgsim-")
+        os.close(turnstile)
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}; from imgsim_ops.images.isolated import serve; "
+            f"import json; serve({task!r}, json.loads({json.dumps(options)!r}), {self._turnstile!r})"
+        )
+        self._command = [os.fsdecode(get_executable()), "-I", "-c", code]
+        # One thread each: there are as many processes as processors already.
+        self._environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        self._time_limit = time_limit
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._closing = threading.Event()
+        self._readers: list[_Reader | None] = [None] * processes
+        self._threads = [
+            threading.Thread(target=self._keep, args=(place,), name=f"imgsim-reader-{place}", daemon=True)
+            for place in range(processes)
+        ]
+        self._threads.append(threading.Thread(target=self._watch, name="imgsim-watch", daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> IsolatedReaders:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Ends the processes at once, whatever they are doing."""
+        self._closing.set()
+        for _ in self._readers:
+            self._jobs.put(None)
+        for reader in self._readers:
+            if reader is not None:
+                reader.kill()
+        for thread in self._threads:
+            thread.join()
+        with suppress(OSError):
+            os.unlink(self._turnstile)
+
+    def read(self, path: str | os.PathLike[str]) -> Future:
+        """Asks for a file; the future's result is the task's bytes or a `SkippedFile`."""
+        job = _Job(os.fspath(path))
+        self._jobs.put(job)
+        return job.answer
+
+    def in_order(self, paths: Iterable[str | os.PathLike[str]], ahead: int) -> Iterator[tuple[str, bytes | SkippedFile]]:
+        """Reads files, with few of them begun before the one that is waited for.
+
+        Args:
+            paths: Files; consumed lazily.
+            ahead: How many answers may wait for their turn.
+
+        Yields:
+            Each path with the task's bytes or a `SkippedFile`, in the order of `paths`.
+
+        Raises:
+            RuntimeError: A reader cannot start, or the task itself failed.
+        """
+        pending: deque[tuple[str, Future]] = deque()
+        for path in paths:
+            pending.append((os.fspath(path), self.read(path)))
+            if len(pending) > ahead:
+                path, answer = pending.popleft()
+                yield path, answer.result()
+        for path, answer in pending:
+            yield path, answer.result()
+
+    def _keep(self, place: int) -> None:
+        """A thread for each reader: hands it files and hands out its answers until `None` is the next job."""
+        asked: deque[_Job] = deque()
+        try:
+            self._converse(place, asked)
+        except Exception as error:  # noqa: BLE001  (it belongs to who waits for an answer)
+            for job in chain(tuple(asked), iter(self._jobs.get, None)):
+                job.answer.set_exception(error)
+            asked.clear()
+        finally:
+            if (reader := self._readers[place]) is not None:
+                reader.close()
+        for job in asked:
+            job.answer.set_exception(CancelledError())
+
+    def _converse(self, place: int, asked: deque[_Job]) -> None:
+        reader = None
+        while True:
+            # While a reader works on one file the name of the next waits in its pipe, unless another reader is idle.
+            while not asked or (len(asked) < 2 and self._jobs.qsize() >= len(self._readers)):
+                if reader is not None and not asked:
+                    reader.since = None
+                try:
+                    job = self._jobs.get(block=not asked)
+                except Empty:  # another was quicker
+                    break
+                if job is None:
+                    return
+                reader = reader or self._start(place)
+                if not asked:
+                    reader.since = time.monotonic()
+                asked.append(job)
+                reader.ask(job.path)
+            answer = reader.answer()
+            if answer is not None:
+                reader.since = time.monotonic()
+                self._settle(asked.popleft(), *answer)
+            elif self._closing.is_set():
+                return
+            else:
+                self._bury(asked, reader.timed_out, reader.close())
+                reader = self._start(place)
+                for job in asked:
+                    reader.ask(job.path)
+
+    def _start(self, place: int) -> _Reader:
+        reader = _Reader(self._command, self._environment)
+        self._readers[place] = reader
+        reader.since = time.monotonic()
+        if self._closing.is_set():  # too late for `__exit__` to have seen it
+            reader.kill()
+        return reader
+
+    @staticmethod
+    def _settle(job: _Job, kind: bytes, content: bytes) -> None:
+        if kind == _DONE:
+            job.answer.set_result(content)
+        elif kind == _SKIPPED:
+            code, _, message = os.fsdecode(content).partition("\n")
+            job.answer.set_result(SkippedFile(job.path, code, message))
+        else:
+            job.answer.set_exception(RuntimeError(f"a reader failed at {printable(job.path)}\n{os.fsdecode(content)}"))
+
+    @staticmethod
+    def _bury(asked: deque[_Job], timed_out: bool, code: int) -> None:
+        """Takes the picture that a reader died of from what it was asked; one death may be somebody else's fault."""
+        job = asked[0]
+        job.tries += 1
+        if not timed_out and job.tries < 2:
+            return
+        asked.popleft()
+        reason = Reason.TIMED_OUT if timed_out else Reason.CRASHED
+        how = "" if timed_out else f": signal {-code}" if code < 0 else f": exit code {code}"
+        message = f"decode: {reason.sentence} (got {printable(job.path)}{how})"
+        job.answer.set_result(SkippedFile(job.path, reason.code, message))
+
+    def _watch(self) -> None:
+        """Kills readers that take too long over a picture."""
+        while not self._closing.wait(min(1.0, self._time_limit / 4)):
+            for reader in self._readers:
+                since = reader.since if reader is not None else None
+                if since is not None and time.monotonic() - since > self._time_limit:
+                    reader.timed_out = True
+                    reader.kill()

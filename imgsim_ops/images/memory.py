@@ -1,0 +1,60 @@
+"""What decoding a picture holds in memory, known from its header, and the limit on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+#: The bomb limit: above the 108 megapixels of today's largest phone cameras.
+MAX_PIXELS = 112_000_000
+
+# The limit on what a decoder holds, in bytes a pixel of `max_pixels`: 448 MB at the default. It lets every PNG, BMP and
+# baseline JPEG up to `max_pixels` through, and those of the hungrier decoders up to their share.
+_LIMIT_PER_PIXEL = 4
+
+# Measured peaks, rounded up, with Pillow 13, libtiff, libwebp, libavif and libheif. Pillow keeps colours in 4 bytes;
+# libtiff a whole strip beside that, which in many files is the whole picture; libwebp's animation decoder (Pillow has
+# no other) three canvases and a copy.
+_BYTES_PER_PIXEL = {"PNG": 4, "BMP": 4, "GIF": 5, "JPEG": 4, "TIFF": 8, "WEBP": 16, "AVIF": 12, "HEIF": 9}
+
+#: Says whether a decoder may take so many bytes now, by waiting until it may; returns what ends with them.
+Admit = Callable[[int], AbstractContextManager]
+
+
+class TooManyPixelsError(Exception):
+    """The header promises more pixels than the limit, or than fit into its memory; the message gives the size."""
+
+
+def admit_at_once(held: int) -> AbstractContextManager:
+    """The `Admit` of a program that reads one picture at a time."""
+    return nullcontext()
+
+
+def held_by_pillow(kind: str, width: int, height: int, progressive: bool = False) -> int:
+    """Bytes that Pillow and its libraries hold at the most while they decode a picture of this format and size."""
+    coefficients = 8 if progressive else 0  # of four colours
+    return width * height * (_BYTES_PER_PIXEL[kind] + coefficients)
+
+
+def most_held(max_pixels: int) -> int:
+    """Bytes that a decoder may hold where `max_pixels` is the limit."""
+    return _LIMIT_PER_PIXEL * max_pixels
+
+
+def check_size(width: int, height: int, held: int, max_pixels: int) -> None:
+    """Checks a picture's header before its decoder allocates anything.
+
+    Args:
+        width: In pixels.
+        height: In pixels.
+        held: Bytes that the decoder would hold at the most.
+        max_pixels: The limit; see also `most_held`.
+
+    Raises:
+        TooManyPixelsError: One of the two is above its limit.
+    """
+    if width * height > max_pixels:
+        raise TooManyPixelsError(f"{width} x {height}, limit {max_pixels} pixels")
+    if held > most_held(max_pixels):
+        megabytes = f"{held / 1e6:.0f} MB to decode, limit {most_held(max_pixels) / 1e6:.0f} MB"
+        raise TooManyPixelsError(f"{width} x {height}, {megabytes} at {max_pixels} pixels")
