@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
 from imgsim_ops import kernels
+from imgsim_ops.engines.base import Engine, many_at_once
 from imgsim_ops.engines.create import create_engine
-from imgsim_ops.images.preprocess import CROP, RESIZE, load_pixels
+from imgsim_ops.errors import ImageError, ImgsimError
+from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders
+from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.images.preprocess import CROP, RESIZE, load_pixels, preprocessing_version
+from imgsim_ops.images.reasons import SkippedFile
 from imgsim_ops.models.fingerprint import Fingerprint
 
 Picture = str | os.PathLike[str] | np.ndarray
 
-# Bounds the feature maps held at once to about 200 MB. Larger batches are no faster on a CPU.
+# Bounds the feature maps held at once to about 200 MB. Larger batches are no faster on a CPU; of engines that are
+# called several times at once, four pictures each are as fast as more.
 _BATCH = 16
+_BATCH_OF_MANY = 4
+# From so many files on `embed` starts readers for them.
+_MANY_FILES = 32
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ class Embedder:
         weights: str | os.PathLike[str] | None = None,
         threads: int = 0,
         *,
+        exact: bool = False,
         model: str | os.PathLike[str] | None = None,
         announce: Callable[[str], None] | None = None,
     ) -> None:
@@ -64,6 +76,8 @@ class Embedder:
             precision: ``fp32``; ``int8``; or ``auto``, int8 where it is fast here and was measured to be as good.
             weights: As in ``imgsim_ops.models.weights.load_backbone``.
             threads: How many threads a forward pass may use; 0 leaves the engine's own number.
+            exact: Decode every pixel of large JPEGs, see ``images.preprocess.load_pixels``. The vectors' fingerprint
+                says which.
             model: A file that ``imgsim export`` wrote, in place of a backbone, precision and weights.
             announce: Called with one line when something takes seconds. Default: prints it to stderr.
 
@@ -80,7 +94,8 @@ class Embedder:
             model=model,
             announce=announce,
         )
-        self.fingerprint = self._engine.fingerprint
+        self._exact = exact
+        self.fingerprint = replace(self._engine.fingerprint, preprocessing=preprocessing_version(exact))
         self.dimension = self._engine.dimension
 
     def embed(self, pictures: Iterable[Picture]) -> np.ndarray:
@@ -93,11 +108,73 @@ class Embedder:
             float32 (N, dimension). Not normalised to unit length.
 
         Raises:
-            ImageError: A file cannot be read as a picture.
+            ImageError: A file cannot be read as a picture. ``stream`` goes on without it.
             ValueError: An array is no picture, or ``pictures`` is a single one.
         """
-        batches = [self._engine.embed(batch) for batch in _batches(pictures)]
-        return np.concatenate(batches) if batches else np.empty((0, self.dimension), np.float32)
+        if isinstance(pictures, str | os.PathLike) or (isinstance(pictures, np.ndarray) and pictures.ndim == 3):
+            raise ValueError("embed: pictures must be a list of paths or arrays (got a single one)")
+        pictures = list(pictures)
+        if len(pictures) >= _MANY_FILES and not any(isinstance(picture, np.ndarray) for picture in pictures):
+            return self._vectors([_required(vector) for _, vector in self.stream(pictures)])
+        remaining = map(self._pixels, pictures)
+        batches = iter(lambda: list(islice(remaining, _BATCH)), [])
+        return self._vectors([vector for batch in batches for vector in self._engine.embed(np.stack(batch))])
+
+    def stream(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        threads: int = 0,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        time_limit: float = TIME_LIMIT,
+    ) -> Iterator[tuple[str, np.ndarray | SkippedFile]]:
+        """The vectors of any number of files, as they become ready, in order.
+
+        Files are read and decoded by processes of their own (``images.isolated``), so that no file can stop the rest,
+        while threads of this one run the model on batches that are filled across files. A vector's bits do not depend
+        on ``threads`` or on the other files. Memory is bounded, whatever the number of files and the size of pictures
+        up to the limit: below 600 MB in all for two threads. To stop early, close the iterator.
+
+        Args:
+            paths: Files; consumed lazily.
+            threads: How many pictures are decoded, and how many batches embedded, at once; 0 means one for each
+                processor that this process may use.
+            max_pixels: The bomb limit, see ``images.decode.decode``.
+            time_limit: Seconds that the decoder may take over one picture.
+
+        Yields:
+            Each path with its vector, float32 (dimension,), or with the reason why it has none.
+
+        Raises:
+            ImgsimError: ``threads`` is negative.
+        """
+        if threads < 0:
+            raise ImgsimError(f"stream: threads must be 0 (all) or more (got {threads})")
+        if isinstance(paths, str | os.PathLike):
+            raise ImgsimError("stream: paths must be a list of paths (got a single one)")
+        threads = threads or kernels.build_info()["threads"]
+        engine, size = many_at_once(self._engine), _BATCH_OF_MANY
+        if engine is None:
+            engine, size = self._engine, _BATCH
+        callers = threads if size == _BATCH_OF_MANY else 1
+        options = {"exact": self._exact, "max_pixels": max_pixels}
+        pool = ThreadPoolExecutor(callers, thread_name_prefix="imgsim-embed")
+        try:
+            with IsolatedReaders("imgsim_ops.images.preprocess:load_pixels", options, threads, time_limit) as readers:
+                pending: deque[_Batch] = deque()
+                batch = _Batch()
+                for path, answer in readers.in_order(paths, ahead=size * (callers + 1) + 4 * threads):
+                    batch.add(path, answer)
+                    if batch.full(size):
+                        pending.append(batch.submit(pool, engine))
+                        batch = _Batch()
+                        if len(pending) > callers:
+                            yield from pending.popleft().results()
+                pending.append(batch.submit(pool, engine))
+                for batch in pending:
+                    yield from batch.results()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def compare(self, a: Picture, b: Picture) -> Similarity:
         """How alike two pictures are, as a whole and at each of the four scales.
@@ -106,9 +183,17 @@ class Embedder:
             ImageError: A file cannot be read as a picture.
             ValueError: An array is no picture.
         """
-        pixels = np.stack([_pixels(a), _pixels(b)])
+        pixels = np.stack([self._pixels(a), self._pixels(b)])
         (first, second), layers = self._engine.embed_with_layers(pixels)
         return Similarity(_cosine(first, second), tuple(_cosine(layer[0], layer[1]) for layer in layers))
+
+    def _pixels(self, picture: Picture) -> np.ndarray:
+        if isinstance(picture, np.ndarray):
+            return kernels.resize_crop(picture, RESIZE, CROP)
+        return load_pixels(picture, exact=self._exact)
+
+    def _vectors(self, rows: list[np.ndarray]) -> np.ndarray:
+        return np.stack(rows) if rows else np.empty((0, self.dimension), np.float32)
 
 
 def compare(
@@ -120,6 +205,7 @@ def compare(
     precision: str = "auto",
     weights: str | os.PathLike[str] | None = None,
     threads: int = 0,
+    exact: bool = False,
 ) -> Similarity:
     """How alike two pictures are. Loads the model each time: for many comparisons keep an ``Embedder``.
 
@@ -131,6 +217,7 @@ def compare(
         precision: As in ``Embedder``.
         weights: As in ``Embedder``.
         threads: As in ``Embedder``.
+        exact: As in ``Embedder``.
 
     Raises:
         ImgsimError: As ``Embedder``.
@@ -138,21 +225,42 @@ def compare(
         ImageError: A file cannot be read as a picture.
         ValueError: An array is no picture.
     """
-    return Embedder(backbone, engine, precision, weights, threads).compare(a, b)
+    return Embedder(backbone, engine, precision, weights, threads, exact=exact).compare(a, b)
 
 
-def _batches(pictures: Iterable[Picture]) -> Iterator[np.ndarray]:
-    if isinstance(pictures, str | os.PathLike) or (isinstance(pictures, np.ndarray) and pictures.ndim == 3):
-        raise ValueError("embed: pictures must be a list of paths or arrays (got a single one)")
-    remaining = iter(pictures)
-    while batch := [_pixels(picture) for picture in islice(remaining, _BATCH)]:
-        yield np.stack(batch)
+class _Batch:
+    """Some files in order, their pixels, and later their vectors."""
+
+    def __init__(self) -> None:
+        self._files: list[tuple[str, SkippedFile | None]] = []
+        self._pixels: list[np.ndarray] = []
+        self._vectors: Future | None = None
+
+    def full(self, size: int) -> bool:
+        # Also of files that were skipped, or a folder of nothing else would show no progress and fill the memory.
+        return len(self._pixels) == size or len(self._files) == 8 * size
+
+    def add(self, path: str, answer: bytes | SkippedFile) -> None:
+        skipped = answer if isinstance(answer, SkippedFile) else None
+        self._files.append((path, skipped))
+        if skipped is None:
+            self._pixels.append(np.frombuffer(answer, np.uint8).reshape(CROP, CROP, 3))
+
+    def submit(self, pool: ThreadPoolExecutor, engine: Engine) -> _Batch:
+        if self._pixels:
+            self._vectors = pool.submit(engine.embed, np.stack(self._pixels))
+        return self
+
+    def results(self) -> Iterator[tuple[str, np.ndarray | SkippedFile]]:
+        vectors = iter(self._vectors.result() if self._vectors is not None else ())
+        for path, skipped in self._files:
+            yield path, next(vectors) if skipped is None else skipped
 
 
-def _pixels(picture: Picture) -> np.ndarray:
-    if isinstance(picture, np.ndarray):
-        return kernels.resize_crop(picture, RESIZE, CROP)
-    return load_pixels(picture)
+def _required(vector: np.ndarray | SkippedFile) -> np.ndarray:
+    if isinstance(vector, SkippedFile):
+        raise ImageError(vector.code, vector.message)
+    return vector
 
 
 def _cosine(x: np.ndarray, y: np.ndarray) -> float:

@@ -43,6 +43,7 @@ class OnnxEngine:
         Raises:
             ImgsimError: No such file, no exported model, or one made for another preprocessing.
         """
+        self._model, self._threads = model, threads
         name = "bytes" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes) and not Path(model).is_file():
             raise ImgsimError(f"model: no such file (got {name!r})")
@@ -63,6 +64,12 @@ class OnnxEngine:
         self.dimension = facts["dimension"]
         self._channels: Sequence[int] = facts["channels"]
         self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def many_at_once(self) -> OnnxEngine | None:
+        """See ``engines.base.many_at_once``; None on a GPU."""
+        if self._session.get_providers() != CPU_ONLY:
+            return None
+        return self if self._threads == 1 else OnnxEngine(self._model, 1)
 
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """See ``engines.base.Engine.embed``."""

@@ -94,7 +94,9 @@ def _limit_memory(max_pixels: int) -> None:
 
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
         wanted = most_held(max_pixels) + _OWN_MEMORY
-        resource.setrlimit(resource.RLIMIT_DATA, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
+        resource.setrlimit(
+            resource.RLIMIT_DATA, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most)
+        )
 
 
 def _turnstile(path: str) -> Admit:
@@ -241,7 +243,9 @@ class IsolatedReaders:
         self._jobs.put(job)
         return job.answer
 
-    def in_order(self, paths: Iterable[str | os.PathLike[str]], ahead: int) -> Iterator[tuple[str, bytes | SkippedFile]]:
+    def in_order(
+        self, paths: Iterable[str | os.PathLike[str]], ahead: int
+    ) -> Iterator[tuple[str, bytes | SkippedFile]]:
         """Reads files, with few of them begun before the one that is waited for.
 
         Args:
