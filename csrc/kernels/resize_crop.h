@@ -17,7 +17,7 @@ namespace imgsim {
 /// resize(..., BILINEAR) one axis after the other and a centre crop, but only what the crop needs is computed. (In one
 /// call, Pillow 13 starts a tall picture with its columns, which can differ by one level.)
 ///
-/// Memory: (rows the crop reaches) x crop x 3 bytes.
+/// Memory: for each thread (input rows that 32 output rows reach) x crop x 3 bytes, and the weights of both axes.
 void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t row_stride, int64_t resize, int64_t crop,
                  uint8_t* out, const Executor& executor);
 
