@@ -15,11 +15,17 @@ namespace {
 // is one that the allocator has at hand; the few rows that two bands share are made twice.
 constexpr int64_t kBandRows = 32;
 
-// The weights that make output positions [first, first + count) of an axis resized from `in` to `out` positions.
+// Half of an odd difference is rounded to even, as Python does.
+int64_t centre_offset(int64_t size, int64_t crop) {
+  return static_cast<int64_t>(std::nearbyint(static_cast<double>(size - crop) / 2.0));
+}
+
+// The weights that make the `count` output positions in the middle of an axis resized from `in` to `out` positions.
 class Axis {
  public:
-  Axis(int64_t in, int64_t out, int64_t first, int64_t count)
+  Axis(int64_t in, int64_t out, int64_t count)
       : count_(count), start_(static_cast<size_t>(count)), used_(static_cast<size_t>(count)) {
+    const int64_t first = centre_offset(out, count);
     const double scale = static_cast<double>(in) / static_cast<double>(out);
     const double widening = std::max(scale, 1.0);
     const double support = widening;  // the triangle reaches one position to each side
@@ -72,31 +78,40 @@ class Axis {
   std::vector<int16_t> spread_;
 };
 
-// Half of an odd difference is rounded to even, as Python does.
-int64_t centre_offset(int64_t size, int64_t crop) {
-  return static_cast<int64_t>(std::nearbyint(static_cast<double>(size - crop) / 2.0));
+// Both axes of a picture's way to its crop.
+struct Plan {
+  Plan(int64_t height, int64_t width, int64_t resize, int64_t crop)
+      : columns(width, new_size(height, width, resize), crop), rows(height, new_size(width, height, resize), crop) {}
+
+  Axis columns;
+  Axis rows;
+
+ private:
+  static int64_t new_size(int64_t other, int64_t size, int64_t resize) {
+    return size <= other ? resize
+                         : static_cast<int64_t>(static_cast<double>(resize * size) / static_cast<double>(other));
+  }
+};
+
+Plan checked_plan(int64_t height, int64_t width, int64_t resize, int64_t crop) {
+  check(height >= 1 && width >= 1, "resize_crop: a picture must have pixels (got ", height, " x ", width, ")");
+  check(crop >= 1 && crop <= resize && resize <= 65536,
+        "resize_crop: sizes must satisfy 1 <= crop <= resize <= 65536 (got crop ", crop, ", resize ", resize, ")");
+  return Plan(height, width, resize, crop);
 }
 
 }  // namespace
 
 void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t row_stride, int64_t resize, int64_t crop,
                  uint8_t* out, const Executor& executor) {
-  check(height >= 1 && width >= 1, "resize_crop: a picture must have pixels (got ", height, " x ", width, ")");
-  check(crop >= 1 && crop <= resize && resize <= 65536,
-        "resize_crop: sizes must satisfy 1 <= crop <= resize <= 65536 (got crop ", crop, ", resize ", resize, ")");
-  const auto longer = [&](int64_t a, int64_t b) {
-    return static_cast<int64_t>(static_cast<double>(resize * a) / static_cast<double>(b));
-  };
-  const int64_t new_width = width <= height ? resize : longer(width, height);
-  const int64_t new_height = width <= height ? longer(height, width) : resize;
-  Axis columns(width, new_width, centre_offset(new_width, crop), crop);
-  const Axis rows(height, new_height, centre_offset(new_height, crop), crop);
-  const ResizeAxis spread = columns.spread();
+  Plan plan = checked_plan(height, width, resize, crop);
+  const ResizeAxis spread = plan.columns.spread();
+  const Axis& rows = plan.rows;
   const ResizeLoops& loop = loops().resizing;
 
   const int64_t row_bytes = 3 * crop;
   const int64_t narrow_stride = row_bytes + kResizeSlack;
-  const int64_t grain = 1 + 65536 / ((columns.taps() + rows.taps()) * crop);
+  const int64_t grain = 1 + 65536 / ((plan.columns.taps() + rows.taps()) * crop);
   executor.parallel_for(crop, grain, [&](int64_t begin, int64_t end) {
     std::unique_ptr<uint8_t[]> narrow;
     int64_t room = 0;
@@ -117,6 +132,52 @@ void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t r
       }
     }
   });
+}
+
+struct StripResizer::Work {
+  Work(int64_t height, int64_t width, int64_t resize, int64_t crop)
+      : plan(checked_plan(height, width, resize, crop)),
+        spread(plan.columns.spread()),
+        width(width),
+        stride(3 * crop + kResizeSlack),
+        first(plan.rows.start(0)),
+        reached(plan.rows.start(crop - 1) + plan.rows.used(crop - 1) - first),
+        narrow(std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(reached * stride))) {}
+
+  Plan plan;
+  ResizeAxis spread;
+  int64_t width;
+  int64_t stride;
+  int64_t first;    // row that the crop reaches
+  int64_t reached;  // how many of them
+  std::unique_ptr<uint8_t[]> narrow;
+  int64_t next = 0;  // row of the picture
+};
+
+StripResizer::StripResizer(int64_t height, int64_t width, int64_t resize, int64_t crop)
+    : work_(std::make_unique<Work>(height, width, resize, crop)) {}
+
+StripResizer::~StripResizer() = default;
+
+void StripResizer::add(const uint8_t* pixels, int64_t rows) {
+  for (int64_t row = 0; row < rows; ++row, ++work_->next) {
+    const int64_t at = work_->next - work_->first;
+    if (at >= 0 && at < work_->reached) {
+      loops().resizing.resize_row(pixels + 3 * work_->width * row, work_->width, work_->spread,
+                                  work_->narrow.get() + at * work_->stride);
+    }
+  }
+}
+
+void StripResizer::finish(uint8_t* out) const {
+  const Axis& rows = work_->plan.rows;
+  check(work_->next >= work_->first + work_->reached, "resize_crop: strips must make up the picture (got ", work_->next,
+        " rows)");
+  const int64_t row_bytes = 3 * work_->spread.count;
+  for (int64_t row = 0; row < work_->spread.count; ++row) {
+    loops().resizing.resize_column(work_->narrow.get() + (rows.start(row) - work_->first) * work_->stride,
+                                   work_->stride, row_bytes, rows.weights(row), rows.used(row), out + row * row_bytes);
+  }
 }
 
 }  // namespace imgsim
