@@ -120,7 +120,7 @@ def print_skipped(console: Console, skipped: Sequence[SkippedFile], most: int = 
     summary = ", ".join(f"{count} {code}" for code, count in sorted(counts.items()))
     more = f", {len(skipped) - most} of them not in the table (see --json)" if len(skipped) > most else ""
     files = "1 file" if len(skipped) == 1 else f"{len(skipped):,} files"
-    console.print(f"[yellow]Skipped {files}[/yellow]: {summary}{more}")
+    console.print(f"[yellow]Skipped {files}[/yellow]: {summary}{more}", soft_wrap=True)
 
 
 def waiting(what: str) -> AbstractContextManager:
