@@ -12,7 +12,6 @@ microseconds a picture; in return the readers share no interpreter lock.
 from __future__ import annotations
 
 import ctypes
-import gc
 import importlib
 import json
 import os
@@ -138,7 +137,6 @@ class _Turnstile:
 
 def _give_memory_back() -> None:
     """What is free must be free for others: glibc keeps blocks between pieces that are in use."""
-    gc.collect()
     with suppress(AttributeError, OSError, TypeError):  # other C libraries have no such function
         ctypes.CDLL(None).malloc_trim(0)
 
