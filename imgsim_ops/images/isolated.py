@@ -24,7 +24,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import chain
@@ -48,6 +48,7 @@ _LENGTH = struct.Struct("<I")
 _ANSWER = struct.Struct("<cI")  # what it is, and how many bytes follow
 _READY = b"r"
 _DONE, _SKIPPED, _FAILED = b"d", b"s", b"f"
+_WAITS, _GOES_ON = b"w", b"g"  # said before an answer, so that waiting for memory does not count as work
 _PIPE_BYTES = 1 << 18  # an answer of 224 x 224 x 3 bytes fits, so that the reader need not wait to hand it over
 
 # A picture that holds more than this is decoded while no other is.
@@ -77,10 +78,16 @@ def serve(task: str, options: dict, turnstile: str) -> None:
     module, _, function = task.partition(":")
     work = getattr(importlib.import_module(module), function)
     os.dup2(null, 2)  # nor onto the user's terminal: what matters is in the answer
-    admission = _Turnstile(turnstile)
+
+    def say(kind: bytes, content: bytes = b"") -> None:
+        content = memoryview(content).cast("B")
+        answers.write(_ANSWER.pack(kind, len(content)))
+        answers.write(content)
+        answers.flush()
+
+    admission = _Turnstile(turnstile, say)
     _limit_memory(options["max_pixels"])
-    answers.write(_READY)
-    answers.flush()
+    say(_READY)
     while (head := requests.read(_LENGTH.size)) and len(head) == _LENGTH.size:
         path = os.fsdecode(requests.read(_LENGTH.unpack(head)[0]))
         try:
@@ -93,10 +100,7 @@ def serve(task: str, options: dict, turnstile: str) -> None:
         except Exception:  # noqa: BLE001  (a mistake of ours: the parent raises it)
             kind, content = _FAILED, os.fsencode(traceback.format_exc())
         admission.leave()
-        content = memoryview(content).cast("B")
-        answers.write(_ANSWER.pack(kind, len(content)))
-        answers.write(content)
-        answers.flush()
+        say(kind, content)
 
 
 def _limit_memory(max_pixels: int) -> None:
@@ -118,14 +122,21 @@ class _Turnstile:
     from a process that dies. On Windows, which has no such lock, large pictures are decoded side by side.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, say: Callable[[bytes], None]):
         self._lock = os.open(path, os.O_RDWR)
+        self._say = say
         self._held = 0
 
     def admit(self, held: int) -> AbstractContextManager:
         self._held = held
         if fcntl is not None:
-            fcntl.flock(self._lock, fcntl.LOCK_EX if held > _LARGE else fcntl.LOCK_SH)
+            mode = fcntl.LOCK_EX if held > _LARGE else fcntl.LOCK_SH
+            try:
+                fcntl.flock(self._lock, mode | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._say(_WAITS)
+                fcntl.flock(self._lock, mode)
+                self._say(_GOES_ON)
         return nullcontext()
 
     def leave(self) -> None:
@@ -147,6 +158,7 @@ def _give_memory_back() -> None:
 class _Job:
     def __init__(self, path: str):
         self.path = path
+        self.name = os.fsencode(path)
         self.answer: Future = Future()
         self.tries = 0
 
@@ -171,11 +183,15 @@ class _Reader:
         with suppress(AttributeError, OSError):  # Linux only, and only as far as it is allowed
             fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
-    def ask(self, path: str) -> None:
-        name = os.fsencode(path)
+    def ask(self, job: _Job) -> None:
         with suppress(OSError):  # it has died: `answer` will find out
-            self._process.stdin.write(_LENGTH.pack(len(name)) + name)
+            self._process.stdin.write(_LENGTH.pack(len(job.name)) + job.name)
             self._process.stdin.flush()
+
+    def begin(self) -> None:
+        """Its time for the oldest question begins, unless it has still to start, which is not the picture's fault."""
+        if self._ready:
+            self.since = time.monotonic()
 
     def answer(self) -> tuple[bytes, bytes] | None:
         """What it says to the oldest question; None when it has died.
@@ -183,16 +199,17 @@ class _Reader:
         Raises:
             RuntimeError: It has never lived.
         """
+        while len(head := self._process.stdout.read(_ANSWER.size)) == _ANSWER.size:
+            kind, length = _ANSWER.unpack(head)
+            if kind in (_READY, _WAITS, _GOES_ON):
+                self._ready = True
+                self.since = None if kind == _WAITS else time.monotonic()
+            else:
+                content = self._process.stdout.read(length)
+                return (kind, content) if len(content) == length else None
         if not self._ready:
-            self._ready = self._process.stdout.read(1) == _READY
-            if not self._ready:
-                raise RuntimeError("a process that reads pictures cannot start; its own words are above")
-        head = self._process.stdout.read(_ANSWER.size)
-        if len(head) < _ANSWER.size:
-            return None
-        kind, length = _ANSWER.unpack(head)
-        content = self._process.stdout.read(length)
-        return (kind, content) if len(content) == length else None
+            raise RuntimeError("a process that reads pictures cannot start; its own words are above")
+        return None
 
     def kill(self) -> None:
         self._process.kill()
@@ -204,6 +221,16 @@ class _Reader:
             with suppress(OSError):
                 pipe.close()
         return self._process.wait()
+
+
+def _skipped(reason: Reason, path: str, how: str = "") -> SkippedFile:
+    return SkippedFile(path, reason.code, f"decode: {reason.sentence} (got {printable(path)}{how})")
+
+
+def _answered(answer: SkippedFile) -> Future:
+    future: Future = Future()
+    future.set_result(answer)
+    return future
 
 
 class IsolatedReaders:
@@ -257,7 +284,10 @@ class IsolatedReaders:
 
     def read(self, path: str | os.PathLike[str]) -> Future:
         """Asks for a file; the future's result is the task's bytes or a `SkippedFile`."""
-        job = _Job(os.fspath(path))
+        try:
+            job = _Job(os.fspath(path))
+        except UnicodeEncodeError:  # no file system has such a name
+            return _answered(_skipped(Reason.MISSING, os.fspath(path)))
         self._jobs.put(job)
         return job.answer
 
@@ -313,14 +343,14 @@ class IsolatedReaders:
                     break
                 if job is None:
                     return
-                reader = reader or self._start(place)
-                if not asked:
-                    reader.since = time.monotonic()
                 asked.append(job)
-                reader.ask(job.path)
+                reader = reader or self._start(place)
+                reader.ask(job)
+                if len(asked) == 1:
+                    reader.begin()
             answer = reader.answer()
             if answer is not None:
-                reader.since = time.monotonic()
+                reader.begin()
                 self._settle(asked.popleft(), *answer)
             elif self._closing.is_set():
                 return
@@ -328,12 +358,11 @@ class IsolatedReaders:
                 self._bury(asked, reader.timed_out, reader.close())
                 reader = self._start(place)
                 for job in asked:
-                    reader.ask(job.path)
+                    reader.ask(job)
 
     def _start(self, place: int) -> _Reader:
         reader = _Reader(self._command, self._environment)
         self._readers[place] = reader
-        reader.since = time.monotonic()
         if self._closing.is_set():  # too late for `__exit__` to have seen it
             reader.kill()
         return reader
@@ -358,8 +387,7 @@ class IsolatedReaders:
         asked.popleft()
         reason = Reason.TIMED_OUT if timed_out else Reason.CRASHED
         how = "" if timed_out else f": signal {-code}" if code < 0 else f": exit code {code}"
-        message = f"decode: {reason.sentence} (got {printable(job.path)}{how})"
-        job.answer.set_result(SkippedFile(job.path, reason.code, message))
+        job.answer.set_result(_skipped(reason, job.path, how))
 
     def _watch(self) -> None:
         """Kills readers that take too long over a picture."""

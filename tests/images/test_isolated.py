@@ -99,7 +99,6 @@ def test_paths_are_of_any_kind():
     assert answers([Path("a"), "b"]) == [("a", b"a"), ("b", b"b")]
 
 
-@pytest.mark.xfail(strict=True, reason="a name that no file system can have fails all others, with UnicodeEncodeError")
 def test_name_that_cannot_be_encoded_is_no_file():
     # decode() calls it `missing`.
     found = answers(["a", "\ud800", "b"], 1, task="imgsim_ops.images.preprocess:load_pixels")
@@ -207,9 +206,6 @@ def test_task_that_cannot_be_imported(task, processes, capfd):
     assert "Error" in capfd.readouterr().err  # the reader's own words
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the file that a reader was to be started for is forgotten: its answer never comes"
-)
 def test_python_that_cannot_be_started(monkeypatch):
     monkeypatch.setattr(isolated, "get_executable", lambda: os.fsencode("/nowhere/python"))
     with readers(1) as opened:
@@ -218,7 +214,6 @@ def test_python_that_cannot_be_started(monkeypatch):
         assert isinstance(answer.exception(timeout=3), OSError)
 
 
-@pytest.mark.xfail(strict=True, reason="the time limit counts a reader's start, and is then taken for one that fails")
 def test_time_limit_is_for_pictures_not_for_starting():
     # 0.1 s is the least that `imgsim embed --time-limit` takes; no reader starts in half of that.
     assert answers(["a", "b"], time_limit=0.05) == [("a", b"a"), ("b", b"b")]
@@ -238,14 +233,12 @@ def test_a_large_picture_that_dies_leaves_the_turnstile_open(tmp_path):
     assert [code_of(answer) for _, answer in found] == [b"large", "crashed", b"large", b"large"]
 
 
-@pytest.mark.xfail(strict=True, reason="waiting for large pictures of other readers counts into the time limit")
 def test_waiting_for_another_large_picture_is_not_decoding():
     # Four of half a second, one after the other: each is well below the limit.
     found = answers(["large:0.5"] * 4, 4, time_limit=1.4)
     assert [code_of(answer) for _, answer in found] == [b"large"] * 4
 
 
-@pytest.mark.xfail(strict=True, reason="readers that wait for a large picture that hangs are killed with it")
 def test_large_picture_that_hangs_takes_no_other_with_it(tmp_path):
     paths = [f"{tmp_path}/{name}" for name in ("hang_alone", "after_hang", "after_hang", "after_hang")]
     found = answers(paths, 4, time_limit=1.5)
