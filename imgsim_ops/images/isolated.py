@@ -71,7 +71,8 @@ def serve(task: str, options: dict, turnstile: str) -> None:
         options: Its further arguments, ``max_pixels`` among them.
         turnstile: A file that all readers lock, see `_Turnstile`.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its readers
+    _die_with_parent()
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)  # what a C library prints must not get between the answers
@@ -101,6 +102,13 @@ def serve(task: str, options: dict, turnstile: str) -> None:
             kind, content = _FAILED, os.fsencode(traceback.format_exc())
         admission.leave()
         say(kind, content)
+
+
+def _die_with_parent() -> None:
+    """An endless decoder never looks at its pipe. Linux only; elsewhere it would outlive a parent that was killed."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def _limit_memory(max_pixels: int) -> None:

@@ -331,11 +331,7 @@ with IsolatedReaders("reader_tasks:act", {{"max_pixels": 1000}}, 2) as readers:
     "busy",
     [
         pytest.param(False, id="idle"),
-        pytest.param(
-            True,
-            id="endless",
-            marks=pytest.mark.xfail(strict=True, reason="a reader in an endless picture does not see its parent's end"),
-        ),
+        pytest.param(True, id="endless"),
     ],
 )
 def test_parent_that_is_killed_leaves_no_reader(tmp_path, busy):
