@@ -254,17 +254,17 @@ inline uint32_t lane_bits(const Ints& mask) {
 }
 
 template <class Lane>
-struct Quarter;  // 16 bytes of a register
+struct SixteenBytes;
 template <>
-struct Quarter<double> {
+struct SixteenBytes<double> {
   using type = double __attribute__((vector_size(16)));
 };
 template <>
-struct Quarter<float> {
+struct SixteenBytes<float> {
   using type = float __attribute__((vector_size(16)));
 };
 template <>
-struct Quarter<int32_t> {
+struct SixteenBytes<int32_t> {
   using type = int32_t __attribute__((vector_size(16)));
 };
 
@@ -272,7 +272,7 @@ struct Quarter<int32_t> {
 template <class Vector>
 inline auto sum_lanes(const Vector& v) {
   using Lane = std::remove_cvref_t<decltype(v[0])>;
-  using Part = typename Quarter<Lane>::type;
+  using Part = typename SixteenBytes<Lane>::type;
   Part parts[kBytes / sizeof(Part)];
   std::memcpy(parts, &v, sizeof(v));
   for (size_t half = kBytes / sizeof(Part) / 2; half > 0; half /= 2) {
