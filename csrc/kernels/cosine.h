@@ -45,11 +45,12 @@ void cosine_similarity(DType dtype, const Vectors& x1, const Vectors& x2, void* 
 /// indices, best first, ties by lower index, NaN last.
 ///
 /// Requires one dtype, one dim and 0 <= k <= gallery.rows.
-/// How: screen.h; queries go through in panels of at most 256, and the gallery is read once for each panel.
+/// How: up to four queries are scored with every row, which is bound by memory; more are screened (screen.h), in panels
+/// of at most 256, and the gallery is read once for each panel.
 ///
-/// Memory beyond the answer: a panel takes queries x dim x 10 bytes (14 in half precision, 4 for int8), and each thread
-/// a copy of its codes, queries x k x 16 bytes for the best so far, and a block of 128 rows x (dim + 16) bytes. Never
-/// queries x gallery.
+/// Memory beyond the answer: a panel takes queries x dim x 14 bytes (10 for double, 4 for int8), and each thread a copy
+/// of its codes, queries x k x 16 bytes for the best so far, and a block of 128 rows x (dim + 16) bytes. Never queries
+/// x gallery.
 void cosine_topk(const Matrix& queries, const Matrix& gallery, int64_t k, void* scores, int64_t* indices,
                  const Executor& executor);
 

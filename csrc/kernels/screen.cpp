@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 namespace imgsim {
 namespace {
@@ -22,9 +23,10 @@ float squares_of(const std::vector<float>& centre) {
 // than n / (lanes) + lanes roundings; a handful of such sums enters each bound, each at most 4 in size.
 float slack(int64_t dim) { return 16.0f * 6e-8f * (static_cast<float>(dim) / 4 + 64); }
 
-// Half precision is read faster than it can be summed in double: what single precision can rule out is not.
+// Up to single precision, memory is read faster than it can be summed in double: what single precision rules out is
+// not.
 template <class T>
-constexpr bool has_quick = sizeof(T) == 2;
+constexpr bool has_quick = !std::is_same_v<T, double> && !std::is_same_v<T, int8_t>;
 
 }  // namespace
 

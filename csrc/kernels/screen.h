@@ -38,7 +38,7 @@ class Queries {
   int64_t dim_ = 0;
   int64_t stride_ = 0;  // bytes
   std::vector<char> wide_;
-  std::vector<float> quick_;  // half-precision vectors as single ones, else nothing
+  std::vector<float> quick_;  // in single precision; not for double and int8
   std::vector<double> norms_;
 };
 

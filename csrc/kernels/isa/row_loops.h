@@ -99,7 +99,6 @@ void dot_and_squares(const typename VectorLoops<T>::Wide* x, const T* y, int64_t
   Doubles dots[kUnroll] = {};
   Doubles norms[kUnroll] = {};
   int64_t i = by_registers<kDoubles>(n, [&](int64_t at, int u) {
-    prefetch_ahead(y + at);
     const Doubles b = load_doubles(y + at);
     dots[u] += load_doubles(x + at) * b;
     norms[u] += b * b;
@@ -120,7 +119,6 @@ void quick(const float* x, const T* y, int64_t n, float* dot, float* squares) {
   Floats dots[kUnroll] = {};
   Floats norms[kUnroll] = {};
   int64_t i = by_registers<kFloats>(n, [&](int64_t at, int u) {
-    prefetch_ahead(y + at);
     const Floats b = load_floats(y + at);
     dots[u] += load<Floats>(x + at) * b;
     norms[u] += b * b;

@@ -74,17 +74,17 @@ inline double to_double(float16 x) { return to_float(x); }
 inline double to_double(bfloat16 x) { return to_float(x); }
 
 inline Doubles load_doubles(const double* p) { return load<Doubles>(p); }
-inline Doubles load_doubles(const float* p) { return __builtin_convertvector(load<HalfFloats>(p), Doubles); }
 
 inline Doubles widen_floats(const HalfFloats& v) {
 #if defined(__AVX512F__)
-  // GCC 12 makes two conversions of a vector's one, which is better for what comes from memory (16 bytes never lie
-  // across cache lines) but not in between. Masked, all lanes taken, because it warns of its own plain form.
+  // GCC 12 makes two conversions of a vector's one. Masked, all lanes taken, because it warns of its own plain form.
   return reinterpret_cast<Doubles>(_mm512_maskz_cvtps_pd(0xff, reinterpret_cast<__m256>(v)));
 #else
   return __builtin_convertvector(v, Doubles);
 #endif
 }
+
+inline Doubles load_doubles(const float* p) { return widen_floats(load<HalfFloats>(p)); }
 
 inline Doubles load_doubles(const bfloat16* p) {
   using Words = uint16_t __attribute__((vector_size(kBytes / 4)));
