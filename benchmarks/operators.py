@@ -1,6 +1,6 @@
 """The operators against PyTorch's own and against libraries made for the same job, in one run.
 
-    python benchmarks/operators.py [--threads 2] [--rows 200000] [--json FILE]
+    python benchmarks/operators.py [--threads 2] [--rows 200000] [--only WORD] [--json FILE]
 
 Peers (SimSIMD, NumKong, FAISS) are measured where they are installed (`pip install -e .[bench]`), the rest always.
 """
@@ -14,22 +14,31 @@ import os
 os.environ.pop("OPENBLAS_CORETYPE", None)
 
 import importlib.util
+import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from _harness import describe, machine, save, show, summarise, time_in_turn
+from PIL import Image
 from rich.console import Console
 
-from imgsim_ops import ops, reference
+from imgsim_ops import kernels, ops, reference
 
 Contenders = dict[str, Callable[[], object]]
 
 
 def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
+
+
+def _embeddings(rows: int, spread: float) -> torch.Tensor:
+    """Vectors like real embeddings: positive, all pointing roughly one way, the more so the smaller the spread."""
+    return (torch.rand(1, 512) + spread * torch.randn(rows, 40) @ torch.randn(40, 512) / 40**0.5).clamp_min(0)
 
 
 def cosine_scan(rows: int, threads: int) -> Contenders:
@@ -39,6 +48,7 @@ def cosine_scan(rows: int, threads: int) -> Contenders:
         "torch cosine_similarity": lambda: torch.nn.functional.cosine_similarity(query, gallery),
         "imgsim cosine_similarity": lambda: ops.cosine_similarity(query, gallery),
         "torch sum of the gallery (reads it once)": lambda: gallery.sum(),
+        "torch max of the gallery (reads it once)": lambda: gallery.max(),
     }
     q, g = query.numpy(), gallery.numpy()
     if _installed("simsimd"):
@@ -49,6 +59,21 @@ def cosine_scan(rows: int, threads: int) -> Contenders:
         import numkong
 
         contenders["NumKong cdist"] = lambda: numkong.cdist(q, g, metric="angular", threads=threads)
+    return contenders
+
+
+def scan_by_dtype(rows: int, threads: int) -> Contenders:
+    """The best 10 for one query, and as yardsticks the fastest readers there are, over the same bytes."""
+    gallery = np.random.default_rng(0).standard_normal((rows, 512), np.float32)
+    contenders: Contenders = {}
+    for dtype in ("float32", "float16", "int8"):
+        g = kernels.quantize_rows(gallery) if dtype == "int8" else gallery.astype(dtype)
+        words = torch.from_numpy(g.view(np.float32))
+        integers = torch.from_numpy(g.view(np.int64))
+        contenders[f"torch max of {dtype}, as float32"] = lambda words=words: words.max()
+        contenders[f"torch sum of {dtype}, as int64"] = lambda integers=integers: integers.sum()
+        contenders[f"imgsim cosine_topk, {dtype}"] = lambda g=g: kernels.cosine_topk(g[:1], g, 10)
+        contenders[f"imgsim cosine_similarity, {dtype}"] = lambda g=g: kernels.cosine_similarity(g[:1], g)
     return contenders
 
 
@@ -71,14 +96,30 @@ def topk(rows: int, threads: int) -> Contenders:
 
 def topk_clustered(rows: int, threads: int) -> Contenders:
     """The same with vectors like real embeddings: positive, all pointing roughly one way."""
-    centre = torch.rand(1, 512)
-    basis = torch.randn(40, 512)
-    gallery = (centre + 0.1 * torch.randn(rows, 40) @ basis / 40**0.5).clamp_min(0)
+    gallery = _embeddings(rows, 0.1)
     queries = gallery[:64] + 0.01 * torch.randn(64, 512)
     return {
         "torch mm + topk": lambda: torch.topk(queries @ gallery.T, 10),
         "imgsim cosine_topk": lambda: ops.cosine_topk(queries, gallery, 10),
     }
+
+
+def topk_many(rows: int, threads: int) -> Contenders:
+    """1024 queries, the best 10 in half of the rows, against the bare matrix products that PyTorch has."""
+    queries, gallery = torch.randn(1024, 512), torch.randn(rows // 2, 512)
+    q, g = queries.numpy(), gallery.numpy()
+    contenders: Contenders = {
+        "torch mm, float32": lambda: queries @ gallery.T,
+        "imgsim cosine_topk, float32": lambda: kernels.cosine_topk(q, g, 10),
+    }
+    halves = queries.half(), gallery.half()
+    contenders["torch mm, float16"] = lambda: halves[0] @ halves[1].T
+    contenders["imgsim cosine_topk, float16"] = lambda: kernels.cosine_topk(halves[0].numpy(), halves[1].numpy(), 10)
+    codes = kernels.quantize_rows(q), kernels.quantize_rows(g)
+    integers = torch.from_numpy(codes[0]), torch.from_numpy(codes[1])
+    contenders["torch _int_mm, int8"] = lambda: torch._int_mm(integers[0], integers[1].T)
+    contenders["imgsim cosine_topk, int8"] = lambda: kernels.cosine_topk(*codes, 10)
+    return contenders
 
 
 def pairs(rows: int, threads: int) -> Contenders:
@@ -118,6 +159,19 @@ def channel_stats_large(rows: int, threads: int) -> Contenders:
     }
 
 
+def _resize_crop(height: int, width: int) -> Contenders:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+    def pillow() -> np.ndarray:
+        longer = int(256 * max(height, width) / min(height, width))
+        size = (longer, 256) if width > height else (256, longer)
+        left, top = (size[0] - 224) // 2, (size[1] - 224) // 2
+        resized = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
+        return np.asarray(resized.crop((left, top, left + 224, top + 224)))
+
+    return {"Pillow resize and crop": pillow, "imgsim resize_crop": lambda: kernels.resize_crop(pixels)}
+
+
 def _multiscale_pool(batch: int) -> Contenders:
     maps = [torch.randn(batch, 64 << i, 56 >> i, 56 >> i) for i in range(4)]
 
@@ -143,11 +197,15 @@ def _reduce_mean(dim: list[int]) -> Contenders:
 
 CASES: dict[str, Callable[[int, int], Contenders]] = {
     "cosine of 1 with {rows} x 512, float32": cosine_scan,
+    "top 10 of 1 in {rows} x 512, and reading them": scan_by_dtype,
     "top 10 of 64 queries in {rows} x 512, float32": topk,
     "top 10 of 64 queries in {rows} x 512, clustered": topk_clustered,
+    "top 10 of 1024 queries in {half} x 512": topk_many,
     "pairs at or above 0.9 in {tenth} x 512": pairs,
     "channel_stats, 16 uint8 images of 500 x 375": channel_stats,
     "channel_stats, 256 uint8 images of 500 x 375": channel_stats_large,
+    "resize_crop of 500 x 375": lambda rows, threads: _resize_crop(375, 500),
+    "resize_crop of 4000 x 3000": lambda rows, threads: _resize_crop(3000, 4000),
     "multiscale_pool of ResNet-18's maps, batch 1": lambda rows, threads: _multiscale_pool(1),
     "multiscale_pool of ResNet-18's maps, batch 32": lambda rows, threads: _multiscale_pool(32),
     "repeat_interleave (1, 64) x 8": lambda rows, threads: _repeat_interleave((1, 64), 8, 1),
@@ -168,31 +226,82 @@ def check_answers(rows: int) -> None:
         torch.testing.assert_close(got, want, rtol=1e-6, atol=1e-7)  # scores are rounded once from float64
 
 
-def extra_memory(operator: str, rows: int) -> float | None:
-    """MiB by which a fresh process grows at its peak while it runs the operator on `rows` x 512 floats (Linux only)."""
-    code = """
-import sys, torch
-from pathlib import Path
-from imgsim_ops import ops
+def measure_pairs(kind: str, rows: int) -> dict[str, float]:
+    """Seconds, peak memory and answers of cosine_pairs at 0.95 where one row in a hundred is nearly another.
 
-def peak():
+    Pairs among the first 20,000 rows are compared with those of every score taken one by one, which no screening and no
+    bound has a part in.
+    """
+    torch.manual_seed(0)
+    vectors = torch.randn(rows, 512) if kind == "random" else _embeddings(rows, 0.5)
+    copies = torch.randperm(rows - 500)[: rows // 100] + 500
+    originals = vectors[copies - 1 - torch.randint(0, 500, (len(copies),))]
+    vectors[copies] = originals + 0.1 * vectors.std() * torch.randn(len(copies), 512)
+    kernels.cosine_pairs(vectors[:1000].numpy(), 0.95)  # threads start, code is loaded
+    before = _reset_peak()
+    start = time.perf_counter()
+    first, second, _ = kernels.cosine_pairs(vectors.numpy(), 0.95)
+    seconds = time.perf_counter() - start
+    grown = _peak() - before
+    sample = min(rows, 20_000)
+    expected = set()
+    for i in range(0, sample, 500):
+        scores = ops.cosine_similarity(vectors[i : i + 500, None], vectors[None, :sample]).triu(i + 1)
+        expected.update((i + row, col) for row, col in (scores >= 0.95).nonzero().tolist())
+    found = {pair for pair in zip(first.tolist(), second.tolist(), strict=True) if max(pair) < sample}
+    return {
+        "seconds": round(seconds, 2),
+        "extra_memory_mib": round(grown, 1),
+        "pairs": len(first),
+        "sample_pairs": len(expected),
+        "sample_found": len(found & expected),
+        "sample_wrong": len(found - expected),
+    }
+
+
+def _peak() -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
 
-operator, rows = sys.argv[1], int(sys.argv[2])
-torch.manual_seed(0)
-vectors = torch.randn(rows, 512)
-run = lambda g: ops.cosine_topk(g[:64], g, 10) if operator == "cosine_topk" else ops.cosine_pairs(g, 0.9)
-run(vectors[:1000])  # threads start, code is loaded
-Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is in use
-before = peak()
-run(vectors)
-print(peak() - before)
-"""
+
+def _reset_peak() -> float:
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is in use
+    return _peak()
+
+
+def measure_memory(operator: str, rows: int) -> float:
+    """MiB by which this process grows at its peak while it runs the operator on `rows` x 512 floats."""
+    torch.manual_seed(0)
+    vectors = torch.randn(rows, 512)
+
+    def run(g: torch.Tensor) -> object:
+        return ops.cosine_topk(g[:64], g, 10) if operator == "cosine_topk" else ops.cosine_pairs(g, 0.9)
+
+    run(vectors[:1000])  # threads start, code is loaded
+    before = _reset_peak()
+    run(vectors)
+    return round(_peak() - before, 1)
+
+
+def in_a_fresh_process(function: str, *arguments: object, threads: int) -> object:
+    """What one of the functions above answers where nothing else has run (Linux only, else None)."""
     if not Path("/proc/self/clear_refs").exists():
         return None
-    run = subprocess.run([sys.executable, "-c", code, operator, str(rows)], capture_output=True, text=True, check=True)
-    return round(float(run.stdout), 1)
+    code = f"""
+import json, sys
+import torch
+import operators
+torch.set_num_threads({threads})
+print(json.dumps(operators.{function}(*json.loads(sys.argv[1]))))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(arguments)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(run.stdout)
 
 
 def main() -> None:
@@ -201,6 +310,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads for everyone")
     parser.add_argument("--rows", type=int, default=200_000, help="rows of the gallery (512 floats each)")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--only", help="time only what has this in its title, and write nothing")
     parser.add_argument("--json", type=Path, help="where to write the results")
     arguments = parser.parse_args()
     torch.manual_seed(0)
@@ -211,18 +321,32 @@ def main() -> None:
     console.print(describe(facts), highlight=False)
     results = {}
     for pattern, make in CASES.items():
-        title = pattern.format(rows=arguments.rows, tenth=arguments.rows // 10)
+        title = pattern.format(rows=arguments.rows, half=arguments.rows // 2, tenth=arguments.rows // 10)
+        if arguments.only is not None and arguments.only not in title:
+            continue
         contenders = make(arguments.rows, arguments.threads)
         baseline = next(iter(contenders))
         # Inference mode is how the engines call the operators; with gradients on, Python autograd adds its price.
         with torch.inference_mode():
             small = "repeat_interleave" in title or "batch 1" in title
-            times = time_in_turn(contenders, arguments.rounds, 200 if small else 3)
+            large = "1024 queries" in title
+            times = time_in_turn(contenders, 3 if large else arguments.rounds, 200 if small else 1 if large else 3)
         results[title] = summarise(times, baseline)
         show(console, title, results[title], baseline)
-    memory = {name: extra_memory(name, arguments.rows // 4) for name in ("cosine_topk", "cosine_pairs")}
+    if arguments.only is not None:
+        return
+    memory = {
+        name: in_a_fresh_process("measure_memory", name, arguments.rows // 4, threads=arguments.threads)
+        for name in ("cosine_topk", "cosine_pairs")
+    }
     console.print(f"Peak memory beyond {arguments.rows // 4} x 512 floats, MiB: {memory}", highlight=False)
-    path = save("operators", {"machine": facts, "results": results, "extra_memory_mib": memory}, arguments.json)
+    large = {
+        kind: in_a_fresh_process("measure_pairs", kind, arguments.rows // 2, threads=arguments.threads)
+        for kind in ("random", "clustered")
+    }
+    console.print(f"Pairs at or above 0.95 in {arguments.rows // 2} x 512: {large}", highlight=False)
+    document = {"machine": facts, "results": results, "extra_memory_mib": memory, "large_pairs": large}
+    path = save("operators", document, arguments.json)
     console.print(f"Results written to {path}", highlight=False)
 
 

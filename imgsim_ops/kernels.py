@@ -1,8 +1,8 @@
 """The operators over NumPy arrays: the same native loops as ``imgsim_ops.ops``, without PyTorch.
 
-Arrays are float32, float64 or float16 (pictures also uint8). Every call releases the interpreter lock while it
-works and uses all processors the process may use, unless told otherwise; the answer has the same bits for any
-number of threads.
+Arrays are float32, float64 or float16 (pictures also uint8, vectors also int8). Every call releases the interpreter
+lock while it works and uses all processors the process may use, unless told otherwise; the answer has the same bits
+for any number of threads.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = [
     "cosine_pairs",
     "cosine_similarity",
     "cosine_topk",
+    "quantize_rows",
     "resize_crop",
     "resize_crop_strips",
 ]
@@ -68,11 +69,11 @@ def cosine_similarity(x1: np.ndarray, x2: np.ndarray, axis: int = -1, eps: float
 
     Returns:
         x1·x2 / max(‖x1‖·‖x2‖, eps), in the inputs' dtype, accumulated in float64, of the broadcast shape
-        without `axis`.
+        without `axis`. For int8 float32, from exact sums.
 
     Raises:
-        ValueError: The dtypes differ or are not floating, the shapes do not broadcast, or `axis` or `eps` is out
-            of range.
+        ValueError: The dtypes differ or are neither floating nor int8, the shapes do not broadcast, or `axis` or `eps`
+            is out of range.
     """
     x1, x2 = _native(x1), _native(x2)
     if x1.dtype != x2.dtype:
@@ -112,9 +113,34 @@ def cosine_pairs(vectors: np.ndarray, threshold: float) -> tuple[np.ndarray, np.
         rows (P,) int64, cols (P,) int64 with rows < cols, and scores (P,), ordered by row, then column.
 
     Raises:
-        ValueError: `vectors` is no matrix of floating numbers, or `threshold` is NaN.
+        ValueError: `vectors` is no matrix of floating numbers or int8, or `threshold` is NaN.
     """
     return _kernels.cosine_pairs(_native(vectors, contiguous=True), threshold)
+
+
+def quantize_rows(vectors: np.ndarray) -> np.ndarray:
+    """Vectors as int8 codes: a quarter of float32's memory, and scanned three times as fast.
+
+    A cosine does not depend on a vector's length, so codes need no scale: `cosine_similarity`, `cosine_topk` and
+    `cosine_pairs` take them as they are, and score them exactly.
+
+    A score of codes differs from the vectors' own. Between 512 normal random numbers the difference has a standard
+    deviation of 0.0005 and stays below 0.003; between embeddings by efficientnet_lite0 of 589 pieces of photographs,
+    0.0004 and 0.002 (0.0006 where scores are above 0.9). Whatever the vectors, it is at most asin(e) of the one plus
+    asin(e) of the other, with e = max|x| / (254 rms(x)): a single large element costs all others their digits.
+
+    Args:
+        vectors: (N, D) array of finite numbers, float32, float64 or float16.
+
+    Returns:
+        (N, D) int8 array, 127 x / max|x| with each row's own maximum, rounded to the nearest integer, halves to even.
+        A row of zeros stays one, and so scores 0 with everything.
+
+    Raises:
+        ValueError: Not a matrix of floating numbers, or a row holds NaN or an infinity, for which int8 has no code; the
+            first such row is named.
+    """
+    return _kernels.quantize_rows(_native(vectors, contiguous=True))
 
 
 @dataclass(frozen=True)

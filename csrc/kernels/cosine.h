@@ -1,10 +1,11 @@
 // Cosine similarity: of matching rows, of the best k, of all pairs.
 //
-// score(x, y) = x.y / max(|x| |y|, eps), with x.y, |x|^2 and |y|^2 accumulated in double whatever the element
-// type, and |x| |y| formed from the two norms, never from the product of the squares (which would overflow).
-// The score is then rounded to `double` for float64 input and to `float` for all others. All three functions
-// compute it by the same loops, so a pair has one score wherever it is asked for.
-// A zero vector scores 0 with everything, with eps 0 too. NaN anywhere in a pair gives NaN; so does an infinity.
+// score(x, y) = x.y / max(|x| |y|, eps), with x.y, |x|^2 and |y|^2 accumulated in double for every floating element
+// type and exactly, in integers, for int8; and |x| |y| formed from the two norms, never from the product of the squares
+// (which would overflow). The score is then rounded to `double` for float64 input and to `float` for all others. int8
+// vectors need no scale, as a cosine does not depend on lengths (quantize.h makes them); -128 is a code like any other.
+// All three functions compute it by the same loops, so a pair has one score wherever it is asked for. A zero vector
+// scores 0 with everything, with eps 0 too. NaN anywhere in a pair gives NaN; so does an infinity.
 #pragma once
 
 #include <vector>
@@ -35,7 +36,7 @@ struct Vectors {
 ///
 /// sizes: the `axes` sizes of the result; empty axes mean one value, a size of 0 means none.
 /// length: elements in a vector; 0 gives 0.
-/// out: elements of type `dtype`, adjacent; must not overlap the inputs.
+/// out: elements of type `dtype`, float for int8, adjacent; must not overlap the inputs.
 /// Cost: one pass over the longer operand; an operand with stride 0 along the last axis has its norm taken once.
 void cosine_similarity(DType dtype, const Vectors& x1, const Vectors& x2, void* out, int64_t axes, const int64_t* sizes,
                        int64_t length, double eps, const Executor& executor);
@@ -44,10 +45,12 @@ void cosine_similarity(DType dtype, const Vectors& x1, const Vectors& x2, void* 
 /// indices, best first, ties by lower index, NaN last.
 ///
 /// Requires one dtype, one dim and 0 <= k <= gallery.rows.
-/// How: screen.h; queries go through in panels of at most 256, and the gallery is read once for each panel.
+/// How: up to four queries are scored with every row, which is bound by memory; more are screened (screen.h), in panels
+/// of at most 256, and the gallery is read once for each panel.
 ///
-/// Memory beyond the answer: a panel takes queries x dim x 10 bytes, and each thread a copy of its codes, queries x k x
-/// 16 bytes for the best so far, and a block of 128 rows x (dim + 16) bytes. Never queries x gallery.
+/// Memory beyond the answer: a panel takes queries x dim x 14 bytes (10 for double, 4 for int8), and each thread a copy
+/// of its codes, queries x k x 16 bytes for the best so far, and a block of 128 rows x (dim + 16) bytes. Never queries
+/// x gallery.
 void cosine_topk(const Matrix& queries, const Matrix& gallery, int64_t k, void* scores, int64_t* indices,
                  const Executor& executor);
 

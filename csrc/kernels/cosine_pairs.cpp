@@ -30,12 +30,7 @@ class PairPanel {
 
   std::vector<Found> run(int64_t first, int64_t count) {
     std::vector<Found> found;
-    wide_.resize(static_cast<size_t>(count * vectors_.dim));
-    norms_.resize(static_cast<size_t>(count));
-    for (int64_t i = 0; i < count; ++i) {
-      scorer_.widen(first + i, wide_.data() + i * vectors_.dim);
-      norms_[static_cast<size_t>(i)] = scorer_.norm(first + i);
-    }
+    queries_.fill(vectors_, first, count);
     if (sketched_ != nullptr) {
       panel_->fill(*sketched_, centre_, first, count, float_not_above(threshold_));
     }
@@ -66,7 +61,7 @@ class PairPanel {
     if (first + lane >= other) {
       return;
     }
-    const double score = scorer_.score(wide_.data() + lane * vectors_.dim, norms_[static_cast<size_t>(lane)], other);
+    const double score = scorer_.score(queries_[lane], other);
     if (score >= threshold_) {
       found.push_back({first + lane, other, score});
     }
@@ -79,8 +74,7 @@ class PairPanel {
   Scorer scorer_;
   std::unique_ptr<Panel> panel_;
   std::vector<Survivor> survivors_;
-  std::vector<double> wide_;
-  std::vector<double> norms_;
+  Queries queries_;
 };
 
 }  // namespace

@@ -47,29 +47,32 @@ class Walk {
   std::vector<int64_t> index_;
 };
 
+// What a score of vectors of T is rounded to.
 template <class T>
-void cosine_range(const Vectors& x1, const Vectors& x2, T* out, int64_t axes, const int64_t* sizes, int64_t length,
-                  double eps, int64_t begin, int64_t end) {
-  const RowLoops<T>& loop = loops().rows<T>();
+using Score = std::conditional_t<std::is_same_v<T, int8_t>, float, T>;
+
+template <class T>
+void cosine_range(const Vectors& x1, const Vectors& x2, Score<T>* out, int64_t axes, const int64_t* sizes,
+                  int64_t length, double eps, int64_t begin, int64_t end) {
+  const VectorLoops<T>& loop = loops().rows<T>();
   const T* data[2] = {static_cast<const T*>(x1.data), static_cast<const T*>(x2.data)};
   // The operand that stands still along the last axis is widened, and its norm taken, only when it changes.
   const int held = axes > 0 && x2.strides[axes - 1] == 0 ? 1 : 0;
   Walk walk(axes, sizes, x1.strides, x2.strides, begin);
-  std::vector<double> wide(static_cast<size_t>(length));
+  std::vector<typename VectorLoops<T>::Wide> wide(static_cast<size_t>(length));
   const T* current = nullptr;
   double norm = 0;
   for (int64_t i = begin; i < end; ++i, walk.next()) {
     const T* a = data[held] + walk.offset[held];
     if (a != current || length == 0) {
-      loop.widen(a, length, wide.data());
-      norm = std::sqrt(loop.sum_squares(a, length, 0.0));
+      norm = widen_with_norm(loop, a, length, wide.data());
       current = a;
     }
     double dot = 0;
     double squares = 0;
     loop.dot_and_squares(wide.data(), data[1 - held] + walk.offset[1 - held], length, &dot, &squares);
     const double score = cosine_of(dot, norm, std::sqrt(squares), eps);
-    loop.narrow(&score, 1, out + i);
+    loops().rows<Score<T>>().narrow(&score, 1, out + i);
   }
 }
 
@@ -79,10 +82,10 @@ void cosine_similarity(DType dtype, const Vectors& x1, const Vectors& x2, void* 
                        int64_t length, double eps, const Executor& executor) {
   const int64_t total = std::accumulate(sizes, sizes + axes, int64_t{1}, std::multiplies<>());
   const int64_t vector_bytes = std::max<int64_t>(1, length * static_cast<int64_t>(size_of(dtype)));
-  visit_floating(dtype, [&](auto tag) {
+  visit_vectors(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     executor.parallel_for(total, 1 + kRangeBytes / vector_bytes, [&](int64_t begin, int64_t end) {
-      cosine_range<T>(x1, x2, static_cast<T*>(out), axes, sizes, length, eps, begin, end);
+      cosine_range<T>(x1, x2, static_cast<Score<T>*>(out), axes, sizes, length, eps, begin, end);
     });
   });
 }

@@ -58,6 +58,7 @@ constexpr int64_t kSubBlock = 32;  // rows screened before the thresholds are ra
 
 // Up to this many queries the scan is bound by memory, and scoring everything exactly costs nothing more.
 constexpr int64_t kDirectQueries = 4;
+constexpr int64_t kDirectRows = 8;  // scored by one query after the other while they are in the nearest cache
 
 class TopK {
  public:
@@ -78,15 +79,9 @@ class TopK {
 
  private:
   void run_panel(int64_t first, int64_t count, void* scores, int64_t* indices) {
-    const int64_t dim = gallery_.dim;
-    const Scorer query_scorer(queries_, kCosineEps);
-    std::vector<double> wide(static_cast<size_t>(count * dim));
-    std::vector<double> norms(static_cast<size_t>(count));
-    for (int64_t q = 0; q < count; ++q) {
-      query_scorer.widen(first + q, wide.data() + q * dim);
-      norms[static_cast<size_t>(q)] = query_scorer.norm(first + q);
-    }
-    SketchedRows sketched_queries(screened_ ? count : 0, dim);
+    Queries queries;
+    queries.fill(queries_, first, count);
+    SketchedRows sketched_queries(screened_ ? count : 0, gallery_.dim);
     if (screened_) {
       sketched_queries.fill(queries_, centre_, first, count);
     }
@@ -106,9 +101,9 @@ class TopK {
           mine.emplace_back(k_);  // a copy would not keep the room that was reserved
         }
         if (screened_) {
-          screened_slot(sketched_queries, wide, norms, blocks, next, mine);
+          screened_slot(sketched_queries, queries, blocks, next, mine);
         } else {
-          direct_slot(wide, norms, blocks, next, mine);
+          direct_slot(queries, blocks, next, mine);
         }
       }
     });
@@ -117,22 +112,27 @@ class TopK {
     }
   }
 
-  void direct_slot(const std::vector<double>& wide, const std::vector<double>& norms, int64_t blocks,
-                   std::atomic<int64_t>& next, std::vector<Best>& best) const {
+  void direct_slot(const Queries& queries, int64_t blocks, std::atomic<int64_t>& next, std::vector<Best>& best) const {
     for (int64_t block = next.fetch_add(1); block < blocks; block = next.fetch_add(1)) {
       const int64_t end = std::min(gallery_.rows, (block + 1) * kBlockRows);
-      for (int64_t row = block * kBlockRows; row < end; ++row) {
+      for (int64_t first = block * kBlockRows; first < end; first += kDirectRows) {
+        const int64_t count = std::min(kDirectRows, end - first);
         for (size_t q = 0; q < best.size(); ++q) {
-          const double* query = wide.data() + static_cast<int64_t>(q) * gallery_.dim;
-          best[q].offer({scorer_.score(query, norms[q], row), row});
+          double scores[kDirectRows];
+          const double floor = best[q].threshold();
+          scorer_.scores(queries[static_cast<int64_t>(q)], first, count, floor, scores);
+          for (int64_t i = 0; i < count; ++i) {
+            if (!(scores[i] < floor)) {
+              best[q].offer({scores[i], first + i});
+            }
+          }
         }
       }
     }
   }
 
-  void screened_slot(const SketchedRows& sketched_queries, const std::vector<double>& wide,
-                     const std::vector<double>& norms, int64_t blocks, std::atomic<int64_t>& next,
-                     std::vector<Best>& best) const {
+  void screened_slot(const SketchedRows& sketched_queries, const Queries& queries, int64_t blocks,
+                     std::atomic<int64_t>& next, std::vector<Best>& best) const {
     const auto count = static_cast<int64_t>(best.size());
     SketchedRows sketched(kBlockRows, gallery_.dim);
     Panel panel(count, sketched.dim4());
@@ -150,7 +150,7 @@ class TopK {
           const Survivor& pair = survivors[static_cast<size_t>(i)];
           const auto q = static_cast<size_t>(pair.lane);
           const int64_t row = start + sub + pair.row;
-          best[q].offer({scorer_.score(wide.data() + pair.lane * gallery_.dim, norms[q], row), row});
+          best[q].offer({scorer_.score(queries[pair.lane], row), row});
           panel.thresholds()[q] = float_not_above(best[q].threshold());
         }
       }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 namespace imgsim {
 namespace {
@@ -22,30 +23,73 @@ float squares_of(const std::vector<float>& centre) {
 // than n / (lanes) + lanes roundings; a handful of such sums enters each bound, each at most 4 in size.
 float slack(int64_t dim) { return 16.0f * 6e-8f * (static_cast<float>(dim) / 4 + 64); }
 
+// Up to single precision, memory is read faster than it can be summed in double: what single precision rules out is
+// not.
+template <class T>
+constexpr bool has_quick = !std::is_same_v<T, double> && !std::is_same_v<T, int8_t>;
+
 }  // namespace
 
-double Scorer::norm(int64_t row) const {
-  return visit_floating(rows_.dtype, [&](auto tag) {
+void Queries::fill(const Matrix& rows, int64_t first, int64_t count) {
+  visit_vectors(rows.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    return std::sqrt(loops().rows<T>().sum_squares(row_of<T>(rows_, row), rows_.dim, 0.0));
+    using Wide = typename VectorLoops<T>::Wide;
+    const VectorLoops<T>& loop = loops().rows<T>();
+    dim_ = rows.dim;
+    stride_ = rows.dim * static_cast<int64_t>(sizeof(Wide));
+    wide_.resize(static_cast<size_t>(count * stride_));
+    quick_.resize(static_cast<size_t>(has_quick<T> ? count * dim_ : 0));
+    norms_.resize(static_cast<size_t>(count));
+    for (int64_t i = 0; i < count; ++i) {
+      const T* x = row_of<T>(rows, first + i);
+      auto* wide = reinterpret_cast<Wide*>(wide_.data() + i * stride_);
+      norms_[static_cast<size_t>(i)] = widen_with_norm(loop, x, dim_, wide);
+      if (has_quick<T>) {
+        loop.scale(x, dim_, 1.0, quick_.data() + i * dim_);
+      }
+    }
   });
 }
 
-void Scorer::widen(int64_t row, double* out) const {
-  visit_floating(rows_.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    loops().rows<T>().widen(row_of<T>(rows_, row), rows_.dim, out);
-  });
+double Scorer::score(const Queries::Query& query, int64_t row) const {
+  double score = 0;
+  scores(query, row, 1, -std::numeric_limits<double>::infinity(), &score);
+  return score;
 }
 
-double Scorer::score(const double* query, double query_norm, int64_t row) const {
-  double dot = 0;
-  double squares = 0;
-  visit_floating(rows_.dtype, [&](auto tag) {
+void Scorer::scores(const Queries::Query& query, int64_t first, int64_t count, double floor, double* out) const {
+  // dot / (|x| |y|) < floor <=> dot < cut |y|. Where the divisor is eps instead, a positive score is lower still. In
+  // one piece, because the sign of dot is anyone's guess, but the whole is nearly always true.
+  const double cut = (floor - slack(rows_.dim)) * query.norm;
+  const auto below = [&](double dot, double squares) {
+    return static_cast<bool>((cut > 0) & ((dot <= 0) | (dot * dot < cut * cut * squares)));
+  };
+  const bool quick = cut > 0 && query.norm >= kSmallestNorm && query.norm <= kLargestNorm;
+  visit_vectors(rows_.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    loops().rows<T>().dot_and_squares(query, row_of<T>(rows_, row), rows_.dim, &dot, &squares);
+    const auto& loop = loops().rows<T>();
+    const auto* wide = static_cast<const typename VectorLoops<T>::Wide*>(query.wide);
+    for (int64_t i = 0; i < count; ++i) {
+      const T* y = row_of<T>(rows_, first + i);
+      if constexpr (has_quick<T>) {
+        if (quick) {
+          float dot = 0;
+          float squares = 0;
+          loop.quick(query.quick, y, rows_.dim, &dot, &squares);
+          if (squares >= kSmallestNorm * kSmallestNorm && squares <= kLargestNorm * kLargestNorm &&
+              below(dot, squares)) {
+            out[i] = -std::numeric_limits<double>::infinity();
+            continue;
+          }
+        }
+      }
+      double dot = 0;
+      double squares = 0;
+      loop.dot_and_squares(wide, y, rows_.dim, &dot, &squares);
+      out[i] = below(dot, squares) ? -std::numeric_limits<double>::infinity()
+                                   : round_score(rows_.dtype, cosine_of(dot, query.norm, std::sqrt(squares), eps_));
+    }
   });
-  return round_score(rows_.dtype, cosine_of(dot, query_norm, std::sqrt(squares), eps_));
 }
 
 double cosine_of(double dot, double norm_a, double norm_b, double eps) {
@@ -61,18 +105,25 @@ double round_score(DType dtype, double score) {
 
 std::vector<float> choose_centre(const Matrix& rows) {
   constexpr int64_t kSample = 256;
-  std::vector<double> unit(static_cast<size_t>(rows.dim));
+  if (rows.dtype == DType::kInt8 && loops().screening.levels == kCodeLevels) {
+    return {};
+  }
+  std::vector<float> unit(static_cast<size_t>(rows.dim));
   std::vector<double> sum(static_cast<size_t>(rows.dim));
   std::vector<float> centre(static_cast<size_t>(rows.dim));
-  const Scorer scorer(rows, kCosineEps);
+  Queries query;
   const int64_t step = std::max<int64_t>(1, rows.rows / kSample);
   double taken = 0;
   for (int64_t row = 0; row < rows.rows && taken < kSample; row += step) {
-    const double norm = scorer.norm(row);
+    query.fill(rows, row, 1);
+    const double norm = query[0].norm;
     if (norm > 0 && std::isfinite(norm)) {
-      scorer.widen(row, unit.data());
+      visit_vectors(rows.dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        loops().rows<T>().scale(row_of<T>(rows, row), rows.dim, 1.0 / norm, unit.data());
+      });
       for (size_t i = 0; i < sum.size(); ++i) {
-        sum[i] += unit[i] / norm;
+        sum[i] += unit[i];
       }
       ++taken;
     }
@@ -94,9 +145,9 @@ void SketchedRows::fill(const Matrix& rows, const std::vector<float>& centre, in
   std::vector<float> scratch(static_cast<size_t>(dim_));
   const float centre_squares = squares_of(centre);
   const auto code_zero = static_cast<uint8_t>(loops().screening.levels + 1);
-  visit_floating(rows.dtype, [&](auto tag) {
+  visit_vectors(rows.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    const RowLoops<T>& loop = loops().rows<T>();
+    const VectorLoops<T>& loop = loops().rows<T>();
     for (int64_t i = 0; i < count; ++i) {
       uint8_t* codes = codes_.data() + (at + i) * dim4_;
       Sketch* sketch = &sketches_[static_cast<size_t>(at + i)];

@@ -8,6 +8,7 @@
 // mean of a few rows) makes residuals small for real embeddings, which all point roughly the same way.
 #pragma once
 
+#include <cmath>
 #include <vector>
 
 #include "cosine.h"
@@ -18,20 +19,52 @@ namespace imgsim {
 /// Whether screening works for vectors of this many elements: long enough to pay, short enough for 32-bit sums.
 constexpr bool can_screen(int64_t dim) { return dim >= 32 && dim <= 32768; }
 
-/// Exact scores: a query widened once, rows as they are.
+/// Vectors ready to be scored with many others: widened (VectorLoops::Wide), their norms taken.
+class Queries {
+ public:
+  struct Query {
+    const void* wide;
+    const float* quick;
+    double norm;
+  };
+
+  /// Takes rows [first, first + count) of the matrix.
+  void fill(const Matrix& rows, int64_t first, int64_t count);
+  Query operator[](int64_t i) const {
+    return {wide_.data() + i * stride_, quick_.data() + i * dim_, norms_[static_cast<size_t>(i)]};
+  }
+
+ private:
+  int64_t dim_ = 0;
+  int64_t stride_ = 0;  // bytes
+  std::vector<char> wide_;
+  std::vector<float> quick_;  // in single precision; not for double and int8
+  std::vector<double> norms_;
+};
+
+/// Exact scores of queries with the rows of a matrix as they are.
 class Scorer {
  public:
   Scorer(const Matrix& rows, double eps) : rows_(rows), eps_(eps) {}
-  /// |row i|
-  double norm(int64_t row) const;
-  void widen(int64_t row, double* out) const;
-  /// The score of a widened query of this norm with row i, whose norm is taken in the same pass.
-  double score(const double* query, double query_norm, int64_t row) const;
+  /// The score with a row, whose norm is taken in the same pass.
+  double score(const Queries::Query& query, int64_t row) const;
+  /// The scores with rows [first, first + count); -infinity in place of one that is certainly below `floor`.
+  void scores(const Queries::Query& query, int64_t first, int64_t count, double floor, double* out) const;
 
  private:
   const Matrix& rows_;
   double eps_;
 };
+
+/// Widens a vector and returns its norm.
+template <class T>
+double widen_with_norm(const VectorLoops<T>& loop, const T* x, int64_t n, typename VectorLoops<T>::Wide* wide) {
+  double dot = 0;
+  double squares = 0;
+  loop.widen(x, n, wide);
+  loop.dot_and_squares(wide, x, n, &dot, &squares);
+  return std::sqrt(squares);
+}
 
 /// dot / max(norm_a norm_b, eps); 0 where that is 0 / 0.
 double cosine_of(double dot, double norm_a, double norm_b, double eps);

@@ -15,7 +15,7 @@ struct bfloat16 {
   uint16_t bits;
 };
 
-enum class DType { kFloat32, kFloat64, kFloat16, kBFloat16, kUInt8 };
+enum class DType { kFloat32, kFloat64, kFloat16, kBFloat16, kUInt8, kInt8 };
 
 constexpr size_t size_of(DType dtype) {
   switch (dtype) {
@@ -27,6 +27,7 @@ constexpr size_t size_of(DType dtype) {
     case DType::kBFloat16:
       return 2;
     case DType::kUInt8:
+    case DType::kInt8:
       return 1;
   }
   return 0;
@@ -37,7 +38,7 @@ struct TypeTag {
   using type = T;
 };
 
-/// Calls fn(TypeTag<T>{}) with the element type that `dtype` names; uint8 is not a floating type and
+/// Calls fn(TypeTag<T>{}) with the element type that `dtype` names; uint8 and int8 are not floating types and
 /// must be handled by the caller before.
 template <class Fn>
 auto visit_floating(DType dtype, Fn&& fn) {
@@ -51,6 +52,12 @@ auto visit_floating(DType dtype, Fn&& fn) {
     default:
       return fn(TypeTag<float>{});
   }
+}
+
+/// The same for the element types of vectors: the floating ones and int8.
+template <class Fn>
+auto visit_vectors(DType dtype, Fn&& fn) {
+  return dtype == DType::kInt8 ? fn(TypeTag<int8_t>{}) : visit_floating(dtype, fn);
 }
 
 /// Writes what was computed from elements of type `dtype`: as double for float64 elements, rounded to float for all

@@ -8,6 +8,7 @@
 #include "kernels/channel_stats.h"
 #include "kernels/cosine.h"
 #include "kernels/isa/loops.h"
+#include "kernels/quantize.h"
 #include "kernels/resize_crop.h"
 #include "kernels/shapes.h"
 #include "kernels/thread_pool.h"
@@ -17,7 +18,8 @@ namespace py = pybind11;
 namespace imgsim::door {
 namespace {
 
-DType dtype_of(const char* op, const py::array& array, bool bytes = false) {
+/// The kernels' name of a dtype: a floating one, or the one that the operator takes besides.
+DType dtype_of(const char* op, const py::array& array, DType besides = DType::kFloat32) {
   const char kind = array.dtype().kind();
   const auto size = array.itemsize();
   if (kind == 'f' && size == 4) {
@@ -29,9 +31,17 @@ DType dtype_of(const char* op, const py::array& array, bool bytes = false) {
   if (kind == 'f' && size == 2) {
     return DType::kFloat16;
   }
-  check(bytes && kind == 'u' && size == 1, op, ": dtype must be ", bytes ? "uint8, " : "",
-        "float32, float64 or float16 (got ", py::str(array.dtype()).cast<std::string>(), ")");
-  return DType::kUInt8;
+  const char* known = "float32, float64 or float16";
+  bool fits = false;
+  if (besides == DType::kUInt8) {
+    known = "uint8, float32, float64 or float16";
+    fits = kind == 'u' && size == 1;
+  } else if (besides == DType::kInt8) {
+    known = "float32, float64, float16 or int8";
+    fits = kind == 'i' && size == 1;
+  }
+  check(fits, op, ": dtype must be ", known, " (got ", py::str(array.dtype()).cast<std::string>(), ")");
+  return besides;
 }
 
 Shape shape_of(const py::array& array) { return Shape(array.shape(), array.shape() + array.ndim()); }
@@ -50,14 +60,14 @@ py::dtype score_dtype(DType dtype) {
 }
 
 Matrix matrix_of(const char* op, const py::array& array) {
-  return {dtype_of(op, array), array.data(), array.shape(0), array.shape(1)};
+  return {dtype_of(op, array, DType::kInt8), array.data(), array.shape(0), array.shape(1)};
 }
 
 /// x1, x2: vectors along the last axis, adjacent there; the others broadcast.
 py::array py_cosine_similarity(const py::array& x1, const py::array& x2, double eps) {
   constexpr const char* kOp = "cosine_similarity";
-  const DType dtype = dtype_of(kOp, x1);
-  check(dtype == dtype_of(kOp, x2), kOp, ": arrays must have one dtype");
+  const DType dtype = dtype_of(kOp, x1, DType::kInt8);
+  check(dtype == dtype_of(kOp, x2, DType::kInt8), kOp, ": arrays must have one dtype");
   check(eps >= 0, kOp, ": eps must not be negative (got ", eps, ")");
   const auto outer = [](Shape shape) {
     shape.pop_back();
@@ -67,7 +77,8 @@ py::array py_cosine_similarity(const py::array& x1, const py::array& x2, double 
   const Shape a = broadcast_strides(outer(shape_of(x1)), outer(element_strides(x1)), shape.size());
   const Shape b = broadcast_strides(outer(shape_of(x2)), outer(element_strides(x2)), shape.size());
   const int64_t length = x1.shape(x1.ndim() - 1);
-  py::array out(x1.dtype(), std::vector<py::ssize_t>(shape.begin(), shape.end()));
+  py::array out(dtype == DType::kInt8 ? score_dtype(dtype) : x1.dtype(),
+                std::vector<py::ssize_t>(shape.begin(), shape.end()));
   const Vectors left{x1.data(), a.data()};
   const Vectors right{x2.data(), b.data()};
   void* to = out.mutable_data();
@@ -109,11 +120,27 @@ py::tuple py_cosine_pairs(const py::array& vectors, double threshold) {
                         py::array_t<double>(count, pairs.scores.data()).attr("astype")(score_dtype(matrix.dtype)));
 }
 
+/// (N, D) of a floating dtype to codes of the same shape.
+py::array_t<int8_t> py_quantize_rows(const py::array& vectors) {
+  constexpr const char* kOp = "quantize_rows";
+  check(vectors.ndim() == 2, kOp, ": vectors must be a matrix (got shape ", shape_of(vectors), ")");
+  const Matrix matrix{dtype_of(kOp, vectors), vectors.data(), vectors.shape(0), vectors.shape(1)};
+  py::array_t<int8_t> codes({matrix.rows, matrix.dim});
+  int8_t* to = codes.mutable_data();
+  int64_t bad = 0;
+  {
+    const py::gil_scoped_release release;
+    bad = quantize_rows(matrix, to, ThreadPool::shared());
+  }
+  check(bad < 0, kOp, ": vectors must be finite (got NaN or infinity in row ", bad, ")");
+  return codes;
+}
+
 /// images: (N, C, H, W) or any other strides of that shape whose H and W are one axis. Returns (count, mean, m2).
 py::tuple py_channel_moments(const py::array& images, int threads) {
   const Shape shape = shape_of(images);
   check_channel_stats(shape, threads);
-  const DType dtype = dtype_of("channel_stats", images, true);
+  const DType dtype = dtype_of("channel_stats", images, DType::kUInt8);
   const Shape strides = element_strides(images);
   std::vector<Moments> moments;
   {
@@ -220,6 +247,7 @@ PYBIND11_MODULE(_kernels, module) {
   module.def("cosine_similarity", &py_cosine_similarity);
   module.def("cosine_topk", &py_cosine_topk);
   module.def("cosine_pairs", &py_cosine_pairs);
+  module.def("quantize_rows", &py_quantize_rows);
   module.def("channel_moments", &py_channel_moments);
   module.def("merge_moments", &py_merge_moments);
   module.def("resize_crop", &py_resize_crop);

@@ -38,6 +38,7 @@ def check_everything(dims=DIMS) -> int:
             dtype = FLOATS[(number + dim) % len(FLOATS)]
             vectors = tensor((150, dim), dtype, values, seed=dim + number)
             check_topk(vectors[:9], vectors, 5)
+            check_topk(vectors[:2], vectors, 5)  # so few are scanned without codes
             pairs += check_pairs(vectors, *thresholds_at_scores(vectors, 3))
     for dim in sorted({32, 33, 513}.intersection(dims)):
         for seed, angle in enumerate((0.999999, 0.9, 0.5, 0.0, -0.9)):

@@ -35,7 +35,7 @@ def answers() -> dict[str, torch.Tensor]:
         out[f"mean bytes {layout}"], out[f"std bytes {layout}"] = ops.channel_stats(
             pixels.contiguous(memory_format=layout)
         )
-    # Sizes below, at and above a load, one and several chunks of weights, and a resize without a margin for a crop.
+    # Sizes below, at and above a load, one and several chunks of weights, and resizes that leave no margin to a crop.
     for height, width in ((1, 1), (2, 5), (5, 6), (7, 300), (97, 31), (257, 255), (375, 500), (900, 1300), (64, 2048)):
         picture = torch.arange(height * width * 3).mul(7919).remainder(251).to(torch.uint8).reshape(height, width, 3)
         for resize, crop in ((256, 224), (33, 33), (7, 5)):

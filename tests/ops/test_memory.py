@@ -58,7 +58,7 @@ def _topk_bound(threads: int, queries: int, dim: int, k: int) -> int:
     """The words of cosine.h in numbers, and the answer: scores and indices."""
     panel = min(256, queries)
     per_thread = panel * dim + panel * k * 16 + 128 * (dim + 16)
-    return panel * dim * 10 + threads * per_thread + queries * k * 12
+    return panel * dim * 14 + threads * per_thread + queries * k * 12
 
 
 @DOORS

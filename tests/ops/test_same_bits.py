@@ -82,6 +82,9 @@ def numpy_answers() -> str:
         x, y = rng.standard_normal((301, 65)).astype(dtype), rng.standard_normal((3001, 65)).astype(dtype)
         images = rng.integers(0, 256, (5, 3, 190, 211))
         answers = [kernels.cosine_similarity(x[:1], y), *kernels.cosine_topk(x, y, 20), *kernels.cosine_pairs(y, 0.3)]
+        codes = kernels.quantize_rows(y)
+        answers += [codes, kernels.cosine_similarity(codes[:1], codes), *kernels.cosine_pairs(codes, 0.3)]
+        answers += [*kernels.cosine_topk(codes[:3], codes, 20), *kernels.cosine_topk(codes[:300], codes, 20)]
         answers += [*kernels.channel_stats(images.astype(dtype)), *kernels.channel_stats(images.astype(np.uint8))]
         for answer in answers:
             digest.update(answer.tobytes())

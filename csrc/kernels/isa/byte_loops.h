@@ -1,10 +1,12 @@
-// Exact sums over bytes; contracts in loops.h. Included by loops.cpp only.
+// Exact sums over bytes, and rounding to them; contracts in loops.h. Included by loops.cpp only.
 //
 // Plain loops: the compiler vectorises sums of small integers well, and they are exact in any order.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+
+#include "simd.h"
 
 namespace imgsim::IMGSIM_ISA {
 namespace {
@@ -62,6 +64,13 @@ void interleaved(const uint8_t* x, int64_t n, int64_t channels, uint64_t* sums, 
       sums[c] += value;
       squares[c] += value * value;
     }
+  }
+}
+
+// Adding 1.5 * 2^23 rounds to an integer and leaves it in the lowest byte of the float.
+void round_to_bytes(const float* x, int64_t n, int8_t* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    out[i] = static_cast<int8_t>(float_to_bits(x[i] + 12582912.0f));
   }
 }
 

@@ -12,8 +12,13 @@ namespace IMGSIM_ISA {
 namespace {
 
 template <class T>
+constexpr VectorLoops<T> vector_loops() {
+  return {widen<T>, scale<T>, dot_and_squares<T>, sketch<T>};
+}
+
+template <class T>
 constexpr RowLoops<T> row_loops() {
-  return {widen<T>, scale<T>, narrow<T>, sum<T>, sum_squares<T>, dot<T>, dot_and_squares<T>, add_rows<T>, sketch<T>};
+  return {vector_loops<T>(), narrow<T>, sum<T>, sum_squares<T>, quick<T>, largest<T>, add_rows<T>};
 }
 
 }  // namespace
@@ -24,7 +29,8 @@ const Loops kTable = {IMGSIM_ISA_NAME,
                       row_loops<double>(),
                       row_loops<imgsim::float16>(),
                       row_loops<imgsim::bfloat16>(),
-                      {plane, interleaved},
+                      vector_loops<int8_t>(),
+                      {plane, interleaved, round_to_bytes},
                       {kLevels, kPanelStep, kGroup, screen},
                       {kSpreadWords, spread_weights, resize_row, resize_column}};
 

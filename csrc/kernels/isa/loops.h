@@ -23,36 +23,52 @@ struct Sketch {
   float bias;    // centre . unit vector; +inf when the vector must never be screened out
 };
 
-/// Loops over one row of adjacent elements of type T.
+/// Loops over one vector of adjacent elements of type T, int8 among them.
 template <class T>
-struct RowLoops {
+struct VectorLoops {
+  /// What the left side of a product is kept in: products and sums are then exact integers for int8 (any n < 2^38), and
+  /// in double for all others.
+  using Wide = std::conditional_t<std::is_same_v<T, int8_t>, int16_t, double>;
+
   /// out[i] = x[i]
-  void (*widen)(const T* x, int64_t n, double* out);
+  void (*widen)(const T* x, int64_t n, Wide* out);
   /// out[i] = float(x[i] * factor)
   void (*scale)(const T* x, int64_t n, double factor, float* out);
+  /// x.y and y.y, in one pass over y
+  void (*dot_and_squares)(const Wide* x, const T* y, int64_t n, double* dot, double* squares);
+  /// Codes of x / |x| - centre into codes[0, n4), n4 = n rounded up to 4, padded with code zero. centre_squares is
+  /// |centre|^2, scratch has room for n floats. A null centre stands for zero. False, and nothing written, where x must
+  /// be scored exactly: its norm is not finite, or so small or large that single precision or eps would matter.
+  /// Elements that are codes already (int8, where ScreenLoops::levels is kCodeLevels) are taken as they are, without a
+  /// centre.
+  bool (*sketch)(const T* x, int64_t n, const float* centre, float centre_squares, float* scratch, uint8_t* codes,
+                 Sketch* out);
+};
+
+/// More loops over one row, of floating elements.
+template <class T>
+struct RowLoops : VectorLoops<T> {
   /// out[i] = x[i] rounded to T
   void (*narrow)(const double* x, int64_t n, T* out);
   double (*sum)(const T* x, int64_t n);
   /// sum of (x[i] - shift)^2
   double (*sum_squares)(const T* x, int64_t n, double shift);
-  double (*dot)(const double* x, const T* y, int64_t n);
-  /// dot and the sum of squares of y, the same bits as from the two loops above, in one pass
-  void (*dot_and_squares)(const double* x, const T* y, int64_t n, double* dot, double* squares);
+  /// x.y and y.y in single precision, summed in at least four lanes
+  void (*quick)(const float* x, const T* y, int64_t n, float* dot, float* squares);
+  /// The largest |x[i]|, 0 of none; NaN where an element is not finite.
+  double (*largest)(const T* x, int64_t n);
   /// sums[j] += x[i * stride + j] for i < rows, j < n; i ascending
   void (*add_rows)(const T* x, int64_t rows, int64_t stride, int64_t n, double* sums);
-  /// Codes of x / |x| - centre into codes[0, n4), n4 = n rounded up to 4, padded with code zero. centre_squares is
-  /// |centre|^2, scratch has room for n floats. A null centre stands for zero. False, and nothing written, where x must
-  /// be scored exactly: its norm is not finite, or so small or large that single precision or eps would matter.
-  bool (*sketch)(const T* x, int64_t n, const float* centre, float centre_squares, float* scratch, uint8_t* codes,
-                 Sketch* out);
 };
 
-/// Exact sums over bytes.
+/// Bytes: exact sums, and rounding to them.
 struct ByteLoops {
   /// *sum += x[i], *squares += x[i]^2
   void (*plane)(const uint8_t* x, int64_t n, uint64_t* sum, uint64_t* squares);
   /// The same for `channels` interleaved channels; n counts positions.
   void (*interleaved)(const uint8_t* x, int64_t n, int64_t channels, uint64_t* sums, uint64_t* squares);
+  /// out[i] = x[i], of at most 127 in magnitude, rounded to the nearest integer, halves to even
+  void (*round_to_bytes)(const float* x, int64_t n, int8_t* out);
 };
 
 /// A panel of vectors laid out as the right-hand side of the screening loop, lanes adjacent. `count` real ones, padded.
@@ -72,6 +88,14 @@ struct Survivor {
   int32_t row;
   int32_t lane;
 };
+
+// Norms outside this range make the unit vector, or the role of eps, delicate: such vectors are always scored
+// exactly.
+constexpr float kSmallestNorm = 1e-4f;  // the product of two stays at or above eps
+constexpr float kLargestNorm = 1e18f;   // the square stays finite
+
+/// The largest code that 8 bits hold on both sides of zero; int8 vectors go through unchanged where it is usable.
+constexpr int kCodeLevels = 127;
 
 struct ScreenLoops {
   int levels;     // codes are in [-levels, levels]; the left side is stored as code + levels + 1 in uint8
@@ -113,13 +137,16 @@ struct Loops {
   RowLoops<double> float64;
   RowLoops<imgsim::float16> float16;
   RowLoops<imgsim::bfloat16> bfloat16;
+  VectorLoops<int8_t> int8;
   ByteLoops bytes;
   ScreenLoops screening;
   ResizeLoops resizing;
 
   template <class T>
-  const RowLoops<T>& rows() const {
-    if constexpr (std::is_same_v<T, float>) {
+  const auto& rows() const {
+    if constexpr (std::is_same_v<T, int8_t>) {
+      return int8;
+    } else if constexpr (std::is_same_v<T, float>) {
       return float32;
     } else if constexpr (std::is_same_v<T, double>) {
       return float64;

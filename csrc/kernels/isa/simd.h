@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -66,28 +67,39 @@ inline float to_float(float16 x) {
 
 inline float to_float(bfloat16 x) { return bits_to_float(static_cast<uint32_t>(x.bits) << 16); }
 
+inline double to_double(int8_t x) { return x; }
 inline double to_double(float x) { return x; }
 inline double to_double(double x) { return x; }
 inline double to_double(float16 x) { return to_float(x); }
 inline double to_double(bfloat16 x) { return to_float(x); }
 
 inline Doubles load_doubles(const double* p) { return load<Doubles>(p); }
-inline Doubles load_doubles(const float* p) { return __builtin_convertvector(load<HalfFloats>(p), Doubles); }
+
+inline Doubles widen_floats(const HalfFloats& v) {
+#if defined(__AVX512F__)
+  // GCC 12 makes two conversions of a vector's one. Masked, all lanes taken, because it warns of its own plain form.
+  return reinterpret_cast<Doubles>(_mm512_maskz_cvtps_pd(0xff, reinterpret_cast<__m256>(v)));
+#else
+  return __builtin_convertvector(v, Doubles);
+#endif
+}
+
+inline Doubles load_doubles(const float* p) { return widen_floats(load<HalfFloats>(p)); }
 
 inline Doubles load_doubles(const bfloat16* p) {
   using Words = uint16_t __attribute__((vector_size(kBytes / 4)));
   using Longs = uint32_t __attribute__((vector_size(kBytes / 2)));
   const Longs bits = __builtin_convertvector(load<Words>(p), Longs) << 16;
-  return __builtin_convertvector(load<HalfFloats>(&bits), Doubles);
+  return widen_floats(load<HalfFloats>(&bits));
 }
 
 inline Doubles load_doubles(const float16* p) {
 #if defined(__AVX512F__)
   const __m256 wide = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  return __builtin_convertvector(reinterpret_cast<HalfFloats>(wide), Doubles);
+  return widen_floats(reinterpret_cast<HalfFloats>(wide));
 #elif defined(__F16C__)
   const __m128 wide = _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
-  return __builtin_convertvector(reinterpret_cast<HalfFloats>(wide), Doubles);
+  return widen_floats(reinterpret_cast<HalfFloats>(wide));
 #else
   Doubles out;
   for (int lane = 0; lane < kDoubles; ++lane) {
@@ -99,12 +111,73 @@ inline Doubles load_doubles(const float16* p) {
 
 inline Floats load_floats(const float* p) { return load<Floats>(p); }
 
-template <class T>
-inline Floats load_floats(const T* p) {
+inline Floats load_floats(const double* p) {
   const HalfFloats halves[2] = {__builtin_convertvector(load_doubles(p), HalfFloats),
                                 __builtin_convertvector(load_doubles(p + kDoubles), HalfFloats)};
   return load<Floats>(halves);
 }
+
+inline Floats load_floats(const float16* p) {
+#if defined(__AVX512F__)
+  // Masked, all lanes taken: GCC 12 warns of its own header's plain form.
+  return reinterpret_cast<Floats>(_mm512_maskz_cvtph_ps(0xffff, load<__m256i>(p)));
+#elif defined(__F16C__)
+  return reinterpret_cast<Floats>(_mm256_cvtph_ps(load<__m128i>(p)));
+#else
+  Floats out;
+  for (int lane = 0; lane < kFloats; ++lane) {
+    out[lane] = to_float(p[lane]);
+  }
+  return out;
+#endif
+}
+
+inline Floats load_floats(const bfloat16* p) {
+  using Words = uint16_t __attribute__((vector_size(kBytes / 2)));
+  using Longs = uint32_t __attribute__((vector_size(kBytes)));
+  const Longs bits = __builtin_convertvector(load<Words>(p), Longs) << 16;
+  return load<Floats>(&bits);
+}
+
+// Spelled out because compilers convert vectors of bytes one by one.
+inline Floats load_floats(const int8_t* p) {
+#if defined(__AVX512F__)
+  const __m512i wide = _mm512_maskz_cvtepi8_epi32(0xffff, load<__m128i>(p));
+  return __builtin_convertvector(reinterpret_cast<Ints>(wide), Floats);
+#elif defined(__AVX2__)
+  const __m256i wide = _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  return __builtin_convertvector(reinterpret_cast<Ints>(wide), Floats);
+#else
+  Floats out;
+  for (int lane = 0; lane < kFloats; ++lane) {
+    out[lane] = p[lane];
+  }
+  return out;
+#endif
+}
+
+#if defined(__AVX2__)
+using Shorts = int16_t __attribute__((vector_size(kBytes)));
+constexpr int kShorts = kBytes / 2;
+
+inline Shorts load_shorts(const int8_t* p) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Shorts>(_mm512_cvtepi8_epi16(load<__m256i>(p)));
+#else
+  return reinterpret_cast<Shorts>(_mm256_cvtepi8_epi16(load<__m128i>(p)));
+#endif
+}
+
+// sums + the products of a and b, those of two neighbours together.
+inline Ints add_products(const Ints& sums, const Shorts& a, const Shorts& b) {
+#if defined(__AVX512VNNI__)
+  return reinterpret_cast<Ints>(
+      _mm512_dpwssd_epi32(reinterpret_cast<__m512i>(sums), reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+#else
+  return sums + reinterpret_cast<Ints>(_mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+#endif
+}
+#endif
 
 inline Floats magnitude(const Floats& v) {
   Ints bits;
@@ -113,7 +186,10 @@ inline Floats magnitude(const Floats& v) {
   return load<Floats>(&bits);
 }
 
-inline Floats larger(const Floats& a, const Floats& b) { return a > b ? a : b; }
+template <class Vector>
+inline Vector larger(const Vector& a, const Vector& b) {
+  return a > b ? a : b;
+}
 
 // Rounding to nearest even, once, straight from double: via float it would round twice.
 inline void from_double(double x, double* out) { *out = x; }
@@ -177,13 +253,39 @@ inline uint32_t lane_bits(const Ints& mask) {
 #endif
 }
 
+template <class Lane>
+struct SixteenBytes;
+template <>
+struct SixteenBytes<double> {
+  using type = double __attribute__((vector_size(16)));
+};
+template <>
+struct SixteenBytes<float> {
+  using type = float __attribute__((vector_size(16)));
+};
+template <>
+struct SixteenBytes<int32_t> {
+  using type = int32_t __attribute__((vector_size(16)));
+};
+
+// Halves are added to halves: one after the other, sixteen lanes would take longer than a row of bytes.
 template <class Vector>
 inline auto sum_lanes(const Vector& v) {
-  auto sum = v[0];
-  for (size_t lane = 1; lane < sizeof(v) / sizeof(v[0]); ++lane) {
-    sum += v[lane];
+  using Lane = std::remove_cvref_t<decltype(v[0])>;
+  using Part = typename SixteenBytes<Lane>::type;
+  Part parts[kBytes / sizeof(Part)];
+  std::memcpy(parts, &v, sizeof(v));
+  for (size_t half = kBytes / sizeof(Part) / 2; half > 0; half /= 2) {
+    for (size_t i = 0; i < half; ++i) {
+      parts[i] += parts[i + half];
+    }
   }
-  return sum;
+  const Part& sum = parts[0];
+  if constexpr (sizeof(Lane) == 8) {
+    return sum[0] + sum[1];
+  } else {
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+  }
 }
 
 }  // namespace imgsim::IMGSIM_ISA

@@ -28,10 +28,11 @@ inline int64_t by_registers(int64_t n, const Step& step) {
   return i;
 }
 
-inline float largest_lane(const Floats (&tops)[kUnroll]) {
-  const Floats all = larger(larger(tops[0], tops[1]), larger(tops[2], tops[3]));
-  float top = 0;
-  for (int lane = 0; lane < kFloats; ++lane) {
+template <class Vector>
+inline auto largest_lane(const Vector (&tops)[kUnroll]) {
+  const Vector all = larger(larger(tops[0], tops[1]), larger(tops[2], tops[3]));
+  auto top = all[0];
+  for (size_t lane = 1; lane < sizeof(all) / sizeof(all[0]); ++lane) {
     top = std::max(top, all[lane]);
   }
   return top;
