@@ -40,7 +40,7 @@ class Fact:
 
 
 def diagnose() -> list[Fact]:
-    """Looks at versions, processor, native libraries, engines, weights, model files and programs.
+    """Looks at versions, processor, native libraries, optional formats, engines, weights, model files and programs.
 
     Takes some tenths of a second, most of them to import ONNX Runtime.
     """
@@ -48,6 +48,7 @@ def diagnose() -> list[Fact]:
         *_versions(),
         *_processor(),
         *_built(),
+        *_pictures(),
         *_engines(),
         *_weights(),
         *_model_files(),
@@ -67,7 +68,7 @@ def _versions() -> list[Fact]:
         Fact("versions", "imgsim", imgsim_ops.__version__),
         Fact("versions", "python", platform.python_version()),
     ]
-    for distribution in ("numpy", "pillow", "torch", "torchvision"):
+    for distribution in ("numpy", "pillow", "simplejpeg", "torch", "torchvision"):
         found = _version(distribution)
         advice = None if found else f"run pip install {distribution}"
         facts.append(Fact("versions", distribution, found, advice, needed=True))
@@ -163,6 +164,23 @@ def _built() -> list[Fact]:
             Fact("built", "for this processor only", info["native"]),
         ]
     return facts
+
+
+def _pictures() -> list[Fact]:
+    optional = (
+        ("AVIF pictures", "PIL._avif", "run pip install --upgrade pillow"),
+        ("HEIC pictures", "pillow_heif", "run pip install 'imgsim-ops[heic]'"),
+        ("Parquet files", "pyarrow", "for imgsim embed -o NAME.parquet: run pip install 'imgsim-ops[parquet]'"),
+    )
+    found = ((name, _importable(module), advice) for name, module, advice in optional)
+    return [Fact("formats", name, there, None if there else advice) for name, there, advice in found]
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:  # not even the package that it would be in
+        return False
 
 
 def _engines() -> list[Fact]:

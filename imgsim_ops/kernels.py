@@ -7,6 +7,7 @@ number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "cosine_similarity",
     "cosine_topk",
     "resize_crop",
+    "resize_crop_strips",
 ]
 
 
@@ -216,6 +218,27 @@ def resize_crop(pixels: np.ndarray, resize: int = 256, crop: int = 224) -> np.nd
     if pixels.strides[1:] != (3, 1) or pixels.strides[0] < 0:
         pixels = np.ascontiguousarray(pixels)
     return _kernels.resize_crop(pixels, resize, crop)
+
+
+def resize_crop_strips(
+    height: int, width: int, strips: Iterable[np.ndarray], resize: int = 256, crop: int = 224
+) -> np.ndarray:
+    """`resize_crop`, with the same bits, of a picture that is never there as a whole.
+
+    Args:
+        height: Of the picture, in pixels.
+        width: Likewise.
+        strips: Its parts from top to bottom, each (h, width, 3) uint8.
+        resize: As in `resize_crop`.
+        crop: As in `resize_crop`.
+
+    Returns:
+        (crop, crop, 3) uint8 array.
+
+    Raises:
+        ValueError: A strip has another shape, there are too few of them, or sizes are out of range.
+    """
+    return _kernels.resize_crop_strips(height, width, strips, resize, crop)
 
 
 def build_info() -> dict:

@@ -2,126 +2,182 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "check.h"
+#include "isa/loops.h"
 
 namespace imgsim {
 namespace {
 
-constexpr int kWeightBits = 22;
-
-// The weights that make output positions [first, first + count) of an axis resized from `in` to `out` positions.
-struct Axis {
-  int64_t taps = 0;              // weights kept per output position
-  std::vector<int64_t> start;    // first input position
-  std::vector<int64_t> used;     // how many count
-  std::vector<int32_t> weights;  // count x taps, fixed point
-
-  Axis(int64_t in, int64_t out, int64_t first, int64_t count) {
-    const double scale = static_cast<double>(in) / static_cast<double>(out);
-    const double widening = std::max(scale, 1.0);
-    const double support = widening;  // the triangle reaches one position to each side
-    taps = static_cast<int64_t>(std::ceil(support)) * 2 + 1;
-    std::vector<double> raw(static_cast<size_t>(taps));
-    for (int64_t i = 0; i < count; ++i) {
-      const double centre = (static_cast<double>(first + i) + 0.5) * scale;
-      const int64_t low = std::max<int64_t>(0, static_cast<int64_t>(centre - support + 0.5));
-      const int64_t high = std::min(in, static_cast<int64_t>(centre + support + 0.5));
-      double total = 0;
-      for (int64_t x = low; x < high; ++x) {
-        const double distance = std::fabs((static_cast<double>(x) - centre + 0.5) * (1.0 / widening));
-        const double weight = distance < 1.0 ? 1.0 - distance : 0.0;
-        raw[static_cast<size_t>(x - low)] = weight;
-        total += weight;
-      }
-      start.push_back(low);
-      used.push_back(high - low);
-      for (int64_t t = 0; t < taps; ++t) {
-        const double weight = t < high - low && total != 0.0 ? raw[static_cast<size_t>(t)] / total : 0.0;
-        weights.push_back(static_cast<int32_t>(weight * (1 << kWeightBits) + 0.5));
-      }
-    }
-  }
-
-  const int32_t* at(int64_t i) const { return weights.data() + i * taps; }
-};
-
-inline uint8_t to_byte(int32_t fixed) { return static_cast<uint8_t>(std::clamp(fixed >> kWeightBits, 0, 255)); }
-
-constexpr int32_t kHalf = 1 << (kWeightBits - 1);
-
-void resize_row(const uint8_t* in, const Axis& columns, int64_t count, uint8_t* out) {
-  for (int64_t i = 0; i < count; ++i) {
-    const size_t at = static_cast<size_t>(i);
-    const uint8_t* pixel = in + 3 * columns.start[at];
-    const int32_t* weight = columns.at(i);
-    int32_t red = kHalf;
-    int32_t green = kHalf;
-    int32_t blue = kHalf;
-    for (int64_t t = 0; t < columns.used[at]; ++t, pixel += 3) {
-      red += pixel[0] * weight[t];
-      green += pixel[1] * weight[t];
-      blue += pixel[2] * weight[t];
-    }
-    out[3 * i] = to_byte(red);
-    out[3 * i + 1] = to_byte(green);
-    out[3 * i + 2] = to_byte(blue);
-  }
-}
-
-// Bytes of one output row from the rows of `in` that reach it.
-void resize_column(const uint8_t* in, int64_t bytes, const int32_t* weights, int64_t used, int32_t* sums,
-                   uint8_t* out) {
-  std::fill(sums, sums + bytes, kHalf);
-  for (int64_t t = 0; t < used; ++t) {
-    const uint8_t* row = in + t * bytes;
-    for (int64_t i = 0; i < bytes; ++i) {
-      sums[i] += row[i] * weights[t];
-    }
-  }
-  for (int64_t i = 0; i < bytes; ++i) {
-    out[i] = to_byte(sums[i]);
-  }
-}
+// Output rows made together. What they need of the first pass then stays in a near cache, and a small block of memory
+// is one that the allocator has at hand; the few rows that two bands share are made twice.
+constexpr int64_t kBandRows = 32;
 
 // Half of an odd difference is rounded to even, as Python does.
 int64_t centre_offset(int64_t size, int64_t crop) {
   return static_cast<int64_t>(std::nearbyint(static_cast<double>(size - crop) / 2.0));
 }
 
+// The weights that make the `count` output positions in the middle of an axis resized from `in` to `out` positions.
+class Axis {
+ public:
+  Axis(int64_t in, int64_t out, int64_t count)
+      : count_(count), start_(static_cast<size_t>(count)), used_(static_cast<size_t>(count)) {
+    const int64_t first = centre_offset(out, count);
+    const double scale = static_cast<double>(in) / static_cast<double>(out);
+    const double widening = std::max(scale, 1.0);
+    const double support = widening;  // the triangle reaches one position to each side
+    const auto centre_of = [&](int64_t i) { return (static_cast<double>(first + i) + 0.5) * scale; };
+    for (int64_t i = 0; i < count; ++i) {
+      const double centre = centre_of(i);
+      const int64_t low = std::max<int64_t>(0, static_cast<int64_t>(centre - support + 0.5));
+      start_[static_cast<size_t>(i)] = low;
+      used_[static_cast<size_t>(i)] = std::min(in, static_cast<int64_t>(centre + support + 0.5)) - low;
+    }
+    const int64_t most = *std::max_element(used_.begin(), used_.end());
+    taps_ = (most + kTapChunk - 1) / kTapChunk * kTapChunk;
+    weights_.resize(static_cast<size_t>(count * taps_));
+    std::vector<double> raw(static_cast<size_t>(most));
+    for (int64_t i = 0; i < count; ++i) {
+      const double centre = centre_of(i);
+      double total = 0;
+      for (int64_t t = 0; t < used(i); ++t) {
+        const double distance = std::fabs((static_cast<double>(start(i) + t) - centre + 0.5) * (1.0 / widening));
+        const double weight = distance < 1.0 ? 1.0 - distance : 0.0;
+        raw[static_cast<size_t>(t)] = weight;
+        total += weight;
+      }
+      int32_t* to = weights_.data() + i * taps_;
+      for (int64_t t = 0; t < used(i) && total != 0.0; ++t) {
+        to[t] = static_cast<int32_t>(raw[static_cast<size_t>(t)] / total * (1 << kWeightBits) + 0.5);
+      }
+    }
+  }
+
+  int64_t start(int64_t i) const { return start_[static_cast<size_t>(i)]; }
+  int64_t used(int64_t i) const { return used_[static_cast<size_t>(i)]; }
+  int64_t taps() const { return taps_; }
+  const int32_t* weights(int64_t i) const { return weights_.data() + i * taps_; }
+
+  /// As the pass along rows takes it.
+  ResizeAxis spread() {
+    const ResizeLoops& loop = loops().resizing;
+    spread_.resize(static_cast<size_t>(count_ * taps_ / kTapChunk * loop.spread_words));
+    loop.spread_weights(weights_.data(), count_ * taps_, spread_.data());
+    return {count_, taps_, start_.data(), used_.data(), weights_.data(), spread_.data()};
+  }
+
+ private:
+  int64_t count_;
+  int64_t taps_;
+  std::vector<int64_t> start_;
+  std::vector<int64_t> used_;
+  std::vector<int32_t> weights_;
+  std::vector<int16_t> spread_;
+};
+
+// Both axes of a picture's way to its crop.
+struct Plan {
+  Plan(int64_t height, int64_t width, int64_t resize, int64_t crop)
+      : columns(width, new_size(height, width, resize), crop), rows(height, new_size(width, height, resize), crop) {}
+
+  Axis columns;
+  Axis rows;
+
+ private:
+  static int64_t new_size(int64_t other, int64_t size, int64_t resize) {
+    return size <= other ? resize
+                         : static_cast<int64_t>(static_cast<double>(resize * size) / static_cast<double>(other));
+  }
+};
+
+Plan checked_plan(int64_t height, int64_t width, int64_t resize, int64_t crop) {
+  check(height >= 1 && width >= 1, "resize_crop: a picture must have pixels (got ", height, " x ", width, ")");
+  check(crop >= 1 && crop <= resize && resize <= 65536,
+        "resize_crop: sizes must satisfy 1 <= crop <= resize <= 65536 (got crop ", crop, ", resize ", resize, ")");
+  return Plan(height, width, resize, crop);
+}
+
 }  // namespace
 
 void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t row_stride, int64_t resize, int64_t crop,
                  uint8_t* out, const Executor& executor) {
-  check(height >= 1 && width >= 1, "resize_crop: a picture must have pixels (got ", height, " x ", width, ")");
-  check(crop >= 1 && crop <= resize && resize <= 65536,
-        "resize_crop: sizes must satisfy 1 <= crop <= resize <= 65536 (got crop ", crop, ", resize ", resize, ")");
-  const auto longer = [&](int64_t a, int64_t b) {
-    return static_cast<int64_t>(static_cast<double>(resize * a) / static_cast<double>(b));
-  };
-  const int64_t new_width = width <= height ? resize : longer(width, height);
-  const int64_t new_height = width <= height ? longer(height, width) : resize;
-  const Axis columns(width, new_width, centre_offset(new_width, crop), crop);
-  const Axis rows(height, new_height, centre_offset(new_height, crop), crop);
+  Plan plan = checked_plan(height, width, resize, crop);
+  const ResizeAxis spread = plan.columns.spread();
+  const Axis& rows = plan.rows;
+  const ResizeLoops& loop = loops().resizing;
 
-  const int64_t first = rows.start.front();
-  const int64_t reached = rows.start.back() + rows.used.back() - first;
   const int64_t row_bytes = 3 * crop;
-  std::vector<uint8_t> narrow(static_cast<size_t>(reached * row_bytes));
-  executor.parallel_for(reached, 1 + 65536 / (columns.taps * crop), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      resize_row(pixels + (first + row) * row_stride, columns, crop, narrow.data() + row * row_bytes);
+  const int64_t narrow_stride = row_bytes + kResizeSlack;
+  const int64_t grain = 1 + 65536 / ((plan.columns.taps() + rows.taps()) * crop);
+  executor.parallel_for(crop, grain, [&](int64_t begin, int64_t end) {
+    std::unique_ptr<uint8_t[]> narrow;
+    int64_t room = 0;
+    for (int64_t band = begin; band < end; band += kBandRows) {
+      const int64_t last = std::min(end, band + kBandRows) - 1;
+      const int64_t first = rows.start(band);
+      const int64_t reached = rows.start(last) + rows.used(last) - first;
+      if (reached > room) {
+        narrow = std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(reached * narrow_stride));
+        room = reached;
+      }
+      for (int64_t row = 0; row < reached; ++row) {
+        loop.resize_row(pixels + (first + row) * row_stride, width, spread, narrow.get() + row * narrow_stride);
+      }
+      for (int64_t row = band; row <= last; ++row) {
+        loop.resize_column(narrow.get() + (rows.start(row) - first) * narrow_stride, narrow_stride, row_bytes,
+                           rows.weights(row), rows.used(row), out + row * row_bytes);
+      }
     }
   });
-  executor.parallel_for(crop, 1 + 65536 / (rows.taps * crop), [&](int64_t begin, int64_t end) {
-    std::vector<int32_t> sums(static_cast<size_t>(row_bytes));
-    for (int64_t row = begin; row < end; ++row) {
-      const auto at = static_cast<size_t>(row);
-      resize_column(narrow.data() + (rows.start[at] - first) * row_bytes, row_bytes, rows.at(row), rows.used[at],
-                    sums.data(), out + row * row_bytes);
+}
+
+struct StripResizer::Work {
+  Work(int64_t height, int64_t width, int64_t resize, int64_t crop)
+      : plan(checked_plan(height, width, resize, crop)),
+        spread(plan.columns.spread()),
+        width(width),
+        stride(3 * crop + kResizeSlack),
+        first(plan.rows.start(0)),
+        reached(plan.rows.start(crop - 1) + plan.rows.used(crop - 1) - first),
+        narrow(std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(reached * stride))) {}
+
+  Plan plan;
+  ResizeAxis spread;
+  int64_t width;
+  int64_t stride;
+  int64_t first;    // row that the crop reaches
+  int64_t reached;  // how many of them
+  std::unique_ptr<uint8_t[]> narrow;
+  int64_t next = 0;  // row of the picture
+};
+
+StripResizer::StripResizer(int64_t height, int64_t width, int64_t resize, int64_t crop)
+    : work_(std::make_unique<Work>(height, width, resize, crop)) {}
+
+StripResizer::~StripResizer() = default;
+
+void StripResizer::add(const uint8_t* pixels, int64_t rows) {
+  for (int64_t row = 0; row < rows; ++row, ++work_->next) {
+    const int64_t at = work_->next - work_->first;
+    if (at >= 0 && at < work_->reached) {
+      loops().resizing.resize_row(pixels + 3 * work_->width * row, work_->width, work_->spread,
+                                  work_->narrow.get() + at * work_->stride);
     }
-  });
+  }
+}
+
+void StripResizer::finish(uint8_t* out) const {
+  const Axis& rows = work_->plan.rows;
+  check(work_->next >= work_->first + work_->reached, "resize_crop: strips must make up the picture (got ", work_->next,
+        " rows)");
+  const int64_t row_bytes = 3 * work_->spread.count;
+  for (int64_t row = 0; row < work_->spread.count; ++row) {
+    loops().resizing.resize_column(work_->narrow.get() + (rows.start(row) - work_->first) * work_->stride,
+                                   work_->stride, row_bytes, rows.weights(row), rows.used(row), out + row * row_bytes);
+  }
 }
 
 }  // namespace imgsim

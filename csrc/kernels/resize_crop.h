@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "parallel.h"
 
@@ -17,8 +18,25 @@ namespace imgsim {
 /// resize(..., BILINEAR) one axis after the other and a centre crop, but only what the crop needs is computed. (In one
 /// call, Pillow 13 starts a tall picture with its columns, which can differ by one level.)
 ///
-/// Memory: (rows the crop reaches) x crop x 3 bytes.
+/// Memory: for each thread (input rows that 32 output rows reach) x crop x 3 bytes, and the weights of both axes.
 void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t row_stride, int64_t resize, int64_t crop,
                  uint8_t* out, const Executor& executor);
+
+/// resize_crop, the same bits, of a picture that comes in strips from top to bottom.
+///
+/// Memory: (input rows that the crop reaches) x crop x 3 bytes: about 7 MB for 100 megapixels.
+class StripResizer {
+ public:
+  StripResizer(int64_t height, int64_t width, int64_t resize, int64_t crop);
+  ~StripResizer();
+  /// The next rows of the picture: uint8 (rows, width, 3), adjacent.
+  void add(const uint8_t* pixels, int64_t rows);
+  /// Writes the crop, as resize_crop does; all rows must have been added.
+  void finish(uint8_t* out) const;
+
+ private:
+  struct Work;
+  std::unique_ptr<Work> work_;
+};
 
 }  // namespace imgsim

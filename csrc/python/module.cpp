@@ -169,6 +169,24 @@ py::array_t<uint8_t> py_resize_crop(const py::array_t<uint8_t>& pixels, int64_t 
   return out;
 }
 
+/// strips: of (h, width, 3) uint8, adjacent, from top to bottom.
+py::array_t<uint8_t> py_resize_crop_strips(int64_t height, int64_t width, const py::iterable& strips, int64_t resize,
+                                           int64_t crop) {
+  StripResizer resizer(height, width, resize, crop);
+  for (const py::handle handle : strips) {
+    const auto strip = py::cast<py::array_t<uint8_t, py::array::c_style>>(handle);
+    check(strip.ndim() == 3 && strip.shape(1) == width && strip.shape(2) == 3,
+          "resize_crop: strips must have the picture's width and 3 channels");
+    const uint8_t* in = strip.data();
+    const int64_t rows = strip.shape(0);
+    const py::gil_scoped_release release;
+    resizer.add(in, rows);
+  }
+  py::array_t<uint8_t> out({crop, crop, int64_t{3}});
+  resizer.finish(out.mutable_data());
+  return out;
+}
+
 py::dict build_info() {
   py::dict info;
   py::list built;
@@ -205,5 +223,6 @@ PYBIND11_MODULE(_kernels, module) {
   module.def("channel_moments", &py_channel_moments);
   module.def("merge_moments", &py_merge_moments);
   module.def("resize_crop", &py_resize_crop);
+  module.def("resize_crop_strips", &py_resize_crop_strips);
   module.def("build_info", &build_info);
 }

@@ -9,14 +9,15 @@ import typer
 from typer.core import TyperGroup
 
 from imgsim_ops.cli.compare import compare
+from imgsim_ops.cli.console import INTERRUPTED
 from imgsim_ops.cli.demo import demo
 from imgsim_ops.cli.doctor import doctor
+from imgsim_ops.cli.embed import embed
 from imgsim_ops.cli.export import export
 from imgsim_ops.cli.stats import stats
 from imgsim_ops.errors import ImgsimError
 
 USER_ERROR = 2
-INTERRUPTED = 130  # 128 + SIGINT, what a shell expects of a program stopped with Ctrl-C
 
 # Typer has it from click, older versions by import and newer ones as a copy of their own; this name
 # reaches both.
@@ -71,6 +72,8 @@ app = typer.Typer(
 
     [cyan]imgsim compare a.jpg b.jpg[/cyan]   how alike two pictures are
 
+    [cyan]imgsim embed photos/[/cyan]         the vectors of a folder, in one file
+
     [cyan]imgsim stats photos/[/cyan]         the mean colour of a folder
 
     [cyan]imgsim export[/cyan]                the model as an ONNX file
@@ -99,5 +102,5 @@ def _imgsim(
     """Find, compare and de-duplicate images, fast, on an ordinary machine."""
 
 
-for _command in (compare, stats, export, demo, doctor):
+for _command in (compare, embed, stats, export, demo, doctor):
     app.command()(_command)

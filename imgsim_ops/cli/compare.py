@@ -8,7 +8,9 @@ import typer
 
 from imgsim_ops.cli.console import (
     BackboneOption,
+    ExactOption,
     JsonOption,
+    PrecisionOption,
     ThreadsOption,
     WeightsOption,
     output,
@@ -51,14 +53,8 @@ def compare(
     backbone: BackboneOption = "resnet18",
     weights: WeightsOption = None,
     engine: Annotated[str, typer.Option("--engine", metavar="NAME", help="onnx, torch or torchscript.")] = "onnx",
-    precision: Annotated[
-        str,
-        typer.Option(
-            "--precision",
-            metavar="NAME",
-            help="fp32; int8; or auto, int8 where it is fast here and was measured to be as good.",
-        ),
-    ] = "auto",
+    precision: PrecisionOption = "auto",
+    exact: ExactOption = False,
     threads: ThreadsOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -73,12 +69,15 @@ def compare(
     [cyan]imgsim compare a.jpg b.jpg --backbone efficientnet_lite0 --json[/cyan]
     """
     from imgsim_ops.images.decode import decode
+    from imgsim_ops.images.preprocess import min_side
 
-    pictures = decode(a), decode(b)  # before the model, which takes seconds: a wrong name is told at once
+    pictures = [
+        decode(path, min_side=min_side(exact)) for path in (a, b)
+    ]  # before the model, which takes seconds: a wrong name is told at once
     with waiting(f"Loading {backbone}"):
         from imgsim_ops.embedder import Embedder
 
-        embedder = Embedder(backbone, engine, precision, weights, threads)
+        embedder = Embedder(backbone, engine, precision, weights, threads, exact=exact)
         similarity = embedder.compare(*pictures)
     word = None if weights is not None else word_for(backbone, similarity.score)
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -11,18 +12,45 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from imgsim_ops.errors import ImgsimError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from imgsim_ops.images.reasons import SkippedFile
 
 SOME_SKIPPED = 3
+INTERRUPTED = 130  # 128 + SIGINT, what a shell expects of a program stopped with Ctrl-C
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead, and nothing else.")]
 BackboneOption = Annotated[str, typer.Option("--backbone", metavar="NAME", help="resnet18 or efficientnet_lite0.")]
 WeightsOption = Annotated[
     str | None,
     typer.Option("--weights", metavar="FILE", help="The backbone's weights, or random:SEED for timing and tests."),
+]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="fp32; int8; or auto, int8 where it is fast here and was measured to be as good.",
+    ),
+]
+ExactOption = Annotated[
+    bool,
+    typer.Option("--exact", help="Decode every pixel of large JPEGs, not a half or a quarter: several times slower."),
+]
+PathsArgument = Annotated[
+    list[str], typer.Argument(metavar="PATHS", help="Pictures, folders (with all folders in them) and globs.")
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="PATTERN",
+        help="Leave out files and folders of such names, as in '*.gif' or thumbs; with a slash, of such paths. "
+        "May be given several times.",
+    ),
 ]
 ThreadsOption = Annotated[
     int,
@@ -40,6 +68,22 @@ def output() -> Console:
     from rich.console import Console
 
     return Console(highlight=False)
+
+
+def found_files(command: str, paths: Sequence[str], exclude: Sequence[str] | None) -> list[str]:
+    """The files that a user means.
+
+    Raises:
+        ImgsimError: There are none.
+    """
+    from imgsim_ops.images.names import printable
+    from imgsim_ops.images.scan import scan
+
+    files = [os.fspath(path) for path in scan(paths, exclude or ())]
+    if not files:
+        where = ", ".join(map(printable, paths))
+        raise ImgsimError(f"{command}: there must be a picture to read (got none in {where})")
+    return files
 
 
 def skipped_as_json(skipped: Sequence[SkippedFile]) -> list[dict[str, str]]:
@@ -76,7 +120,7 @@ def print_skipped(console: Console, skipped: Sequence[SkippedFile], most: int = 
     summary = ", ".join(f"{count} {code}" for code, count in sorted(counts.items()))
     more = f", {len(skipped) - most} of them not in the table (see --json)" if len(skipped) > most else ""
     files = "1 file" if len(skipped) == 1 else f"{len(skipped):,} files"
-    console.print(f"[yellow]Skipped {files}[/yellow]: {summary}{more}")
+    console.print(f"[yellow]Skipped {files}[/yellow]: {summary}{more}", soft_wrap=True)
 
 
 def waiting(what: str) -> AbstractContextManager:

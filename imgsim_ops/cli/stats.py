@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from imgsim_ops.cli.console import (
     SOME_SKIPPED,
+    ExcludeOption,
     JsonOption,
     LateProgress,
+    PathsArgument,
     ThreadsOption,
+    found_files,
     output,
     print_json,
     print_skipped,
     skipped_as_json,
 )
-from imgsim_ops.errors import ImgsimError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,10 +29,8 @@ _CHANNELS = ("red", "green", "blue")
 
 
 def stats(
-    paths: Annotated[
-        list[str],
-        typer.Argument(metavar="PATHS", help="Pictures, folders (with all folders in them) and globs."),
-    ],
+    paths: PathsArgument,
+    exclude: ExcludeOption = None,
     threads: ThreadsOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,12 +46,9 @@ def stats(
 
     [cyan]imgsim stats photos/ --json > stats.json[/cyan]
     """
-    from imgsim_ops.images.scan import scan
     from imgsim_ops.stats import channel_statistics
 
-    files = list(scan(paths))
-    if not files:
-        raise ImgsimError(f"stats: there must be a picture to read (got none in {', '.join(paths)})")
+    files = found_files("stats", paths, exclude)
     with LateProgress("Reading pictures", len(files)) as progress:
         report = channel_statistics(files, threads, progress=progress)
     if as_json:

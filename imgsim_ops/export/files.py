@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from imgsim_ops.atomic import write_file
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.models.files import write_file
 
 
 def export_files(

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING
 
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.jpeg import TruncatedJpegError, decode_jpeg
-from imgsim_ops.images.memory import (
-    MAX_PIXELS,
-    Admit,
-    TooManyPixelsError,
-    admit_at_once,
-    check_size,
-    held_by_pillow,
-)
+from imgsim_ops.images.memory import MAX_PIXELS, Admit, TooManyPixelsError, admit_at_once
 from imgsim_ops.images.opening import HEAD_SIZE, canvas_size, open_regular, picture_error, picture_format
 from imgsim_ops.images.pillow import UnsupportedPixelsError, decode_with_pillow
 from imgsim_ops.images.reasons import Reason
@@ -43,8 +36,9 @@ def decode(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, min_si
 
     Args:
         path: The file; links are followed.
-        max_pixels: A picture whose header promises more than this, or takes over 4 bytes for each of them to decode
-            (WebP from 28 megapixels on at the default limit, AVIF and HEIC from 37), is refused before it is decoded.
+        max_pixels: A picture whose header promises more than this is refused before it is decoded; likewise one whose
+            decoder would hold over 3.2 bytes for each of them: at the default limit PNG and BMP from 90 megapixels on,
+            HEIC from 40, AVIF from 30, WebP from 22.
         min_side: A JPEG may be decoded to a half, a quarter or an eighth of its size as long as its shorter side keeps
             this many pixels. None: all.
 
@@ -100,16 +94,13 @@ def _decoded(
         kind = picture_format(head)
         if kind is None:
             raise picture_error(Reason.NOT_A_PICTURE, path)
-        canvas = canvas_size(head, kind)
-        if canvas:
-            check_size(*canvas, held_by_pillow(kind, *canvas), max_pixels)
         file.seek(0)
         if kind == "JPEG":
             pixels = decode_jpeg(file, os.fstat(file.fileno()).st_size, max_pixels, min_side, admit)
             if pixels is not None:
                 return Strips(*pixels.shape[:2], iter([pixels]))
             file.seek(0)
-        return decode_with_pillow(file, kind, max_pixels, admit, stack)
+        return decode_with_pillow(file, kind, canvas_size(head, kind), max_pixels, admit, stack)
     except ImageError:
         raise
     except TooManyPixelsError as error:

@@ -11,6 +11,8 @@ microseconds a picture; in return the readers share no interpreter lock.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import importlib
 import json
 import os
@@ -25,13 +27,18 @@ import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import chain
 from multiprocessing.spawn import get_executable
 from queue import Empty, SimpleQueue
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+
 from imgsim_ops.errors import ImageError
-from imgsim_ops.images.memory import Admit, admit_at_once, most_held
+from imgsim_ops.images.memory import most_held
 from imgsim_ops.images.names import printable
 from imgsim_ops.images.reasons import Reason, SkippedFile
 
@@ -44,8 +51,10 @@ _READY = b"r"
 _DONE, _SKIPPED, _FAILED = b"d", b"s", b"f"
 _PIPE_BYTES = 1 << 18  # an answer of 224 x 224 x 3 bytes fits, so that the reader need not wait to hand it over
 
-# A picture that holds more than this is decoded while no other is, so that memory is bounded by the largest one.
+# A picture that holds more than this is decoded while no other is.
 _LARGE = 1 << 26
+# After a picture that held more than this the C library's store of free memory is emptied, which costs milliseconds.
+_WORTH_GIVING_BACK = 1 << 24
 # What a reader holds besides a picture's decoder.
 _OWN_MEMORY = 1 << 28
 
@@ -60,7 +69,7 @@ def serve(task: str, options: dict, turnstile: str) -> None:
         task: ``module:function``. The function is called with a path, with `options`, and with ``admit`` (see
             ``memory.Admit``), and returns bytes.
         options: Its further arguments, ``max_pixels`` among them.
-        turnstile: A file for `_turnstile`.
+        turnstile: A file that all readers lock, see `_Turnstile`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
@@ -69,18 +78,22 @@ def serve(task: str, options: dict, turnstile: str) -> None:
     module, _, function = task.partition(":")
     work = getattr(importlib.import_module(module), function)
     os.dup2(null, 2)  # nor onto the user's terminal: what matters is in the answer
-    admit = _turnstile(turnstile)
+    admission = _Turnstile(turnstile)
     _limit_memory(options["max_pixels"])
     answers.write(_READY)
     answers.flush()
     while (head := requests.read(_LENGTH.size)) and len(head) == _LENGTH.size:
         path = os.fsdecode(requests.read(_LENGTH.unpack(head)[0]))
         try:
-            kind, content = _DONE, work(path, admit=admit, **options)
+            kind, content = _DONE, work(path, admit=admission.admit, **options)
         except ImageError as error:
             kind, content = _SKIPPED, os.fsencode(f"{error.code}\n{error}")
+        except MemoryError:
+            message = f"decode: {Reason.OUT_OF_MEMORY.sentence} (got {printable(path)})"
+            kind, content = _SKIPPED, os.fsencode(f"{Reason.OUT_OF_MEMORY.code}\n{message}")
         except Exception:  # noqa: BLE001  (a mistake of ours: the parent raises it)
             kind, content = _FAILED, os.fsencode(traceback.format_exc())
+        admission.leave()
         content = memoryview(content).cast("B")
         answers.write(_ANSWER.pack(kind, len(content)))
         answers.write(content)
@@ -99,26 +112,35 @@ def _limit_memory(max_pixels: int) -> None:
         )
 
 
-def _turnstile(path: str) -> Admit:
-    """Admits for several processes: small pictures together, a large one alone.
+class _Turnstile:
+    """Admits small pictures of all readers together, a large one alone, so that memory is bounded by the largest one.
 
-    The operating system takes a lock back from a process that dies.
+    The lock is kept until `leave`, when everything that the decoder held is gone. The operating system takes it back
+    from a process that dies. On Windows, which has no such lock, large pictures are decoded side by side.
     """
-    try:
-        import fcntl
-    except ImportError:  # Windows: large pictures are decoded side by side there
-        return admit_at_once
-    lock = os.open(path, os.O_RDWR)
 
-    @contextmanager
-    def admit(held: int) -> Iterator[None]:
-        fcntl.flock(lock, fcntl.LOCK_EX if held > _LARGE else fcntl.LOCK_SH)
-        try:
-            yield
-        finally:
-            fcntl.flock(lock, fcntl.LOCK_UN)
+    def __init__(self, path: str):
+        self._lock = os.open(path, os.O_RDWR)
+        self._held = 0
 
-    return admit
+    def admit(self, held: int) -> AbstractContextManager:
+        self._held = held
+        if fcntl is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_EX if held > _LARGE else fcntl.LOCK_SH)
+        return nullcontext()
+
+    def leave(self) -> None:
+        if self._held > _WORTH_GIVING_BACK:
+            _give_memory_back()
+        if fcntl is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+
+def _give_memory_back() -> None:
+    """What is free must be free for others: glibc keeps blocks between pieces that are in use."""
+    gc.collect()
+    with suppress(AttributeError, OSError, TypeError):  # other C libraries have no such function
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 # --- in the parent ---------------------------------------------------------------------------------------------------
@@ -148,9 +170,7 @@ class _Reader:
         self.since: float | None = None  # when it began with what it is working on
 
     def _enlarge_pipe(self) -> None:
-        with suppress(ImportError, AttributeError, OSError):  # Linux only, and only as far as it is allowed
-            import fcntl
-
+        with suppress(AttributeError, OSError):  # Linux only, and only as far as it is allowed
             fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     def ask(self, path: str) -> None:

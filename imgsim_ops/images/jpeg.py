@@ -68,9 +68,9 @@ def decode_jpeg(file: BinaryIO, size: int, max_pixels: int, min_side: int | None
         return None
     width, height = image.size
     by = fraction(width, height, min_side)
-    held = _held(image, by) + len(data)
+    held = _held(image, by)
     check_size(width, height, held, max_pixels)
-    with admit(held):
+    with admit(held + len(data)):
         try:
             pixels = simplejpeg.decode_jpeg(
                 data,

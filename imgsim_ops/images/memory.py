@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager, nullcontext
 #: The bomb limit: above the 108 megapixels of today's largest phone cameras.
 MAX_PIXELS = 112_000_000
 
-# The limit on what a decoder holds, in bytes a pixel of `max_pixels`: 448 MB at the default. It lets every PNG, BMP and
-# baseline JPEG up to `max_pixels` through, and those of the hungrier decoders up to their share.
-_LIMIT_PER_PIXEL = 4
+# The limit on what a decoder holds, in bytes a pixel of `max_pixels`: 358 MB at the default, which with the model and
+# what readers hold themselves stays below 600 MB. It lets every baseline JPEG through, PNG up to 90 megapixels, and the
+# hungrier decoders up to their share.
+_LIMIT_PER_PIXEL = 3.2
 
-# Measured peaks, rounded up, with Pillow 13, libtiff, libwebp, libavif and libheif. Pillow keeps colours in 4 bytes;
-# libtiff a whole strip beside that, which in many files is the whole picture; libwebp's animation decoder (Pillow has
-# no other) three canvases and a copy.
-_BYTES_PER_PIXEL = {"PNG": 4, "BMP": 4, "GIF": 5, "JPEG": 4, "TIFF": 8, "WEBP": 16, "AVIF": 12, "HEIF": 9}
+# Measured peaks, rounded up, with Pillow 13, libwebp, libavif and libheif. Pillow keeps colours in 4 bytes; libwebp's
+# animation decoder (Pillow has no other) three canvases and a copy.
+_BYTES_PER_PIXEL = {"PNG": 4, "BMP": 4, "GIF": 5, "JPEG": 4, "TIFF": 4, "WEBP": 16, "AVIF": 12, "HEIF": 9}
 
 #: Says whether a decoder may take so many bytes now, by waiting until it may; returns what ends with them.
 Admit = Callable[[int], AbstractContextManager]
@@ -30,15 +30,14 @@ def admit_at_once(held: int) -> AbstractContextManager:
     return nullcontext()
 
 
-def held_by_pillow(kind: str, width: int, height: int, progressive: bool = False) -> int:
-    """Bytes that Pillow and its libraries hold at the most while they decode a picture of this format and size."""
-    coefficients = 8 if progressive else 0  # of four colours
-    return width * height * (_BYTES_PER_PIXEL[kind] + coefficients)
+def held_by_pillow(kind: str, width: int, height: int) -> int:
+    """Bytes that Pillow and its libraries hold at the most for a picture of this format and size."""
+    return width * height * _BYTES_PER_PIXEL[kind]
 
 
 def most_held(max_pixels: int) -> int:
     """Bytes that a decoder may hold where `max_pixels` is the limit."""
-    return _LIMIT_PER_PIXEL * max_pixels
+    return int(_LIMIT_PER_PIXEL * max_pixels)
 
 
 def check_size(width: int, height: int, held: int, max_pixels: int) -> None:

@@ -44,6 +44,8 @@ _UPRIGHT = {
 _ORIENTATION = 0x0112
 _STRIP_BYTES = 1 << 20
 _TIFF_BITS_PER_SAMPLE = 258
+_TIFF_ROWS_PER_STRIP = 278
+_TIFF_TILE_LENGTH = 323
 _TIFF_PHOTOMETRIC = 262
 _TIFF_WHITE_IS_ZERO = 0
 
@@ -83,12 +85,15 @@ class _QuietPillow:
 quiet_pillow = _QuietPillow()
 
 
-def decode_with_pillow(file: BinaryIO, kind: str, max_pixels: int, admit: Admit, stack: ExitStack) -> Strips:
+def decode_with_pillow(
+    file: BinaryIO, kind: str, canvas: tuple[int, int] | None, max_pixels: int, admit: Admit, stack: ExitStack
+) -> Strips:
     """Decodes an open picture to upright RGB.
 
     Args:
         file: The file, at its beginning.
         kind: One of the formats that `opening.picture_format` tells.
+        canvas: Width and height of formats whose decoders allocate them when they open the file.
         max_pixels: A picture whose header promises more, or would take more memory to decode than
             `memory.check_size` allows for so many, is refused before its pixels are decoded.
         admit: See `memory.Admit`.
@@ -103,12 +108,19 @@ def decode_with_pillow(file: BinaryIO, kind: str, max_pixels: int, admit: Admit,
             whose reader is not installed.
         Exception: whatever Pillow raises for content that it refuses; it promises no set of types.
     """
+
+    def let_in(width: int, height: int, more: int = 0) -> None:
+        held = held_by_pillow(kind, width, height) + more
+        check_size(width, height, held, max_pixels)
+        stack.enter_context(admit(held))
+
+    if canvas is not None:
+        let_in(*canvas)
     with quiet_pillow:
         image = _reader(kind)(file)
         stack.callback(image.close)
-        held = held_by_pillow(kind, image.width, image.height, bool(image.info.get("progressive")))
-        check_size(image.width, image.height, held, max_pixels)
-        stack.enter_context(admit(held))
+        if canvas is None:
+            let_in(*image.size, _held_besides(image))
         image.load()
         look = _look(image)
         look(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
@@ -123,6 +135,16 @@ def _reader(kind: str) -> type[ImageFile.ImageFile]:
         return getattr(importlib.import_module(module), name)
     except ImportError as error:
         raise UnsupportedPixelsError(f"{kind} needs {_HOW_TO_READ.get(kind, module)}") from error
+
+
+def _held_besides(image: ImageFile.ImageFile) -> int:
+    """Bytes that a decoder holds besides the picture, where the header tells."""
+    if image.info.get("progressive"):  # the coefficients of a JPEG, of up to four colours, until its end
+        return 8 * image.width * image.height
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # libtiff decodes a strip or a tile at a time
+        rows = image.tag_v2.get(_TIFF_ROWS_PER_STRIP) or image.tag_v2.get(_TIFF_TILE_LENGTH) or image.height
+        return 4 * image.width * min(rows, image.height)
+    return 0
 
 
 def _strips(image: Image.Image, look: Callable[[Image.Image], Image.Image]) -> Iterator[np.ndarray]:

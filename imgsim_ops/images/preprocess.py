@@ -22,15 +22,19 @@ SCALED_PREPROCESSING_VERSION = 2
 RESIZE = 256
 CROP = 224
 
-# How much of a JPEG must remain, in pixels of the shorter side: the last resizing then still shrinks it by half as much
-# again, so that its antialiasing, not the JPEG's blocks of 8 x 8, decides what is seen. benchmarks/scaled_jpeg.py
-# measures what it costs the vectors.
-_MIN_SIDE = RESIZE * 3 // 2
-
 
 def preprocessing_version(exact: bool) -> int:
     """The version that a fingerprint names for vectors of files read by `load_pixels`."""
     return PREPROCESSING_VERSION if exact else SCALED_PREPROCESSING_VERSION
+
+
+def min_side(exact: bool) -> int | None:
+    """How much of a JPEG must remain for `load_pixels`, in pixels of the shorter side; None: all.
+
+    The last resizing then still shrinks it by half as much again, so that its antialiasing, not the JPEG's blocks of
+    8 x 8, decides what is seen. benchmarks/scaled_jpeg.py measures what it costs the vectors.
+    """
+    return None if exact else RESIZE * 3 // 2
 
 
 def load_pixels(
@@ -61,6 +65,5 @@ def load_pixels(
     Raises:
         ImageError: see `decode`.
     """
-    min_side = None if exact else _MIN_SIDE
-    with decoded(path, max_pixels=max_pixels, min_side=min_side, admit=admit) as picture:
-        return kernels.resize_crop(picture.whole(), RESIZE, CROP)
+    with decoded(path, max_pixels=max_pixels, min_side=min_side(exact), admit=admit) as picture:
+        return kernels.resize_crop_strips(picture.height, picture.width, picture.strips, RESIZE, CROP)

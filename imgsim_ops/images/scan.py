@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from imgsim_ops.errors import ImageError
@@ -19,7 +22,7 @@ _PICTURE_SUFFIXES = (*_JPEG_SUFFIXES, ".png", ".apng", ".webp", ".gif", ".bmp", 
 _PICTURE_SUFFIXES += (".avif", ".heic", ".heif", ".hif")
 
 
-def scan(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+def scan(paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] = ()) -> Iterator[Path]:
     """Yields the files that a user means, in an order that depends on names only.
 
     A file is yielded as it is given, whatever it is. A folder is searched with all folders in it, names
@@ -31,6 +34,8 @@ def scan(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
 
     Args:
         paths: Files, folders and globs.
+        exclude: Patterns (``fnmatch``) of what is left out. One without a slash is compared with the names of files and
+            of the folders that are searched; one with a slash with whole paths, where ``*`` stands for slashes too.
 
     Yields:
         Paths of files. They may turn out not to be pictures: `decode` says why.
@@ -42,8 +47,11 @@ def scan(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     roots = [root for path in paths for root in _named(path)]
     seen: set[str] | None = set() if len(roots) > 1 else None
     entered: set[tuple[int, int]] = set()
+    left_out = _excluder(exclude)
     for root in roots:
-        for file in _search(root, entered) if os.path.isdir(root) else (root,):
+        if left_out(root):
+            continue
+        for file in _search(root, entered, left_out) if os.path.isdir(root) else (root,):
             if seen is not None:
                 if file in seen:
                     continue
@@ -67,7 +75,20 @@ def _named(path: str | os.PathLike[str]) -> list[str]:
     return found
 
 
-def _search(root: str, entered: set[tuple[int, int]]) -> Iterator[str]:
+def _excluder(patterns: Iterable[str]) -> Callable[[str], bool]:
+    names, paths = [], []
+    for pattern in patterns:
+        whole = pattern.rstrip("/")  # as in "thumbs/"
+        (paths if "/" in whole else names).append(re.compile(fnmatch.translate(whole)))
+
+    def left_out(path: str) -> bool:
+        name = os.path.basename(path)
+        return any(p.match(name) for p in names) or any(p.match(path) for p in paths)
+
+    return left_out
+
+
+def _search(root: str, entered: set[tuple[int, int]], left_out: Callable[[str], bool]) -> Iterator[str]:
     pending = [root]
     while pending:
         folder = pending.pop()
@@ -86,6 +107,8 @@ def _search(root: str, entered: set[tuple[int, int]]) -> Iterator[str]:
             continue
         inner = []
         for entry in visible:
+            if left_out(entry.path):
+                continue
             if _is_folder(entry):
                 inner.append(entry.path)
             elif _counts(entry.path):
@@ -110,3 +133,27 @@ def _counts(path: str) -> bool:
         return error.code in (Reason.BROKEN_LINK.code, Reason.UNREADABLE.code)
     except OSError:  # the disk fails while reading: `decode` will meet the same and report it
         return True
+
+
+def survey(files: Iterable[str | os.PathLike[str]]) -> tuple[Counter[str], int]:
+    """What some files are, by a look at their first bytes.
+
+    Args:
+        files: What `scan` yields.
+
+    Returns:
+        How many there are of each format (as `picture_format` names it) and of each reason why a file is none, and the
+        bytes of all that can be opened.
+    """
+    kinds: Counter[str] = Counter()
+    size = 0
+    for path in files:
+        try:
+            with open_regular(path) as file:
+                kinds[picture_format(file.read(HEAD_SIZE)) or Reason.NOT_A_PICTURE.code] += 1
+                size += os.fstat(file.fileno()).st_size
+        except ImageError as error:
+            kinds[error.code] += 1
+        except OSError:  # the disk fails while reading
+            kinds[Reason.UNREADABLE.code] += 1
+    return kinds, size

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import sys
 import tempfile
@@ -192,20 +191,3 @@ def _digest(path: Path) -> str:
 def _sync(path: Path) -> None:
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all: under another name first, synced, then renamed.
-
-    Raises:
-        OSError: The folder or the disk refuses.
-    """
-    name = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with open(name, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    finally:
-        name.unlink(missing_ok=True)

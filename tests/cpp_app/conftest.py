@@ -109,7 +109,7 @@ def pixel_model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def embedder():
-    return Embedder("resnet18", weights=WEIGHTS)
+    return Embedder("resnet18", weights=WEIGHTS, exact=True)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Every instruction set gives the same answers, but for the last bits of a double."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -33,6 +35,12 @@ def answers() -> dict[str, torch.Tensor]:
         out[f"mean bytes {layout}"], out[f"std bytes {layout}"] = ops.channel_stats(
             pixels.contiguous(memory_format=layout)
         )
+    # Sizes below, at and above a load, one and several chunks of weights, and a resize that leaves no margin for a crop.
+    for height, width in ((1, 1), (2, 5), (5, 6), (7, 300), (97, 31), (257, 255), (375, 500), (900, 1300), (64, 2048)):
+        picture = torch.arange(height * width * 3).mul(7919).remainder(251).to(torch.uint8).reshape(height, width, 3)
+        for resize, crop in ((256, 224), (33, 33), (7, 5)):
+            resized = kernels.resize_crop(picture.numpy(), resize, crop)
+            out[f"resize {height} {width} {crop}"] = torch.from_numpy(resized)
     # Conversions: every half-precision number, and sums that round.
     bits = torch.arange(-(1 << 15), 1 << 15, dtype=torch.int32).to(torch.int16)
     for dtype in (torch.float16, torch.bfloat16):
@@ -67,6 +75,35 @@ def test_screening_leaves_nothing_out(isa):
     # Codes have another number of bits there. (This one's is tested in test_cosine_pairs.py.)
     code = "from ops.screening import check_everything; assert check_everything((16, 33, 513)) > 50_000"
     succeed(code, IMGSIM_ISA=isa, OMP_NUM_THREADS="1")
+
+
+AT_A_PAGES_END = """
+import ctypes, mmap
+import numpy as np
+from imgsim_ops import kernels
+
+page = mmap.PAGESIZE
+for height, width in ((1, 1), (1, 4), (3, 5), (2, 6), (9, 7), (40, 33), (61, 97)):
+    size = height * width * 3
+    pages = -(-size // page)
+    memory = mmap.mmap(-1, (pages + 1) * page)
+    buffer = np.frombuffer(memory, np.uint8)
+    guard = ctypes.c_void_p(buffer.ctypes.data + pages * page)
+    assert ctypes.CDLL(None).mprotect(guard, ctypes.c_size_t(page), 0) == 0
+    picture = buffer[pages * page - size : pages * page].reshape(height, width, 3)
+    picture[:] = np.arange(size).reshape(picture.shape) % 251
+    for resize, crop in ((256, 224), (64, 64), (8, 8)):
+        np.testing.assert_array_equal(
+            kernels.resize_crop(picture, resize, crop), kernels.resize_crop(picture.copy(), resize, crop)
+        )
+print("done")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="guards a page by Linux's mprotect")
+@pytest.mark.parametrize("isa", INFO["isas_usable"])
+def test_nothing_is_read_beyond_a_picture(isa):
+    assert succeed(AT_A_PAGES_END, IMGSIM_ISA=isa) == "done\n"
 
 
 @pytest.mark.parametrize("isa", INFO["isas_usable"])

@@ -3,6 +3,7 @@
 #include "loops.h"
 
 #include "byte_loops.h"
+#include "resize_loops.h"
 #include "row_loops.h"
 #include "screen_loops.h"
 
@@ -24,7 +25,8 @@ const Loops kTable = {IMGSIM_ISA_NAME,
                       row_loops<imgsim::float16>(),
                       row_loops<imgsim::bfloat16>(),
                       {plane, interleaved},
-                      {kLevels, kPanelStep, kGroup, screen}};
+                      {kLevels, kPanelStep, kGroup, screen},
+                      {kSpreadWords, spread_weights, resize_row, resize_column}};
 
 }  // namespace IMGSIM_ISA
 }  // namespace imgsim

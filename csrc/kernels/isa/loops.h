@@ -83,6 +83,30 @@ struct ScreenLoops {
                     Survivor* out);
 };
 
+constexpr int kWeightBits = 22;      // of resize_crop's fixed-point weights
+constexpr int64_t kTapChunk = 4;     // weights are kept in chunks of so many
+constexpr int64_t kResizeSlack = 4;  // bytes beyond its row that resize_row may write
+
+/// How output positions are made of input positions.
+struct ResizeAxis {
+  int64_t count;           // output positions
+  int64_t taps;            // weights kept for each, a multiple of kTapChunk
+  const int64_t* start;    // [count] first input position, ascending
+  const int64_t* used;     // [count] how many count
+  const int32_t* weights;  // [count][taps], 0 from `used` on
+  const int16_t* spread;   // [count][taps / kTapChunk][spread_words], from spread_weights
+};
+
+struct ResizeLoops {
+  int64_t spread_words;  // what a chunk of weights takes in the form that resize_row likes best; may be 0
+  void (*spread_weights)(const int32_t* weights, int64_t taps, int16_t* out);
+  /// A row of `width` RGB pixels, of which none beyond the last is read, to axis.count pixels.
+  void (*resize_row)(const uint8_t* in, int64_t width, const ResizeAxis& axis, uint8_t* out);
+  /// n bytes, each from `used` bytes that are `stride` apart.
+  void (*resize_column)(const uint8_t* in, int64_t stride, int64_t n, const int32_t* weights, int64_t used,
+                        uint8_t* out);
+};
+
 struct Loops {
   const char* name;
   RowLoops<float> float32;
@@ -91,6 +115,7 @@ struct Loops {
   RowLoops<imgsim::bfloat16> bfloat16;
   ByteLoops bytes;
   ScreenLoops screening;
+  ResizeLoops resizing;
 
   template <class T>
   const RowLoops<T>& rows() const {
