@@ -37,7 +37,7 @@ from imgsim_ops.engines.create import create_engine
 from imgsim_ops.export.recipes import calibration_pixels
 from imgsim_ops.images.decode import decode
 from imgsim_ops.images.jpeg import fraction
-from imgsim_ops.images.preprocess import _MIN_SIDE, load_pixels
+from imgsim_ops.images.preprocess import load_pixels, min_side
 from imgsim_ops.quality.copies import COPIES
 from imgsim_ops.quality.photographs import CALIBRATION, EVALUATION, find_photographs
 from imgsim_ops.quality.precision import precision_of_copies
@@ -80,7 +80,7 @@ def read_both_ways(source: Source, folder: Path) -> Iterator[tuple[int, np.ndarr
 
         def read(path: str | Path) -> tuple[int, np.ndarray]:
             with Image.open(path) as image:
-                by = fraction(*image.size, _MIN_SIDE)
+                by = fraction(*image.size, min_side(exact=False))
             return by, np.stack([load_pixels(path, exact=exact) for exact in (True, False)])
 
         def save_and_read(image: Image.Image, quality: int) -> tuple[int, np.ndarray]:

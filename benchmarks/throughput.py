@@ -25,9 +25,10 @@ What bounds imgsim is measured beside it: only decoding and only inference, each
 machinery between; no pipeline on these processors can do better than 1 / (1 / decoding + 1 / inference). Statistics of
 the channels are compared with decoding whole pictures.
 
-Each way has a process of its own, which is warm. A turn goes through the folder as often as fills some `--seconds`; what a
-way starts for each turn (imgsim its readers, imagededup its workers) counts. Turns are taken in turn, and medians of
-the rounds reported. Peak memory is that of the way's processes together while it works, in a turn that is not timed.
+Each way has a process of its own, which is warm. A turn goes through the folder as often as fills some `--seconds`, and
+what a way starts for each turn (imgsim its readers, imagededup its workers) counts. Turns are taken in turn, and
+medians of the rounds reported. Peak memory is that of the way's processes together while it works, in a turn that is
+not timed.
 """
 
 from __future__ import annotations
