@@ -13,9 +13,15 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    import onnxruntime
+    import openvino
+    import torch
 
 STEPS = ("decode", "preprocess", "forward", "cosine")
 Forward = Callable[[np.ndarray], np.ndarray]
@@ -55,25 +61,50 @@ class Way:
         return (time.perf_counter() - start) * 1e3
 
 
-def plain_pytorch(settings: dict) -> Way:
-    """Pillow, torchvision transforms and eager PyTorch, picture by picture, as one would write it."""
+class PlainReader:
+    """Pillow and torchvision transforms, as one would write them; what PyTorch's DataLoader takes as a data set."""
+
+    def __init__(self, draft: bool = False) -> None:
+        from torchvision import transforms
+
+        self._draft = draft
+        self._crop = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.PILToTensor()])
+
+    def open(self, path: str | Path) -> Image.Image:
+        """Decodes a file; a JPEG, with `draft`, to about twice the size that is needed."""
+        image = Image.open(path)
+        if self._draft:
+            image.draft("RGB", (512, 512))
+        return image.convert("RGB")
+
+    def crop(self, image: Image.Image) -> torch.Tensor:
+        """Pixels, uint8 (224, 224, 3)."""
+        return self._crop(image).permute(1, 2, 0)
+
+    def __getitem__(self, path: str | Path) -> torch.Tensor:
+        return self.crop(self.open(path))
+
+
+def plain_network(settings: dict) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The network in eager PyTorch, from pixels (N, 224, 224, 3) to vectors."""
     import torch
-    from torchvision import transforms
 
     from imgsim_ops import reference
     from imgsim_ops.models.weights import load_backbone
 
     torch.set_num_threads(settings["threads"])
     backbone = load_backbone(settings["backbone"], settings["weights"])
-    crop = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.PILToTensor()])
+    return torch.inference_mode()(lambda pixels: reference.multiscale_embedding(backbone, pixels))
 
-    @torch.inference_mode()
-    def forward(pictures: list[torch.Tensor] | np.ndarray) -> list[torch.Tensor]:
-        return [reference.multiscale_embedding(backbone, torch.as_tensor(picture)[None]) for picture in pictures]
 
-    way = Way(settings, forward)
-    way.decode = lambda path: Image.open(path).convert("RGB")
-    way.preprocess = lambda images: [crop(image).permute(1, 2, 0) for image in images]
+def plain_pytorch(settings: dict) -> Way:
+    """Pillow, torchvision transforms and eager PyTorch, picture by picture, as one would write it."""
+    import torch
+
+    reader, network = PlainReader(), plain_network(settings)
+    way = Way(settings, lambda pictures: [network(torch.as_tensor(picture)[None]) for picture in pictures])
+    way.decode = reader.open
+    way.preprocess = lambda images: [reader.crop(image) for image in images]
     way.cosine = lambda vectors: torch.nn.functional.cosine_similarity(*vectors).item()
     return way
 
@@ -89,39 +120,46 @@ def engine(settings: dict) -> Way:
     return Way(settings, made.embed)
 
 
-def stock_onnxruntime(settings: dict) -> Way:
-    """A file of standard operators in ONNX Runtime as it comes."""
+def onnxruntime_session(model: str, threads: int, library: Path | None = None) -> onnxruntime.InferenceSession:
+    """ONNX Runtime as it comes, or with a library of operators."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = settings["threads"]
-    session = onnxruntime.InferenceSession(settings["model"], options, providers=["CPUExecutionProvider"])
-    return Way(settings, lambda pixels: session.run(None, {"pixels": pixels})[0])
+    options.intra_op_num_threads = threads
+    if library is not None:
+        options.register_custom_ops_library(str(library))
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def openvino(settings: dict) -> Way:
+def openvino_model(model: str, threads: int, hint: str = "LATENCY") -> openvino.CompiledModel:
     """A file of standard operators in OpenVINO."""
     import openvino
 
     options = {
-        "INFERENCE_NUM_THREADS": settings["threads"],
-        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": hint,
         "INFERENCE_PRECISION_HINT": "f32",  # what is not quantised stays float32
     }
-    request = openvino.Core().compile_model(settings["model"], "CPU", options).create_infer_request()
+    return openvino.Core().compile_model(model, "CPU", options)
+
+
+def stock_onnxruntime(settings: dict) -> Way:
+    """A file of standard operators in ONNX Runtime as it comes."""
+    session = onnxruntime_session(settings["model"], settings["threads"])
+    return Way(settings, lambda pixels: session.run(None, {"pixels": pixels})[0])
+
+
+def stock_openvino(settings: dict) -> Way:
+    """A file of standard operators in OpenVINO."""
+    request = openvino_model(settings["model"], settings["threads"]).create_infer_request()
     return Way(settings, lambda pixels: request.infer({0: pixels}, share_inputs=True)[0].copy())
 
 
 def pair_model(settings: dict) -> Way:
     """The pair model, from two pictures to their similarity, with our operators registered."""
-    import onnxruntime
-
     import imgsim_ops
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = settings["threads"]
-    options.register_custom_ops_library(str(imgsim_ops.ort_library_path()))
-    session = onnxruntime.InferenceSession(settings["model"], options, providers=["CPUExecutionProvider"])
+    session = onnxruntime_session(settings["model"], settings["threads"], imgsim_ops.ort_library_path())
     way = Way(settings, lambda pixels: session.run(None, {"pixels_a": pixels[:1], "pixels_b": pixels[-1:]})[0])
     way.cosine = lambda similarity: float(similarity[0])  # it is in the forward pass
     return way
@@ -150,7 +188,7 @@ MAKERS: dict[str, Callable[[dict], Way]] = {
     "plain PyTorch": plain_pytorch,
     "engine": engine,
     "onnxruntime": stock_onnxruntime,
-    "openvino": openvino,
+    "openvino": stock_openvino,
     "pair": pair_model,
     "app": App,
 }

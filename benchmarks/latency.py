@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
-import json
 import multiprocessing
 import os
 import statistics
@@ -31,8 +30,18 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import numpy as np
-from _harness import describe, find_app, machine, save
+from _harness import (
+    Child,
+    describe,
+    find_app,
+    machine,
+    new_figure,
+    quantise_plainly,
+    result_name,
+    save,
+    save_plot,
+    weights_or_random,
+)
 from _ways import STEPS
 from PIL import Image
 from rich.console import Console
@@ -42,44 +51,11 @@ from imgsim_ops import kernels
 from imgsim_ops.demo import PHOTOGRAPHS
 from imgsim_ops.engines.create import create_engine
 from imgsim_ops.models.files import model_file
-from imgsim_ops.models.locations import weights_source
 from imgsim_ops.quality.photographs import find_photographs
 
 PLAIN = "plain PyTorch"
 PAIR, APP = "imgsim, pair model", "imgsim_app (C++)"
 PAIRS_ONLY = (PAIR, APP)
-# Threads of some libraries spin for a tenth of a second after a call, on processors that the next way needs.
-SETTLE_S = 0.2
-
-
-def quantise_plainly(source: Path, target: Path) -> None:
-    """ONNX Runtime's static quantisation with its own settings but for what the network needs (Clip and Add too)."""
-    import logging
-
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-
-    from imgsim_ops.export.recipes import calibration_pixels
-
-    class Reader(CalibrationDataReader):
-        def __init__(self) -> None:
-            self.remaining = iter(calibration_pixels())
-
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            picture = next(self.remaining, None)
-            return None if picture is None else {"pixels": picture[np.newaxis]}
-
-    logging.disable(logging.WARNING)
-    quantize_static(
-        source,
-        target,
-        Reader(),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        op_types_to_quantize=["Conv", "Add", "Clip", "Relu", "MaxPool"],
-    )
-    logging.disable(logging.NOTSET)
 
 
 def make_ways(folder: Path, backbone: str, weights: str | None, threads: int, app: Path | None) -> dict[str, dict]:
@@ -130,42 +106,17 @@ def make_pair(folder: Path) -> list[Path]:
     return paths
 
 
-class Child:
-    """A way in a process of its own."""
-
-    def __init__(self, settings: dict) -> None:
-        command = [sys.executable, str(Path(__file__).parent / "_ways.py"), json.dumps(settings)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def measure(self, runs: int) -> dict:
-        """So many runs, after one that is not counted."""
-        self.process.stdin.write(f"{runs}\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        time.sleep(SETTLE_S)
-        if not line:
-            raise SystemExit("latency: a way failed; its error stands above")
-        return json.loads(line)
-
-    def close(self) -> float:
-        """Ends the process; returns the most memory it had, in MiB."""
-        self.process.stdin.close()
-        _, _, usage = os.wait4(self.process.pid, 0)
-        return usage.ru_maxrss / 1024
-
-
 def measure_warm(ways: dict[str, dict], rounds: int) -> dict[str, dict]:
     """All ways in turn."""
     with contextlib.ExitStack() as stack:
         children = {}
         for name, settings in ways.items():
-            children[name] = Child(settings)
-            stack.callback(children[name].process.kill)
-            children[name].measure(1)
+            children[name] = stack.enter_context(Child("_ways.py", settings))
+            children[name].ask(1)
         found = {name: [] for name in ways}
         for _ in range(rounds):
             for name, child in children.items():
-                found[name].append(child.measure(1 if name == APP else 3))
+                found[name].append(child.ask(1 if name == APP else 3))
         rows = {}
         for name, child in children.items():
             steps = [run for turn in found[name] for run in turn["steps"]]
@@ -238,13 +189,9 @@ def measure_cold(commands: dict[str, list[str]], rounds: int) -> dict[str, dict]
 
 def plot(rows: dict[str, dict], facts: dict, path: Path) -> None:
     """Stacked bars of the warm steps."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
     colours = ("#8ecae6", "#219ebc", "#fb8500", "#6a4c93")
-    figure, axes = pyplot.subplots(figsize=(9, 0.45 * len(rows) + 1.4))
+    figure = new_figure(9, 0.45 * len(rows) + 1.4)
+    axes = figure.subplots()
     names = list(rows)[::-1]
     left = [0.0] * len(names)
     for step, colour in zip(STEPS, colours, strict=True):
@@ -257,10 +204,7 @@ def plot(rows: dict[str, dict], facts: dict, path: Path) -> None:
     axes.set_xlabel(f"milliseconds, warm, two 500 x 375 JPEGs; {facts['processor']}, {facts['threads']} threads")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(ncols=len(STEPS), loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    matplotlib.rcParams["svg.hashsalt"] = "imgsim"
-    figure.savefig(path, metadata={"Date": None})
+    save_plot(figure, path)
 
 
 def show(console: Console, warm: dict[str, dict], cold: dict[str, dict]) -> None:
@@ -291,10 +235,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="where to write the plot (SVG)")
     options = parser.parse_args()
     console = Console(width=130)
-    weights = options.weights
-    if weights is None and weights_source(options.backbone, None) is None:
-        console.print("No ImageNet weights here: timing with random:0 instead; the scores mean nothing.")
-        weights = "random:0"
+    weights = weights_or_random(console, options.backbone, options.weights)
     facts = machine(options.threads, ("torchvision", "pillow", "onnxruntime-gpu", "onnxruntime", "openvino"))
     console.print(describe(facts), highlight=False)
 
@@ -313,8 +254,7 @@ def main() -> None:
     show(console, warm, cold)
     gate = model_file(options.backbone, weights, "int8").facts["gate"]
     document = {"machine": facts, "backbone": options.backbone, "weights": weights or "ImageNet", "gate": gate}
-    name = "latency" if options.backbone == "resnet18" else f"latency-{options.backbone}"
-    path = save(name, {**document, "warm": warm, "cold": cold}, options.json)
+    path = save(result_name("latency", options.backbone), {**document, "warm": warm, "cold": cold}, options.json)
     console.print(f"Results written to {path}", highlight=False)
     if options.plot:
         plot(warm, facts, options.plot)

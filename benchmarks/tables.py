@@ -84,6 +84,18 @@ def gate(document: dict) -> str:
     )
 
 
+def scaled_jpeg(document: dict) -> str:
+    """The worst of all kinds of pictures, as part of a sentence."""
+    runs = document["runs"].values()
+    scaled = sum(sum(row["scaled"].values()) for row in runs)
+    lost = max(row["exact_micro_ap"] - row["default_micro_ap"] for row in runs)
+    return (
+        f"mean cosine {min(row['mean_cosine'] for row in runs):.4f}, at least "
+        f"{min(row['least_cosine'] for row in runs):.3f}, and at most {max(lost, 0):.4f} of micro average precision "
+        f"lost in finding copies, on {scaled:,} JPEGs that are scaled"
+    )
+
+
 def threads(document: dict) -> str:
     """One row for each program and number of threads."""
     lines = ["| program | threads | microseconds | speed-up |", "| --- " * 4 + "|"]
@@ -103,6 +115,7 @@ TABLES = (
     ("cold", "latency", cold),
     ("gate", "latency-efficientnet_lite0", gate),
     ("threads", "threads", threads),
+    ("scaled_jpeg", "scaled_jpeg", scaled_jpeg),
 )
 
 

@@ -13,7 +13,7 @@ from imgsim_ops import kernels
 from imgsim_ops.images.decode import decode
 from imgsim_ops.images.preprocess import CROP, RESIZE
 from imgsim_ops.quality.copies import COPIES
-from imgsim_ops.quality.precision import micro_average_precision
+from imgsim_ops.quality.precision import precision_of_copies
 
 Embed = Callable[[np.ndarray], np.ndarray]
 
@@ -63,24 +63,16 @@ def measure_gate(fp32: Embed, int8: Embed, photographs: Sequence[Path], others: 
         originals.append(_pixels(original))
         copies += [_pixels(change(original)) for change in COPIES.values()]
     pixels = np.concatenate([np.stack([*originals, *copies]), others])
-    is_copy_of = np.repeat(np.arange(len(originals)), len(COPIES))
+    ends = len(originals), len(originals) + len(copies)
     vectors = [model(pixels) for model in (fp32, int8)]
-    cosines = kernels.cosine_similarity(*(v[: len(originals) + len(copies)] for v in vectors))
+    cosines = kernels.cosine_similarity(*(v[: ends[1]] for v in vectors))
     return Gate(
         cosines.size,
         round(float(cosines.mean()), 5),
         round(float(cosines.min()), 5),
-        *(round(_precision_of(v, len(originals), is_copy_of), 5) for v in vectors),
+        *(round(precision_of_copies(*np.split(v, ends)), 5) for v in vectors),
     )
 
 
 def _pixels(image: Image.Image) -> np.ndarray:
     return kernels.resize_crop(np.asarray(image), RESIZE, CROP)
-
-
-def _precision_of(vectors: np.ndarray, originals: int, is_copy_of: np.ndarray) -> float:
-    """Rows: the originals, their copies, other pictures."""
-    copies = vectors[originals : originals + is_copy_of.size]
-    gallery = np.concatenate([vectors[:originals], vectors[originals + is_copy_of.size :]])
-    scores = kernels.cosine_similarity(copies[:, np.newaxis], gallery[np.newaxis])
-    return micro_average_precision(scores, is_copy_of[:, np.newaxis] == np.arange(len(gallery)))

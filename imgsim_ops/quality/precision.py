@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from imgsim_ops import kernels
+
 
 def micro_average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
     """The mean, over the relevant pairs, of the precision among all pairs that score at least as high.
@@ -21,3 +23,17 @@ def micro_average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
     hits = relevant[order]
     precision = np.cumsum(hits) / np.arange(1, hits.size + 1)
     return float(precision[hits].mean())
+
+
+def precision_of_copies(originals: np.ndarray, copies: np.ndarray, others: np.ndarray) -> float:
+    """Micro average precision of finding each copy's original.
+
+    Args:
+        originals: Vectors (N, D).
+        copies: Vectors (N * K, D): K copies of the first original, then K of the second, and so on.
+        others: Vectors (M, D) of pictures that are none of these: a copy may be mistaken for one of them too.
+    """
+    gallery = np.concatenate([originals, others])
+    scores = kernels.cosine_similarity(copies[:, np.newaxis], gallery[np.newaxis])
+    is_copy_of = np.repeat(np.arange(len(originals)), len(copies) // len(originals))
+    return micro_average_precision(scores, is_copy_of[:, np.newaxis] == np.arange(len(gallery)))
