@@ -9,6 +9,7 @@ import pytest
 import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made import flat_jpeg
 from PIL import Image
 
 from imgsim_ops import kernels
@@ -373,32 +374,8 @@ def test_limit_of_progressive_pictures_follows_their_coefficients(tmp_path):
     assert decode(path, max_pixels=limit - 1, min_side=30).shape == (30, 40, 3)
 
 
-def scan_by_scan(width, height):
-    """A grey sequential JPEG of three colours whose scans come one after the other, as ``jpegtran -scans`` makes them.
-
-    Two bits a block: no difference to the last block's mean, and the end of the block.
-    """
-    blocks = -(-width // 8) * -(-height // 8)
-    frame = b"\x08" + height.to_bytes(2, "big") + width.to_bytes(2, "big") + b"\3\1\x11\0\2\x11\0\3\x11\0"
-    one_code = b"\1" + bytes(15) + b"\0"  # of one bit, for the symbol 0
-    segments = [
-        (0xDB, b"\0" + b"\1" * 64),
-        (0xC0, frame),
-        (0xC4, b"\0" + one_code),
-        (0xC4, b"\x10" + one_code),
-    ]
-    parts = [b"\xff\xd8", *(segment(*each) for each in segments)]
-    for component in (1, 2, 3):
-        parts += [segment(0xDA, bytes([1, component, 0, 0, 63, 0])), bytes(-(-blocks // 4))]
-    return b"".join(parts) + b"\xff\xd9"
-
-
-def segment(marker, content):
-    return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
-
-
 def test_scan_by_scan(tmp_path, no_pillow):
-    data = scan_by_scan(160, 120)
+    data = flat_jpeg(160, 120, scan_by_scan=True)
     pixels = decode(write(tmp_path / "picture", data))
     np.testing.assert_array_equal(pixels, np.full((120, 160, 3), 128, np.uint8))
     np.testing.assert_array_equal(pixels, pillows(data))
@@ -409,7 +386,7 @@ def test_scan_by_scan(tmp_path, no_pillow):
 )
 def test_memory_of_scan_by_scan(tmp_path):
     # libjpeg keeps all coefficients of these too: 648 MB of 108 megapixels besides the pixels.
-    data = scan_by_scan(160, 120)
+    data = flat_jpeg(160, 120, scan_by_scan=True)
     assert held(write(tmp_path / "picture", data)) - len(data) == (3 + 6) * 160 * 120
 
 
