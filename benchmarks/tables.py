@@ -96,6 +96,39 @@ def scaled_jpeg(document: dict) -> str:
     )
 
 
+def throughput(document: dict) -> str:
+    """Pictures per second of every way, what bounds them, and statistics."""
+    sizes = list(document["pictures"])
+    bounds = ("decode only", "inference only", "decode only, whole", "imgsim stats")
+    heads = ("JPEGs to vectors, per second (times the first row)", "network", *sizes, "MiB")
+
+    def table(heads: tuple[str, ...], names: list[str], ratios: bool) -> list[str]:
+        lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+        for name in names:
+            way = document["ways"][name]
+            rows = [way["sizes"][size] for size in sizes]
+            cells = [f"{row['per_second']:.3g}" + f" ({row['speedup']:.1f})" * ratios for row in rows]
+            peak = max(row["memory_mib"] or 0 for row in rows)
+            lines.append(f"| {name} | {way['network']} | {' | '.join(cells)} | {peak:,} |")
+        return lines
+
+    lines = table(heads, [name for name in document["ways"] if name not in bounds], ratios=True)
+    lines += ["", *table(("bounds, per second", *heads[1:]), list(bounds), ratios=False), ""]
+
+    def shares(key: str) -> str:
+        return ", ".join(f"{document['bounds'][size][key]:.0%}" for size in sizes)
+
+    files = ", ".join(f"{row['files']} of {row['mean_bytes'] / 1e3:,.0f} kB" for row in document["pictures"].values())
+    lines += [
+        f"Decoding and inference one after the other on all processors would be the bound: `imgsim, int8` reaches "
+        f"{shares('share')} of it. `imgsim stats` reaches {shares('stats_share')} of the rate of decoding whole.",
+        "",
+        f"Files: {files}. MiB: {document['memory']} of all processes of a way. {document['backbone']}, weights "
+        f"{document['weights']}. Measured on: {describe(document['machine'])}.",
+    ]
+    return "\n".join(lines)
+
+
 def threads(document: dict) -> str:
     """One row for each program and number of threads."""
     lines = ["| program | threads | microseconds | speed-up |", "| --- " * 4 + "|"]
@@ -116,6 +149,8 @@ TABLES = (
     ("gate", "latency-efficientnet_lite0", gate),
     ("threads", "threads", threads),
     ("scaled_jpeg", "scaled_jpeg", scaled_jpeg),
+    ("throughput", "throughput", throughput),
+    ("throughput_lite0", "throughput-efficientnet_lite0", throughput),
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from ops.cases import examples
 
-from imgsim_ops.quality.precision import micro_average_precision
+from imgsim_ops.quality.precision import micro_average_precision, precision_of_copies
 
 
 def average_precision(ranked):
@@ -50,3 +50,12 @@ def test_by_hand(scores, relevant, expected):
     found = micro_average_precision(np.array(scores, np.float32), np.array(relevant, bool))
     assert isinstance(found, float)
     assert found == pytest.approx(expected, rel=1e-14)  # as above
+
+
+def test_copies_are_looked_for_among_originals_and_others():
+    axes = np.eye(3, dtype=np.float32)
+    originals, others = axes[:2], axes[2:]
+    near = 0.9 * axes + 0.1  # the nearest to each axis is its own
+    assert precision_of_copies(originals, near[[0, 0, 1, 1]], others) == 1
+    # The last copy is another picture's: of four pairs above all others one is wrong, and its own comes late or never.
+    assert precision_of_copies(originals, near[[0, 0, 1, 2]], others) < 1
