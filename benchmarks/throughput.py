@@ -3,8 +3,8 @@
     python benchmarks/throughput.py [--backbone resnet18] [--weights random:0] [--threads 2] [--photographs FOLDER]
 
 The files are mosaics of scikit-image's photographs at three sizes, each file another photograph or another part of it,
-saved at quality 90, the largest also at 75; `--photographs` takes JPEGs of one's own instead. They are in the system's memory: no disk is
-measured. With one network and one set of weights:
+saved at quality 90, the largest also at 75; `--photographs` takes JPEGs of one's own instead. They are in the system's
+memory: no disk is measured. With one network and one set of weights:
 
 - Pillow, torchvision transforms and eager PyTorch one by one, as one would write it: the baseline of all ratios;
 - the same with PyTorch's DataLoader, one worker for each thread, and batches of 32;
