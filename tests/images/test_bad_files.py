@@ -14,7 +14,9 @@ from PIL import Image
 
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.decode import MAX_PIXELS, decode
+from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.names import printable
+from imgsim_ops.images.preprocess import load_pixels
 from imgsim_ops.images.reasons import Reason
 
 KINDS = {
@@ -195,6 +197,48 @@ def test_bomb_is_refused_before_any_allocation(tmp_path, bomb, size):
         assert tracemalloc.get_traced_memory()[1] < 1 << 22
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("hungry", "side"), [(png, 9500), (bmp, 9500), (gif, 8500), (webp, 4750)])
+def test_what_would_take_too_much_memory_is_refused_before_any_allocation(tmp_path, hungry, side):
+    assert side * side < MAX_PIXELS
+    path = tmp_path / "picture"
+    path.write_bytes(hungry(side, side))
+    tracemalloc.start()
+    try:
+        assert reason(path) == "too_large"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.xfail(
+    strict=True, reason="Pillow asks for as many bytes as a chunk promises, which a reader does not have"
+)
+@pytest.mark.parametrize("promised", [1 << 30, (1 << 31) - 1])
+def test_a_chunk_longer_than_its_file_is_the_same_for_readers(tmp_path, promised):
+    path = tmp_path / "picture"
+    content = bytearray(save(path, "PNG"))
+    length = content.index(b"IDAT") - 4
+    content[length : length + 4] = promised.to_bytes(4, "big")
+    path.write_bytes(content)
+    try:
+        alone = load_pixels(path).tobytes()
+    except ImageError as error:
+        alone = error.code
+    with IsolatedReaders("imgsim_ops.images.preprocess:load_pixels", {"max_pixels": MAX_PIXELS}, 1) as readers:
+        answer = readers.read(path).result()
+    assert getattr(answer, "code", answer) == alone
+
+
+@pytest.mark.xfail(strict=True, reason="a seek to where no file reaches is taken for a failing disk: `unreadable`")
+def test_offset_before_the_file(tmp_path):
+    path = tmp_path / "picture"
+    content = bytearray(save(path, "TIFF"))
+    offset = content.index(struct.pack("<HHI", 273, 4, 1))  # StripOffsets, one, unsigned
+    content[offset : offset + 12] = struct.pack("<HHIi", 273, 9, 1, -8)  # signed
+    path.write_bytes(content)
+    assert reason(path) == "damaged"
 
 
 def test_limit_is_above_108_megapixels_and_can_be_set(tmp_path):

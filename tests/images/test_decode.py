@@ -1,16 +1,19 @@
 """Right pixels from every kind of file that is promised."""
 
 import io
+import sys
 import threading
 import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from imgsim_ops.errors import ImageError
-from imgsim_ops.images.decode import decode
+from imgsim_ops.images.decode import decode, decoded
+from imgsim_ops.images.opening import picture_format
 
+needs_avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow was built without AVIF")
 ORIENTATIONS = range(1, 9)
 
 
@@ -215,6 +218,219 @@ def test_pixels_without_an_agreed_white_are_refused(tmp_path, mode):
     with pytest.raises(ImageError, match="no agreed white") as caught:
         decode(path)
     assert caught.value.code == "unsupported"
+
+
+@pytest.fixture
+def heif():
+    """Saves a picture as HEIC does; the tests that use it are skipped without pillow-heif."""
+    pytest.importorskip("pillow_heif").register_heif_opener()
+
+    def save(path, pixels, exif=None):
+        picture = Image.fromarray(pixels)
+        if exif is not None:
+            picture.info["exif"] = exif
+        picture.save(path, "HEIF", quality=90)
+        return path.read_bytes()
+
+    return save
+
+
+def test_heif(tmp_path, heif):
+    path = tmp_path / "picture"
+    pixels = photograph(60, 80)
+    heif(path, pixels)
+    # Lossy, with half the colour resolution: the gradient keeps to a few levels, except in the corners' colours.
+    assert np.abs(decode(path).astype(int) - pixels).mean() < 3
+
+
+@needs_avif
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_orientation_of_avif(tmp_path, orientation):
+    upright = photograph()
+    path = tmp_path / "picture"
+    picture = Image.fromarray(as_stored(upright, orientation))
+    picture.save(path, "AVIF", exif=exif(orientation), quality=95, subsampling="4:4:4", speed=10)
+    pixels = decode(path)
+    assert pixels.shape == upright.shape
+    assert np.abs(pixels.astype(int) - upright).max() <= 8  # lossy; a wrong orientation is off by up to 255
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_orientation_of_heif(tmp_path, heif, orientation):
+    upright = photograph(60, 80)
+    path = tmp_path / "picture"
+    # In this format the container says how to turn a picture; its EXIF is a copy of that, and counts for nothing.
+    content = heif(path, as_stored(upright, orientation), exif=exif(orientation).tobytes())
+    assert (b"irot" in content or b"imir" in content) == (orientation != 1)
+    pixels = decode(path)
+    assert pixels.shape == upright.shape
+    assert np.abs(pixels.astype(int) - upright).mean() < 3  # lossy; a wrong orientation is off by tens on average
+
+
+@needs_avif
+def test_alpha_of_avif_is_composited_on_white(tmp_path):
+    path = tmp_path / "picture"
+    alpha = np.linspace(0, 255, 60).astype(np.uint8)[None].repeat(40, 0)
+    Image.fromarray(np.dstack([photograph(), alpha])).save(path, "AVIF", quality=90, speed=10)
+    rgba = np.array(Image.open(path))
+    assert rgba.shape == (40, 60, 4)
+    np.testing.assert_array_equal(decode(path), composited(rgba[..., :3], rgba[..., 3]))
+
+
+def test_alpha_of_heif_is_composited_on_white(tmp_path, heif):
+    path = tmp_path / "picture"
+    alpha = np.linspace(0, 255, 80).astype(np.uint8)[None].repeat(60, 0)
+    heif(path, np.dstack([photograph(60, 80), alpha]))
+    rgba = np.asarray(pytest.importorskip("pillow_heif").open_heif(path).to_pillow())
+    assert rgba.shape == (60, 80, 4)
+    np.testing.assert_array_equal(decode(path), composited(rgba[..., :3], rgba[..., 3]))
+
+
+@needs_avif
+def test_first_frame_of_avif(tmp_path):
+    path = tmp_path / "picture"
+    frames = [Image.new("RGB", (64, 48), colour) for colour in ((255, 0, 0), (0, 0, 255))]
+    frames[0].save(path, "AVIF", save_all=True, append_images=frames[1:], quality=95, speed=10)
+    assert np.abs(decode(path).astype(int) - (255, 0, 0)).max() <= 4  # lossy; blue would be off by 255
+
+
+def test_first_picture_of_heif(tmp_path):
+    module = pytest.importorskip("pillow_heif")
+    path = tmp_path / "picture"
+    file = module.from_pillow(Image.new("RGB", (64, 64), (255, 0, 0)))
+    file.add_from_pillow(Image.new("RGB", (64, 64), (0, 0, 255)))
+    file.save(path, quality=95)
+    assert np.abs(decode(path).astype(int) - (255, 0, 0)).max() <= 4  # lossy; blue would be off by 255
+
+
+def boxed(main, *others, length=None):
+    """The beginning of a file of boxes, with its brands."""
+    brands = b"".join(others)
+    return (16 + len(brands) if length is None else length).to_bytes(4, "big") + b"ftyp" + main + bytes(4) + brands
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        *((boxed(brand), "HEIF") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")),
+        (boxed(b"avif"), "AVIF"),
+        (boxed(b"avis"), "AVIF"),
+        (boxed(b"mif1", b"mif1", b"heic"), "HEIF"),
+        (boxed(b"mif1", b"miaf", b"avif"), "AVIF"),
+        (boxed(b"msf1", b"hevc"), "HEIF"),
+        (boxed(b"mif1", b"miaf"), None),  # only the container's name
+        (boxed(b"isom", b"mp42"), None),  # a film
+        (boxed(b"mif1", b"heic", length=16), None),  # behind the box's end
+        (boxed(b"isom") + b"heic", None),
+        (b"\0\0\0\x18ftyp", None),
+        (b"\0\0\0\x18moov" + b"heic" * 4, None),
+    ],
+)
+def test_brands(head, expected):
+    assert picture_format(head[:32]) == expected
+
+
+def test_main_brand_is_not_all(tmp_path, heif):
+    path = tmp_path / "picture"
+    content = heif(path, photograph(60, 80))
+    whole = decode(path)
+    assert content[8:12] == b"heic"
+    path.write_bytes(content[:8] + b"mif1" + content[12:])
+    np.testing.assert_array_equal(decode(path), whole)
+
+
+@pytest.mark.parametrize(
+    ("brand", "module", "words"),
+    [
+        (b"heic", "pillow_heif", "HEIF needs pip install 'imgsim-ops[heic]'"),
+        (b"avif", "PIL.AvifImagePlugin", "AVIF needs Pillow 11.3 or newer with AVIF"),
+    ],
+)
+def test_formats_that_are_not_installed(tmp_path, monkeypatch, brand, module, words):
+    monkeypatch.setitem(sys.modules, module, None)
+    path = tmp_path / "picture"
+    path.write_bytes(boxed(brand) + bytes(100))
+    with pytest.raises(ImageError) as caught:
+        decode(path)
+    assert caught.value.code == "unsupported"
+    assert words in str(caught.value)
+
+
+@pytest.mark.xfail(strict=True, reason="Pillow's AVIF module is there even where it was built without AVIF: `damaged`")
+def test_pillow_that_was_built_without_avif(tmp_path, monkeypatch):
+    plugin = pytest.importorskip("PIL.AvifImagePlugin")
+    monkeypatch.setattr(plugin, "SUPPORTED", False)  # as the module sets it when its library is missing
+    path = tmp_path / "picture"
+    path.write_bytes(boxed(b"avif") + bytes(100))
+    with pytest.raises(ImageError) as caught:
+        decode(path)
+    assert caught.value.code == "unsupported"
+
+
+STRIPED = {
+    "RGB PNG": ("PNG", "RGB", {}),
+    "RGBA PNG": ("PNG", "RGBA", {}),
+    "grey PNG": ("PNG", "L", {}),
+    "grey and alpha PNG": ("PNG", "LA", {}),
+    "palette PNG": ("PNG", "P", {}),
+    "palette PNG with transparency": ("PNG", "P", {"transparency": bytes(range(256))}),
+    "palette GIF with transparency": ("GIF", "P", {"transparency": 7}),
+    "bilevel PNG": ("PNG", "1", {}),
+    "CMYK TIFF": ("TIFF", "CMYK", {}),
+    "LAB TIFF": ("TIFF", "LAB", {}),
+    "YCbCr TIFF": ("TIFF", "YCbCr", {"compression": "raw"}),
+    "WebP with alpha": ("WEBP", "RGBA", {"lossless": True, "exact": True}),
+}
+
+
+@pytest.mark.parametrize("orientation", [1, 4, 6])
+@pytest.mark.parametrize("name", STRIPED)
+def test_pictures_of_several_strips(tmp_path, name, orientation):
+    """What is turned to RGB in pieces is what Pillow makes of the whole."""
+    kind, mode, options = STRIPED[name]
+    path = tmp_path / "picture"
+    noise = np.random.default_rng(0).integers(0, 256, (900, 700, 4), dtype=np.uint8)
+    if mode in ("RGBA", "CMYK"):
+        picture = Image.frombytes(mode, (700, 900), noise.tobytes())
+    elif mode == "P":
+        picture = Image.frombytes("P", (700, 900), noise[..., 0].tobytes())
+        picture.putpalette(noise[0, :256, :3].tobytes())
+    elif mode == "LAB":
+        picture = Image.frombytes("LAB", (700, 900), noise[..., :3].tobytes())
+    else:
+        picture = Image.fromarray(noise[..., :3]).convert(mode)
+    if kind != "GIF":  # which has none
+        options = {**options, "exif": exif(orientation)}
+    picture.save(path, kind, **options)
+    with Image.open(io.BytesIO(path.read_bytes())) as image:
+        image.load()
+        clear = "A" in image.mode or "transparency" in image.info
+        if clear and mode != "LAB":
+            whole = np.array(image.convert("RGBA"))
+            whole = composited(whole[..., :3], whole[..., 3])
+        else:
+            try:
+                whole = np.array(image.convert("RGB"))
+            except ValueError:  # Pillow has no way from LAB to RGB
+                with pytest.raises(ImageError, match="LAB pixels") as caught:
+                    decode(path)
+                assert caught.value.code == "unsupported"
+                return
+    if kind in ("PNG", "WEBP"):  # of TIFF, Pillow brings the pixels upright itself
+        whole = {1: whole, 4: whole[::-1], 6: whole[::-1].transpose(1, 0, 2)}[orientation]
+    with decoded(path) as found:
+        strips = list(found.strips)
+    assert len(strips) > 1
+    np.testing.assert_array_equal(np.concatenate(strips), whole)
+    np.testing.assert_array_equal(decode(path), whole)
+
+
+def test_sixteen_bit_grey_of_several_strips(tmp_path):
+    path = tmp_path / "picture"
+    values = np.random.default_rng(0).integers(0, 1 << 16, (700, 900), dtype=np.uint16)
+    Image.fromarray(values).save(path, "PNG", exif=exif(6))
+    expected = ((values.astype(np.int64) + 128) // 257).astype(np.uint8)  # round(v / 257), as above
+    np.testing.assert_array_equal(decode(path), np.repeat(expected[::-1].T[..., None], 3, -1))
 
 
 def test_the_array_is_the_callers(tmp_path):
