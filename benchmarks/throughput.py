@@ -230,9 +230,9 @@ def choose(way: Way, shared: dict, folders: dict[str, Path], seconds: float) -> 
                 rate = files * turn["repeat"] / found["seconds"]
                 if size in best and best[size].rate >= rate:
                     continue
-                turn["repeat"] *= _TRIALS
                 with PeakMemory(child.process.pid) as memory:
                     child.ask(turn)
+                turn["repeat"] *= _TRIALS
                 vectors = np.array(found["vectors"][:files], np.float32)
                 best[size] = Choice(settings, turn, variant, files * turn["repeat"], rate, memory, vectors)
     return best
@@ -347,7 +347,7 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, help="a folder with JPEGs of one's own")
     parser.add_argument("--threads", type=int, default=kernels.build_info()["threads"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5.0, help="that a turn takes, about")
+    parser.add_argument("--seconds", type=float, default=4.0, help="that a turn takes, about")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path, help="where to write the plot (SVG)")
     options = parser.parse_args()
