@@ -37,6 +37,17 @@ def test_many_pictures_in_order(embedder, pictures):
     assert np.array_equal(vectors[15:], embedder.embed(pictures))
 
 
+def test_many_files_are_the_same_bits_as_each_alone(embedder, pictures, tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(35)]
+    for number, path in enumerate(paths):
+        Image.fromarray(np.roll(pictures[number % 3], number, 0)).save(path)
+    expected = np.stack([embedder.embed([path])[0] for path in paths])
+    assert np.array_equal(embedder.embed(paths), expected)
+    for threads in (1, 3):
+        found = list(embedder.stream(paths, threads))
+        assert np.array_equal(np.stack([vector for _, vector in found]), expected)
+
+
 def test_ties_and_order_do_not_depend_on_batches(embedder, pictures, monkeypatch):
     many = [pictures[i % 3] for i in range(19)]
     answers = []

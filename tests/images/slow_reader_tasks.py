@@ -5,4 +5,4 @@ import time
 from reader_tasks import act
 
 __all__ = ["act"]
-time.sleep(1)
+time.sleep(0.6)
