@@ -6,8 +6,8 @@ import threading
 import numpy as np
 import pytest
 from PIL import Image
+from processes import children
 
-from imgsim_ops import stats
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.stats import channel_statistics
 
@@ -111,16 +111,33 @@ def test_paths_are_read_as_they_are_needed(pictures):
     assert threading.active_count() == before
 
 
-def test_ctrl_c_drops_what_has_not_begun(pictures, monkeypatch):
+def test_ctrl_c_drops_what_has_not_begun(pictures):
     paths, _ = pictures
-    begun = []
-    monkeypatch.setattr(stats, "_moments", lambda path, max_pixels: begun.append(path) or stats.SkippedFile("", "", ""))
+    taken = 0
+
+    def watched():
+        nonlocal taken
+        for path in paths * 20:
+            taken += 1
+            yield path
 
     def progress(done):
         raise KeyboardInterrupt
 
-    before = threading.active_count()
+    before, threads = children(), threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        channel_statistics(paths * 20, 1, progress=progress)
-    assert threading.active_count() == before
-    assert len(begun) < 10
+        channel_statistics(watched(), 1, progress=progress)
+    assert threading.active_count() == threads
+    assert children() == before
+    assert taken <= 1 + 4 * 1  # the bounded row of pictures ahead of the one waited for, out of 420
+
+
+def test_pictures_of_several_strips(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 200, (1500, 700, 3), dtype=np.uint8)
+    path = tmp_path / "picture.png"
+    Image.fromarray(pixels).save(path)
+    report = channel_statistics([path])
+    assert report.pixels == 1500 * 700
+    together = pixels.reshape(-1, 3) / 255
+    np.testing.assert_allclose(report.mean, together.mean(0), rtol=1e-12)  # float64's rounding, as above
+    np.testing.assert_allclose(report.std, together.std(0), rtol=1e-12)

@@ -68,6 +68,20 @@ def test_many_bad_files_do_not_flood_the_terminal(imgsim, photos):
     assert len(json.loads(imgsim("stats", photos, "--json").stdout)["skipped"]) == 50
 
 
+def test_exclude(imgsim, failure, photos):
+    (photos / "thumbs").mkdir()
+    for name in ("text.jpg", "thumbs/text.jpg"):
+        (photos / name).write_text("words")
+    clean = json.loads(imgsim("stats", photos, "--json", "--exclude", "text.jpg").stdout)
+    assert (clean["pictures"], clean["skipped"]) == (2, [])
+    result = imgsim("stats", photos, "--json", "--exclude", "thumbs/", "--exclude", "*.png")
+    assert result.exit_code == 3
+    document = json.loads(result.stdout)
+    assert document["pictures"] == 1
+    assert [os.path.basename(file["path"]) for file in document["skipped"]] == ["text.jpg"]
+    assert "must be a picture" in failure("stats", photos, "--exclude", "*.*")
+
+
 def test_only_bad_files(imgsim, tmp_path):
     (tmp_path / "a.jpg").touch()
     assert imgsim("stats", tmp_path).exit_code == 3
