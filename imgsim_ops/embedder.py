@@ -183,7 +183,17 @@ class Embedder:
             ImageError: A file cannot be read as a picture.
             ValueError: An array is no picture.
         """
-        pixels = np.stack([self._pixels(a), self._pixels(b)])
+        return self.compare_pixels(np.stack([self._pixels(a), self._pixels(b)]))
+
+    def compare_pixels(self, pixels: np.ndarray) -> Similarity:
+        """How alike two pictures are that have the size which the model takes.
+
+        Args:
+            pixels: uint8 RGB (2, 224, 224, 3), as ``images.preprocess.load_pixels`` makes them.
+
+        Raises:
+            ImgsimError: ``pixels`` has another type or shape.
+        """
         (first, second), layers = self._engine.embed_with_layers(pixels)
         return Similarity(_cosine(first, second), tuple(_cosine(layer[0], layer[1]) for layer in layers))
 

@@ -247,16 +247,18 @@ def resize_crop(pixels: np.ndarray, resize: int = 256, crop: int = 224) -> np.nd
 
 
 def resize_crop_strips(
-    height: int, width: int, strips: Iterable[np.ndarray], resize: int = 256, crop: int = 224
+    height: int, width: int, strips: Iterable[np.ndarray], resize: int = 256, crop: int = 224, *, scale: int = 1
 ) -> np.ndarray:
     """`resize_crop`, with the same bits, of a picture that is never there as a whole.
 
     Args:
         height: Of the picture, in pixels.
         width: Likewise.
-        strips: Its parts from top to bottom, each (h, width, 3) uint8.
+        strips: Its parts from top to bottom, each (h, w, 3) uint8; w and the sum of all h are width and height divided
+            by `scale`, rounded up.
         resize: As in `resize_crop`.
         crop: As in `resize_crop`.
+        scale: How many pixels of the picture lie along each side of one of the strips', of the last ones perhaps fewer.
 
     Returns:
         (crop, crop, 3) uint8 array.
@@ -264,7 +266,7 @@ def resize_crop_strips(
     Raises:
         ValueError: A strip has another shape, there are too few of them, or sizes are out of range.
     """
-    return _kernels.resize_crop_strips(height, width, strips, resize, crop)
+    return _kernels.resize_crop_strips(height, width, strips, resize, crop, scale)
 
 
 def build_info() -> dict:

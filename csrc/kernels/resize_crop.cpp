@@ -20,13 +20,15 @@ int64_t centre_offset(int64_t size, int64_t crop) {
   return static_cast<int64_t>(std::nearbyint(static_cast<double>(size - crop) / 2.0));
 }
 
-// The weights that make the `count` output positions in the middle of an axis resized from `in` to `out` positions.
+// The weights that make the `count` output positions in the middle of an axis resized to `out` positions from one of
+// `whole` positions, of which each input position stands for `by`.
 class Axis {
  public:
-  Axis(int64_t in, int64_t out, int64_t count)
+  Axis(int64_t whole, int64_t by, int64_t out, int64_t count)
       : count_(count), start_(static_cast<size_t>(count)), used_(static_cast<size_t>(count)) {
     const int64_t first = centre_offset(out, count);
-    const double scale = static_cast<double>(in) / static_cast<double>(out);
+    const int64_t in = (whole + by - 1) / by;
+    const double scale = static_cast<double>(whole) / static_cast<double>(by) / static_cast<double>(out);
     const double widening = std::max(scale, 1.0);
     const double support = widening;  // the triangle reaches one position to each side
     const auto centre_of = [&](int64_t i) { return (static_cast<double>(first + i) + 0.5) * scale; };
@@ -80,8 +82,9 @@ class Axis {
 
 // Both axes of a picture's way to its crop.
 struct Plan {
-  Plan(int64_t height, int64_t width, int64_t resize, int64_t crop)
-      : columns(width, new_size(height, width, resize), crop), rows(height, new_size(width, height, resize), crop) {}
+  Plan(int64_t height, int64_t width, int64_t resize, int64_t crop, int64_t scale)
+      : columns(width, scale, new_size(height, width, resize), crop),
+        rows(height, scale, new_size(width, height, resize), crop) {}
 
   Axis columns;
   Axis rows;
@@ -93,11 +96,12 @@ struct Plan {
   }
 };
 
-Plan checked_plan(int64_t height, int64_t width, int64_t resize, int64_t crop) {
+Plan checked_plan(int64_t height, int64_t width, int64_t resize, int64_t crop, int64_t scale = 1) {
   check(height >= 1 && width >= 1, "resize_crop: a picture must have pixels (got ", height, " x ", width, ")");
   check(crop >= 1 && crop <= resize && resize <= 65536,
         "resize_crop: sizes must satisfy 1 <= crop <= resize <= 65536 (got crop ", crop, ", resize ", resize, ")");
-  return Plan(height, width, resize, crop);
+  check(scale >= 1, "resize_crop: scale must be positive (got ", scale, ")");
+  return Plan(height, width, resize, crop, scale);
 }
 
 }  // namespace
@@ -135,10 +139,10 @@ void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t r
 }
 
 struct StripResizer::Work {
-  Work(int64_t height, int64_t width, int64_t resize, int64_t crop)
-      : plan(checked_plan(height, width, resize, crop)),
+  Work(int64_t height, int64_t whole_width, int64_t resize, int64_t crop, int64_t scale)
+      : plan(checked_plan(height, whole_width, resize, crop, scale)),
         spread(plan.columns.spread()),
-        width(width),
+        width((whole_width + scale - 1) / scale),
         stride(3 * crop + kResizeSlack),
         first(plan.rows.start(0)),
         reached(plan.rows.start(crop - 1) + plan.rows.used(crop - 1) - first),
@@ -154,10 +158,12 @@ struct StripResizer::Work {
   int64_t next = 0;  // row of the picture
 };
 
-StripResizer::StripResizer(int64_t height, int64_t width, int64_t resize, int64_t crop)
-    : work_(std::make_unique<Work>(height, width, resize, crop)) {}
+StripResizer::StripResizer(int64_t height, int64_t width, int64_t resize, int64_t crop, int64_t scale)
+    : work_(std::make_unique<Work>(height, width, resize, crop, scale)) {}
 
 StripResizer::~StripResizer() = default;
+
+int64_t StripResizer::width() const { return work_->width; }
 
 void StripResizer::add(const uint8_t* pixels, int64_t rows) {
   for (int64_t row = 0; row < rows; ++row, ++work_->next) {

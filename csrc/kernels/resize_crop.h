@@ -22,14 +22,17 @@ namespace imgsim {
 void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t row_stride, int64_t resize, int64_t crop,
                  uint8_t* out, const Executor& executor);
 
-/// resize_crop, the same bits, of a picture that comes in strips from top to bottom.
+/// resize_crop, the same bits, of a picture that comes in strips from top to bottom, perhaps already shrunk: one pixel
+/// of a strip then stands for scale x scale of the picture, the last ones in a row or column for those that are left.
 ///
 /// Memory: (input rows that the crop reaches) x crop x 3 bytes: about 7 MB for 100 megapixels.
 class StripResizer {
  public:
-  StripResizer(int64_t height, int64_t width, int64_t resize, int64_t crop);
+  StripResizer(int64_t height, int64_t width, int64_t resize, int64_t crop, int64_t scale = 1);
   ~StripResizer();
-  /// The next rows of the picture: uint8 (rows, width, 3), adjacent.
+  /// Pixels in a row of a strip: the picture's width divided by scale, rounded up.
+  int64_t width() const;
+  /// The next rows of the picture: uint8 (rows, width(), 3), adjacent.
   void add(const uint8_t* pixels, int64_t rows);
   /// Writes the crop, as resize_crop does; all rows must have been added.
   void finish(uint8_t* out) const;

@@ -196,13 +196,13 @@ py::array_t<uint8_t> py_resize_crop(const py::array_t<uint8_t>& pixels, int64_t 
   return out;
 }
 
-/// strips: of (h, width, 3) uint8, adjacent, from top to bottom.
+/// strips: of (h, width / scale, 3) uint8, adjacent, from top to bottom.
 py::array_t<uint8_t> py_resize_crop_strips(int64_t height, int64_t width, const py::iterable& strips, int64_t resize,
-                                           int64_t crop) {
-  StripResizer resizer(height, width, resize, crop);
+                                           int64_t crop, int64_t scale) {
+  StripResizer resizer(height, width, resize, crop, scale);
   for (const py::handle handle : strips) {
     const auto strip = py::cast<py::array_t<uint8_t, py::array::c_style>>(handle);
-    check(strip.ndim() == 3 && strip.shape(1) == width && strip.shape(2) == 3,
+    check(strip.ndim() == 3 && strip.shape(1) == resizer.width() && strip.shape(2) == 3,
           "resize_crop: strips must have the picture's width and 3 channels");
     const uint8_t* in = strip.data();
     const int64_t rows = strip.shape(0);

@@ -68,17 +68,17 @@ def compare(
 
     [cyan]imgsim compare a.jpg b.jpg --backbone efficientnet_lite0 --json[/cyan]
     """
-    from imgsim_ops.images.decode import decode
-    from imgsim_ops.images.preprocess import min_side
+    import numpy as np
 
-    pictures = [
-        decode(path, min_side=min_side(exact)) for path in (a, b)
-    ]  # before the model, which takes seconds: a wrong name is told at once
+    from imgsim_ops.images.preprocess import load_pixels
+
+    # Before the model, which takes seconds: a wrong name is told at once.
+    pixels = np.stack([load_pixels(path, exact=exact) for path in (a, b)])
     with waiting(f"Loading {backbone}"):
         from imgsim_ops.embedder import Embedder
 
         embedder = Embedder(backbone, engine, precision, weights, threads, exact=exact)
-        similarity = embedder.compare(*pictures)
+        similarity = embedder.compare_pixels(pixels)
     word = None if weights is not None else word_for(backbone, similarity.score)
     if as_json:
         print_json(_document(a, b, str(embedder.fingerprint), similarity, word))

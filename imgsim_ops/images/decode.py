@@ -96,9 +96,10 @@ def _decoded(
             raise picture_error(Reason.NOT_A_PICTURE, path)
         file.seek(0)
         if kind == "JPEG":
-            pixels = decode_jpeg(file, os.fstat(file.fileno()).st_size, max_pixels, min_side, admit)
-            if pixels is not None:
-                return Strips(*pixels.shape[:2], iter([pixels]))
+            size = os.fstat(file.fileno()).st_size
+            picture = decode_jpeg(file, size, max_pixels, min_side, admit, stack)
+            if picture is not None:
+                return picture
             file.seek(0)
         return decode_with_pillow(file, kind, canvas_size(head, kind), max_pixels, admit, stack)
     except ImageError:

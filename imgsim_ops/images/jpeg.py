@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import BinaryIO
 
 import numpy as np
@@ -10,7 +12,9 @@ import simplejpeg
 from PIL import Image, JpegImagePlugin
 
 from imgsim_ops.images.memory import Admit, check_size
-from imgsim_ops.images.pillow import quiet_pillow, upright_transpose
+from imgsim_ops.images.orientation import Box, upright_size, upright_strips, upright_transpose
+from imgsim_ops.images.pillow import quiet_pillow
+from imgsim_ops.images.strips import Strips
 
 # A file larger than this (a film behind the picture, perhaps) is left to Pillow, which reads it piece by piece.
 _LARGEST_FILE = 1 << 28
@@ -40,7 +44,9 @@ def fraction(width: int, height: int, min_side: int | None) -> int:
     return next((by for by, times in _FRACTIONS if min(width, height) >= by * times * min_side), 1)
 
 
-def decode_jpeg(file: BinaryIO, size: int, max_pixels: int, min_side: int | None, admit: Admit) -> np.ndarray | None:
+def decode_jpeg(
+    file: BinaryIO, size: int, max_pixels: int, min_side: int | None, admit: Admit, stack: ExitStack
+) -> Strips | None:
     """Decodes an open JPEG to RGB, upright.
 
     Args:
@@ -49,10 +55,11 @@ def decode_jpeg(file: BinaryIO, size: int, max_pixels: int, min_side: int | None
         max_pixels: A picture whose header promises more is refused before its pixels are decoded.
         min_side: See `fraction`.
         admit: See `memory.Admit`.
+        stack: Takes what lasts as long as the strips are needed.
 
     Returns:
-        uint8 (H, W, 3); or None where Pillow must have a look: for CMYK, files over 256 MiB and whatever
-        libjpeg-turbo does not take.
+        The picture; or None where Pillow must have a look: for CMYK, files over 256 MiB and whatever libjpeg-turbo does
+        not take.
 
     Raises:
         TooManyPixelsError: see `max_pixels`.
@@ -61,47 +68,64 @@ def decode_jpeg(file: BinaryIO, size: int, max_pixels: int, min_side: int | None
     """
     if size > _LARGEST_FILE:
         return None
-    data = file.read()
+    content = io.BytesIO(file.read())
     with quiet_pillow:
-        image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))  # 20 microseconds: it reads the header only
+        image = JpegImagePlugin.JpegImageFile(content)  # 20 microseconds: it reads the header only
+        in_first_scan = _colours_of_first_scan(content)
+        transpose = upright_transpose(image)
     if image.mode not in ("L", "RGB"):
         return None
     width, height = image.size
     by = fraction(width, height, min_side)
-    held = _held(image, by)
+    held = _held(image, by, in_first_scan < len(image.layer))
     check_size(width, height, held, max_pixels)
-    with admit(held + len(data)):
-        try:
-            pixels = simplejpeg.decode_jpeg(
-                data,
-                "RGB",
-                fastdct=False,
-                fastupsample=False,
-                min_width=-(-width // by) if by > 1 else 0,
-                min_height=-(-height // by) if by > 1 else 0,
-            )
-        except ValueError as error:
-            if _CUT_SHORT in str(error):
-                raise TruncatedJpegError(str(error)) from error
-            if any(words in str(error) for words in _BROKEN):
-                raise
-            return None
-        return _upright(pixels, image)
+    stack.enter_context(admit(held + size))
+    try:
+        pixels = simplejpeg.decode_jpeg(
+            content.getbuffer(),
+            "RGB",
+            fastdct=False,
+            fastupsample=False,
+            min_width=-(-width // by) if by > 1 else 0,
+            min_height=-(-height // by) if by > 1 else 0,
+        )
+    except ValueError as error:
+        if _CUT_SHORT in str(error):
+            raise TruncatedJpegError(str(error)) from error
+        if any(words in str(error) for words in _BROKEN):
+            raise
+        return None
+    return Strips(*upright_size(width, height, transpose), _upright(pixels, transpose), by)
 
 
-def _held(image: JpegImagePlugin.JpegImageFile, by: int) -> int:
+def _colours_of_first_scan(content: io.BytesIO) -> int:
+    """How many there are in the scan behind whose header Pillow has stopped; 0 where it stopped elsewhere."""
+    data, end = content.getbuffer(), content.tell()
+    for colours in range(1, 5):
+        length = 6 + 2 * colours
+        begin = end - length - 2
+        if begin >= 0 and bytes(data[begin : begin + 5]) == b"\xff\xda" + bytes([0, length, colours]):
+            return colours
+    return 0
+
+
+def _held(image: JpegImagePlugin.JpegImageFile, by: int, many_scans: bool) -> int:
     pixels = image.width * image.height
-    # A progressive file's coefficients, two bytes each, are all kept until its end.
+    # Where a block comes in several scans all coefficients, two bytes each, are kept until the end.
     layers = [(across, down) for _, across, down, _ in image.layer]
     across, down = max(a for a, _ in layers), max(d for _, d in layers)
     samples = sum(a * d for a, d in layers) / (across * down)
-    coefficients = 2 * samples * pixels if image.info.get("progressive") else 0
+    coefficients = 2 * samples * pixels if many_scans or image.info.get("progressive") else 0
     return int(coefficients + 3 * pixels / by**2)
 
 
-def _upright(pixels: np.ndarray, image: JpegImagePlugin.JpegImageFile) -> np.ndarray:
-    with quiet_pillow:
-        transpose = upright_transpose(image)
+def _upright(pixels: np.ndarray, transpose: Image.Transpose | None) -> Iterator[np.ndarray]:
     if transpose is None:
-        return pixels
-    return np.asarray(Image.fromarray(pixels).transpose(transpose))
+        return iter([pixels])
+
+    def piece(box: Box) -> Image.Image:
+        left, top, right, bottom = box
+        return Image.fromarray(pixels[top:bottom, left:right])
+
+    height, width, _ = pixels.shape
+    return upright_strips(width, height, transpose, piece)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import struct
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Lock
 from typing import BinaryIO
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin
 
 from imgsim_ops.images.memory import Admit, check_size, held_by_pillow
+from imgsim_ops.images.orientation import Box, upright_size, upright_strips, upright_transpose
 from imgsim_ops.images.strips import Strips
 
 # Image.open would add Pillow's global bomb limit, whose warning starts below the pictures that imgsim
@@ -31,21 +31,9 @@ _READERS = {
 # What to install where a reader is not there.
 _HOW_TO_READ = {"AVIF": "Pillow 11.3 or newer with AVIF", "HEIF": "pip install 'imgsim-ops[heic]'"}
 
-# What undoes each value of the EXIF tag Orientation (CIPA DC-008, "Orientation"); 1 needs nothing.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_ORIENTATION = 0x0112
-_STRIP_BYTES = 1 << 20
 _TIFF_BITS_PER_SAMPLE = 258
 _TIFF_ROWS_PER_STRIP = 278
-_TIFF_TILE_LENGTH = 323
+_TIFF_TILE_SIZE = (322, 323)
 _TIFF_PHOTOMETRIC = 262
 _TIFF_WHITE_IS_ZERO = 0
 
@@ -119,22 +107,29 @@ def decode_with_pillow(
     with quiet_pillow:
         image = _reader(kind)(file)
         stack.callback(image.close)
-        if canvas is None:
+        if image.size != canvas:  # also where a GIF's first frame is larger than its canvas, which then grows
             let_in(*image.size, _held_besides(image))
         image.load()
         look = _look(image)
         look(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
         transpose = upright_transpose(image)  # PNG may carry its EXIF behind the pixels: only now is it known
-        upright = image if transpose is None else image.transpose(transpose)
-    return Strips(upright.height, upright.width, _strips(upright, look))
+
+    def piece(box: Box) -> Image.Image:
+        with quiet_pillow:
+            return look(image.crop(box))
+
+    return Strips(*upright_size(*image.size, transpose), upright_strips(*image.size, transpose, piece))
 
 
 def _reader(kind: str) -> type[ImageFile.ImageFile]:
     module, name = _READERS[kind]
     try:
-        return getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        raise UnsupportedPixelsError(f"{kind} needs {_HOW_TO_READ.get(kind, module)}") from error
+        plugin = importlib.import_module(module)
+    except ImportError:
+        plugin = None
+    if not getattr(plugin, "SUPPORTED", plugin is not None):  # Pillow's own may be there without their library
+        raise UnsupportedPixelsError(f"{kind} needs {_HOW_TO_READ.get(kind, module)}")
+    return getattr(plugin, name)
 
 
 def _held_besides(image: ImageFile.ImageFile) -> int:
@@ -142,31 +137,11 @@ def _held_besides(image: ImageFile.ImageFile) -> int:
     if image.info.get("progressive"):  # the coefficients of a JPEG, of up to four colours, until its end
         return 8 * image.width * image.height
     if isinstance(image, TiffImagePlugin.TiffImageFile):  # libtiff decodes a strip or a tile at a time
-        rows = image.tag_v2.get(_TIFF_ROWS_PER_STRIP) or image.tag_v2.get(_TIFF_TILE_LENGTH) or image.height
-        return 4 * image.width * min(rows, image.height)
+        tile = [image.tag_v2.get(tag) for tag in _TIFF_TILE_SIZE]
+        if all(tile):
+            return 4 * tile[0] * tile[1]
+        return 4 * image.width * min(image.tag_v2.get(_TIFF_ROWS_PER_STRIP, image.height), image.height)
     return 0
-
-
-def _strips(image: Image.Image, look: Callable[[Image.Image], Image.Image]) -> Iterator[np.ndarray]:
-    # Pillow hands pixels over as bytes in small pieces that it joins, and NumPy copies them. For a whole
-    # 12-megapixel picture that takes as long as decoding it; strips of a size that stays in the cache
-    # take a third of that.
-    width, height = image.size
-    rows = max(1, _STRIP_BYTES // (3 * width))
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        with quiet_pillow:
-            strip = look(image.crop((0, top, width, bottom))).tobytes()
-        yield np.frombuffer(strip, np.uint8).reshape(bottom - top, width, 3)
-
-
-def upright_transpose(image: ImageFile.ImageFile) -> Image.Transpose | None:
-    """What brings a picture upright, by its EXIF orientation; None where it stands already."""
-    try:
-        return _UPRIGHT.get(image.getexif().get(_ORIENTATION))
-    except (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error):
-        # Broken EXIF must not lose the picture: its pixels are sound, and it is shown as it is stored.
-        return None
 
 
 def _look(image: ImageFile.ImageFile) -> Callable[[Image.Image], Image.Image]:

@@ -66,4 +66,5 @@ def load_pixels(
         ImageError: see `decode`.
     """
     with decoded(path, max_pixels=max_pixels, min_side=min_side(exact), admit=admit) as picture:
-        return kernels.resize_crop_strips(picture.height, picture.width, picture.strips, RESIZE, CROP)
+        size = (picture.height, picture.width)
+        return kernels.resize_crop_strips(*size, picture.strips, RESIZE, CROP, scale=picture.scale)

@@ -13,21 +13,25 @@ class Strips:
     """A picture from top to bottom.
 
     Attributes:
-        height: In pixels.
-        width: In pixels.
-        strips: uint8 (h, width, 3) RGB, C-contiguous; their h add up to `height`. Can be gone through once.
+        height: Of the whole picture, in pixels.
+        width: Likewise.
+        strips: uint8 (h, w, 3) RGB, C-contiguous; w and the sum of all h are width and height divided by `scale`,
+            rounded up. Can be gone through once.
+        scale: 1, or how many pixels of the picture lie along each side of one here.
     """
 
     height: int
     width: int
     strips: Iterator[np.ndarray]
+    scale: int = 1
 
     def whole(self) -> np.ndarray:
-        """The picture as one array of its own, uint8 (height, width, 3)."""
+        """The picture as one array of its own, uint8 (height, width, 3) divided by `scale`, rounded up."""
+        height, width = -(-self.height // self.scale), -(-self.width // self.scale)
         first = next(self.strips)
-        if len(first) == self.height and first.flags.writeable:
+        if len(first) == height and first.flags.writeable:
             return first
-        pixels = np.empty((self.height, self.width, 3), np.uint8)
+        pixels = np.empty((height, width, 3), np.uint8)
         pixels[: len(first)] = first
         top = len(first)
         for strip in self.strips:
