@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -115,7 +116,8 @@ class Embedder:
             raise ValueError("embed: pictures must be a list of paths or arrays (got a single one)")
         pictures = list(pictures)
         if len(pictures) >= _MANY_FILES and not any(isinstance(picture, np.ndarray) for picture in pictures):
-            return self._vectors([_required(vector) for _, vector in self.stream(pictures)])
+            with closing(self.stream(pictures)) as stream:
+                return self._vectors([_required(vector) for _, vector in stream])
         remaining = map(self._pixels, pictures)
         batches = iter(lambda: list(islice(remaining, _BATCH)), [])
         return self._vectors([vector for batch in batches for vector in self._engine.embed(np.stack(batch))])

@@ -142,6 +142,7 @@ struct StripResizer::Work {
   Work(int64_t height, int64_t whole_width, int64_t resize, int64_t crop, int64_t scale)
       : plan(checked_plan(height, whole_width, resize, crop, scale)),
         spread(plan.columns.spread()),
+        height((height + scale - 1) / scale),
         width((whole_width + scale - 1) / scale),
         stride(3 * crop + kResizeSlack),
         first(plan.rows.start(0)),
@@ -150,6 +151,7 @@ struct StripResizer::Work {
 
   Plan plan;
   ResizeAxis spread;
+  int64_t height;
   int64_t width;
   int64_t stride;
   int64_t first;    // row that the crop reaches
@@ -177,8 +179,7 @@ void StripResizer::add(const uint8_t* pixels, int64_t rows) {
 
 void StripResizer::finish(uint8_t* out) const {
   const Axis& rows = work_->plan.rows;
-  check(work_->next >= work_->first + work_->reached, "resize_crop: strips must make up the picture (got ", work_->next,
-        " rows)");
+  check(work_->next == work_->height, "resize_crop: strips must make up the picture (got ", work_->next, " rows)");
   const int64_t row_bytes = 3 * work_->spread.count;
   for (int64_t row = 0; row < work_->spread.count; ++row) {
     loops().resizing.resize_column(work_->narrow.get() + (rows.start(row) - work_->first) * work_->stride,

@@ -201,6 +201,8 @@ py::array_t<uint8_t> py_resize_crop_strips(int64_t height, int64_t width, const 
                                            int64_t crop, int64_t scale) {
   StripResizer resizer(height, width, resize, crop, scale);
   for (const py::handle handle : strips) {
+    check(py::isinstance<py::array_t<uint8_t>>(handle), "resize_crop: strips must be uint8 arrays (got ",
+          py::str(py::type::of(handle)).cast<std::string>(), ")");
     const auto strip = py::cast<py::array_t<uint8_t, py::array::c_style>>(handle);
     check(strip.ndim() == 3 && strip.shape(1) == resizer.width() && strip.shape(2) == 3,
           "resize_crop: strips must have the picture's width and 3 channels");

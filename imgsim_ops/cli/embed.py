@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +28,7 @@ from imgsim_ops.cli.console import (
     skipped_as_json,
     waiting,
 )
+from imgsim_ops.errors import ImgsimError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,6 +70,8 @@ def embed(
 
     [cyan]imgsim embed photos/ --dry-run[/cyan]   how many pictures are there?
     """
+    if not math.isfinite(max_megapixels):
+        raise ImgsimError(f"embed: --max-megapixels must be a number (got {max_megapixels})")
     files = found_files("embed", paths, exclude)
     if dry_run:
         _count(files, as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -118,7 +119,8 @@ def _decoded(
 
 def _blame(error: Exception, file: BinaryIO, head: bytes, kind: str | None) -> Reason:
     """Tells a failing disk and a file that ends early from bad content."""
-    if isinstance(error, OSError) and error.errno is not None:
+    # EINVAL and EOVERFLOW come of a seek to where no file reaches, as a broken header may ask.
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL, errno.EOVERFLOW):
         return Reason.UNREADABLE
     if "truncated" in str(error).lower():
         return Reason.TRUNCATED

@@ -116,11 +116,9 @@ def _limit_memory(max_pixels: int) -> None:
     if sys.platform == "linux":
         import resource
 
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        wanted = most_held(max_pixels) + _OWN_MEMORY
-        resource.setrlimit(
-            resource.RLIMIT_DATA, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most)
-        )
+        limit, (_, most) = most_held(max_pixels) + _OWN_MEMORY, resource.getrlimit(resource.RLIMIT_DATA)
+        if limit < (most if most != resource.RLIM_INFINITY else sys.maxsize):
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
 
 
 class _Turnstile:

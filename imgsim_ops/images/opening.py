@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import BinaryIO
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.names import printable
 from imgsim_ops.images.reasons import Reason
+
+_LARGE_READ = 1 << 20
 
 #: How many bytes of a file's beginning `picture_format` and `canvas_size` want to see.
 HEAD_SIZE = 32
@@ -115,9 +118,17 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if isinstance(error, ImageError):
             raise
         raise _opening_error(error, path) from error
-    with open(descriptor, "rb") as file:
+    with _File(io.FileIO(descriptor)) as file:
         _require_regular(os.fstat(descriptor), path)
         yield file
+
+
+class _File(io.BufferedReader):
+    def read(self, size: int | None = -1) -> bytes:
+        # Python takes memory for all that is asked for, however little there is: broken headers ask for gigabytes.
+        if size is not None and size > _LARGE_READ:
+            size = min(size, max(0, os.fstat(self.fileno()).st_size - self.tell()))
+        return super().read(size)
 
 
 def _require_regular(status: os.stat_result, path: str | os.PathLike[str]) -> None:

@@ -78,12 +78,13 @@ def _named(path: str | os.PathLike[str]) -> list[str]:
 def _excluder(patterns: Iterable[str]) -> Callable[[str], bool]:
     names, paths = [], []
     for pattern in patterns:
-        whole = pattern.rstrip("/")  # as in "thumbs/"
-        (paths if "/" in whole else names).append(re.compile(fnmatch.translate(whole)))
+        tidy = str(Path(pattern))  # as the paths are: "./a//b/" is "a/b"
+        (paths if "/" in tidy else names).append(re.compile(fnmatch.translate(tidy)))
 
     def left_out(path: str) -> bool:
         name = os.path.basename(path)
-        return any(p.match(name) for p in names) or any(p.match(path) for p in paths)
+        named = name not in (".", "..")  # which are no hidden folders
+        return any(named and p.match(name) for p in names) or any(p.match(path) for p in paths)
 
     return left_out
 

@@ -72,3 +72,27 @@ def tiled_tiff(width, height, tile):
     assert len(tags) == count
     directory = b"".join(struct.pack("<HHII", *tag) for tag in tags)
     return b"II*\0" + struct.pack("<IH", 8, count) + directory + bytes(4) + struct.pack("<HHH", 8, 8, 8) + content
+
+
+def slow_jpeg(side):
+    """A grey progressive JPEG of some 40 kB that says nothing in 883 scans, each of which goes through all blocks.
+
+    They are as they should be: every coefficient bit by bit, from the highest on.
+    """
+    blocks = (-(-side // 8)) ** 2
+    size = side.to_bytes(2, "big") * 2
+    code_of_one_bit = b"\1" + bytes(15)
+    parts = [
+        b"\xff\xd8",
+        segment(0xDB, b"\0" + b"\1" * 64),
+        segment(0xC2, b"\x08" + size + b"\1\1\x11\0"),
+        segment(0xC4, b"\0" + code_of_one_bit + b"\0"),  # no difference to the last mean
+        segment(0xC4, b"\x10" + code_of_one_bit + b"\xe0"),  # 16384 blocks that are at their end, and what 14 bits say
+        segment(0xDA, b"\1\1\0\0\0\0") + bytes(-(-blocks // 8)),
+    ]
+    ends = bytes(-(-15 * -(-blocks // 16384) // 8))
+    for coefficient in range(1, 64):
+        for bit in range(13, -1, -1):
+            higher = bit + 1 if bit < 13 else 0
+            parts.append(segment(0xDA, bytes([1, 1, 0, coefficient, coefficient, higher << 4 | bit])) + ends)
+    return b"".join(parts) + b"\xff\xd9"

@@ -212,9 +212,6 @@ def test_what_would_take_too_much_memory_is_refused_before_any_allocation(tmp_pa
         tracemalloc.stop()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Pillow asks for as many bytes as a chunk promises, which a reader does not have"
-)
 @pytest.mark.parametrize("promised", [1 << 30, (1 << 31) - 1])
 def test_a_chunk_longer_than_its_file_is_the_same_for_readers(tmp_path, promised):
     path = tmp_path / "picture"
@@ -231,7 +228,6 @@ def test_a_chunk_longer_than_its_file_is_the_same_for_readers(tmp_path, promised
     assert getattr(answer, "code", answer) == alone
 
 
-@pytest.mark.xfail(strict=True, reason="a seek to where no file reaches is taken for a failing disk: `unreadable`")
 def test_offset_before_the_file(tmp_path):
     path = tmp_path / "picture"
     content = bytearray(save(path, "TIFF"))
