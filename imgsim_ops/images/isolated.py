@@ -177,6 +177,8 @@ class _Reader:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            # A thread inside a buffered read would make Python abort when a second Ctrl-C ends it at once.
+            bufsize=0,
             env=environment,
             start_new_session=True,  # so that a terminal's Ctrl-C does not reach it before `serve` ignores it
         )
@@ -192,7 +194,6 @@ class _Reader:
     def ask(self, job: _Job) -> None:
         with suppress(OSError):  # it has died: `answer` will find out
             self._process.stdin.write(_LENGTH.pack(len(job.name)) + job.name)
-            self._process.stdin.flush()
 
     def begin(self) -> None:
         """Its time for the oldest question begins, unless it has still to start, which is not the picture's fault."""
@@ -205,17 +206,25 @@ class _Reader:
         Raises:
             RuntimeError: It has never lived.
         """
-        while len(head := self._process.stdout.read(_ANSWER.size)) == _ANSWER.size:
+        while len(head := self._read(_ANSWER.size)) == _ANSWER.size:
             kind, length = _ANSWER.unpack(head)
             if kind in (_READY, _WAITS, _GOES_ON):
                 self._ready = True
                 self.since = None if kind == _WAITS else time.monotonic()
             else:
-                content = self._process.stdout.read(length)
+                content = self._read(length)
                 return (kind, content) if len(content) == length else None
         if not self._ready:
             raise RuntimeError("a process that reads pictures cannot start; its own words are above")
         return None
+
+    def _read(self, size: int) -> bytes:
+        """So many bytes, fewer only at the end."""
+        content = bytearray(size)
+        got = 0
+        while got < size and (more := self._process.stdout.readinto(memoryview(content)[got:])):
+            got += more
+        return bytes(content[:got])
 
     def kill(self) -> None:
         self._process.kill()

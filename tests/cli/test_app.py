@@ -8,7 +8,7 @@ import pytest
 
 import imgsim_ops
 
-COMMANDS = ["compare", "stats", "demo", "doctor"]
+COMMANDS = ["compare", "embed", "stats", "demo", "doctor"]
 
 
 def run(*arguments, **options):
@@ -71,6 +71,35 @@ def test_compare_is_free_of_torch_once_the_model_is_there(imgsim, photos, option
     packages = packages_of(*arguments)
     assert {"imgsim_ops", "onnxruntime", "numpy"} <= packages
     assert not packages & HEAVY
+
+
+@pytest.mark.parametrize("ending", [".npz", ".parquet"])
+def test_embed_is_free_of_torch_once_the_model_is_there(imgsim, photos, tmp_path, ending):
+    if ending == ".parquet":
+        pytest.importorskip("pyarrow")
+    arguments = ["embed", photos, "-o", tmp_path / f"x{ending}", "--weights", "random:0"]
+    assert imgsim(*arguments).exit_code == 0
+    packages = packages_of(*arguments)
+    assert {"imgsim_ops", "onnxruntime", "numpy"} <= packages
+    assert not packages & HEAVY
+    assert ("pyarrow" in packages) == (ending == ".parquet")
+    assert not packages_of(*arguments, "--dry-run") & (HEAVY | {"onnxruntime", "PIL", "pyarrow"})
+
+
+def test_readers_import_no_more_than_decoding_needs(photos):
+    # Their start is what the first picture waits for, and each of them holds what it has imported.
+    for task in ("imgsim_ops.images.preprocess:load_pixels", "imgsim_ops.stats:packed_moments"):
+        code = f"""
+import sys, importlib
+module, _, function = {task!r}.partition(":")
+import imgsim_ops.images.isolated
+getattr(importlib.import_module(module), function)
+print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
+"""
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        packages = set(result.stdout.split())
+        assert {"imgsim_ops", "numpy", "PIL"} <= packages
+        assert not packages & (HEAVY | {"onnxruntime", "rich", "typer", "pyarrow"})
 
 
 def test_other_commands_are_free_of_torch(photos):

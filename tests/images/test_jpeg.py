@@ -9,7 +9,7 @@ import pytest
 import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import flat_jpeg
+from pictures_made import flat_jpeg
 from PIL import Image
 
 from imgsim_ops import kernels

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made import black_png, flat_jpeg, tiled_tiff
+from pictures_made import black_png, flat_jpeg, tiled_tiff
 from PIL import Image, features
 from processes import needs_proc
 
