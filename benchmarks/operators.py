@@ -2,7 +2,7 @@
 
     python benchmarks/operators.py [--threads 2] [--rows 200000] [--only WORD] [--json FILE]
 
-Peers (SimSIMD, NumKong, FAISS) are measured where they are installed (`pip install -e .[bench]`), the rest always.
+Peers (SimSIMD, NumKong, FAISS, USearch) are measured where they are installed (`pip install -e .[bench]`), the rest always.
 """
 
 from __future__ import annotations
@@ -91,6 +91,11 @@ def topk(rows: int, threads: int) -> Contenders:
         index = faiss.IndexFlatIP(512)
         index.add(gallery.numpy())
         contenders["FAISS IndexFlatIP"] = lambda: index.search(queries.numpy(), 10)
+    if _installed("usearch"):
+        from usearch.index import MetricKind, search
+
+        q, g = queries.numpy(), gallery.numpy()
+        contenders["USearch, exact"] = lambda: search(g, q, 10, MetricKind.Cos, exact=True, threads=threads)
     return contenders
 
 
@@ -317,7 +322,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     check_answers(arguments.rows)
     console = Console(width=110)
-    facts = machine(arguments.threads, ("simsimd", "numkong", "faiss-cpu"))
+    facts = machine(arguments.threads, ("simsimd", "numkong", "faiss-cpu", "usearch"))
     console.print(describe(facts), highlight=False)
     results = {}
     for pattern, make in CASES.items():

@@ -335,7 +335,7 @@ def plot(document: dict, path: Path) -> None:
     axes.set_ylabel("pictures per second,\ntimes PIL + eager PyTorch one by one")
     axes.set_title(f"{document['backbone']}; {facts['processor']}, {facts['threads']} threads", fontsize=9, loc="right")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="upper left", frameon=False, fontsize=9)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.06), ncols=2, frameon=False, fontsize=9)
     save_plot(figure, path)
 
 
