@@ -356,8 +356,8 @@ def bytes_read(processes):
     return total
 
 
-def stopped(long_work, folder, whom, *again):
-    """Runs ``imgsim embed --json`` with Ctrl-C in the middle, and again after so many seconds.
+def stopped(long_work, folder, whom, impatient=False):
+    """Runs ``imgsim embed --json`` with Ctrl-C in the middle, or with one after the other until it ends.
 
     Returns:
         Exit code, stdout, stderr, and the seconds from the first Ctrl-C to the end.
@@ -378,8 +378,8 @@ def stopped(long_work, folder, whom, *again):
         begin = time.monotonic()
         kill = os.killpg if whom == "group" else os.kill  # the group is what a terminal's Ctrl-C goes to
         kill(process.pid, signal.SIGINT)
-        for wait in again:
-            time.sleep(wait)
+        while impatient and process.poll() is None:
+            time.sleep(0.005)
             kill(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=20)
         took = time.monotonic() - begin
@@ -407,11 +407,10 @@ def test_ctrl_c(long_work, tmp_path, whom):
 
 
 @needs_proc
-@pytest.mark.xfail(strict=True, reason="Python aborts: a thread still waits for a reader's answer when it ends")
+@pytest.mark.xfail(strict=True, reason="a later Ctrl-C hits the cleaning up, or Python's end: traceback or SIGABRT")
 def test_ctrl_c_by_the_impatient(long_work, tmp_path):
-    for wait in (0, 0.003, 0.02):
-        code, _, err, took = stopped(long_work, tmp_path, "group", wait, wait)
-        assert (code, err) == (130, b"imgsim: stopped\n")
-        assert took < 3
+    code, _, err, took = stopped(long_work, tmp_path, "process", impatient=True)
+    assert (code, err) == (130, b"imgsim: stopped\n")
+    assert took < 3
     # They may lose what is done, but get no half of it.
     assert os.listdir(tmp_path) in ([], ["vectors.partial.npz"])
