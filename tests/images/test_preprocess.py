@@ -144,6 +144,41 @@ def test_strips_may_be_read_only_views_with_gaps():
     np.testing.assert_array_equal(kernels.resize_crop_strips(300, 400, cut(pixels[::-1], [100, 1])), expected)
 
 
+def with_pillows_boxes(small, height, width, scale):
+    """What `resize_crop_strips` makes of a shrunk picture, by Pillow, whose boxes have ends in float32: not of thirds."""
+    longer = int(RESIZE * max(height, width) / min(height, width))
+    size = (RESIZE, longer) if width <= height else (longer, RESIZE)
+    left, top = (round((side - CROP) / 2) for side in size)
+    rows = small.shape[0]
+    picture = Image.fromarray(small)
+    picture = picture.resize((size[0], rows), Image.Resampling.BILINEAR, box=(0, 0, width / scale, rows))
+    picture = picture.resize(size, Image.Resampling.BILINEAR, box=(0, 0, size[0], height / scale))
+    return np.array(picture.crop((left, top, left + CROP, top + CROP)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 1500), st.integers(1, 1500), st.sampled_from([1, 2, 4, 8]), st.integers(1, 300))
+def test_strips_of_shrunk_pictures(height, width, scale, rows):
+    height, width = max(height, width // 10), max(width, height // 10)  # Pillow makes all of the longer side
+    small = noise(-(-height // scale), -(-width // scale))
+    strips = cut(small, [rows] * (len(small) // rows))
+    found = kernels.resize_crop_strips(height, width, strips, scale=scale)
+    np.testing.assert_array_equal(found, with_pillows_boxes(small, height, width, scale))
+
+
+@pytest.mark.parametrize("scale", [0, -1, -8])
+def test_scales_out_of_range(scale):
+    with pytest.raises(ValueError, match=rf"resize_crop: scale must be positive \(got {scale}\)"):
+        kernels.resize_crop_strips(300, 400, [], scale=scale)
+
+
+def test_strips_of_shrunk_pictures_have_sizes_rounded_up():
+    kernels.resize_crop_strips(301, 401, [noise(76, 101)], scale=4)
+    for rows, columns in ((75, 101), (76, 100), (77, 101), (76, 102), (301, 401)):
+        with pytest.raises(ValueError, match="resize_crop: strips must"):
+            kernels.resize_crop_strips(301, 401, [noise(rows, columns)], scale=4)
+
+
 @pytest.mark.parametrize("missing", [25, 150, 300])  # of which the crop reaches some
 def test_rows_that_are_missing(missing):
     pixels = noise(300, 400)
