@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
+from imgsim_ops import kernels
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.decode import decode, decoded
 from imgsim_ops.images.opening import picture_format
+from imgsim_ops.images.preprocess import load_pixels
 
 needs_avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow was built without AVIF")
 ORIENTATIONS = range(1, 9)
@@ -422,6 +424,25 @@ def test_pictures_of_several_strips(tmp_path, name, orientation):
     assert len(strips) > 1
     np.testing.assert_array_equal(np.concatenate(strips), whole)
     np.testing.assert_array_equal(decode(path), whole)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_orientation_of_several_strips(tmp_path, kind, orientation):
+    upright = np.random.default_rng(0).integers(0, 256, (900, 700, 3), dtype=np.uint8)
+    path = tmp_path / "picture"
+    picture = Image.fromarray(as_stored(upright, orientation))
+    if kind == "JPEG":  # the same file but for its EXIF says what is stored
+        picture.save(path, kind)
+        stored = decode(path)
+        upright = {
+            **{1: stored, 2: stored[:, ::-1], 3: stored[::-1, ::-1], 4: stored[::-1]},
+            **{5: stored.transpose(1, 0, 2), 6: stored[::-1].transpose(1, 0, 2)},
+            **{7: stored[::-1, ::-1].transpose(1, 0, 2), 8: stored.transpose(1, 0, 2)[::-1]},
+        }[orientation]
+    picture.save(path, kind, exif=exif(orientation))
+    np.testing.assert_array_equal(decode(path), upright)
+    np.testing.assert_array_equal(load_pixels(path), kernels.resize_crop(upright))
 
 
 def test_sixteen_bit_grey_of_several_strips(tmp_path):

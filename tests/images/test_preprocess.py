@@ -145,7 +145,7 @@ def test_strips_may_be_read_only_views_with_gaps():
 
 
 def with_pillows_boxes(small, height, width, scale):
-    """What `resize_crop_strips` makes of a shrunk picture, by Pillow, whose boxes have ends in float32: not of thirds."""
+    """What `resize_crop_strips` makes of a shrunk picture, by Pillow: its boxes end in float32, so no thirds."""
     longer = int(RESIZE * max(height, width) / min(height, width))
     size = (RESIZE, longer) if width <= height else (longer, RESIZE)
     left, top = (round((side - CROP) / 2) for side in size)
