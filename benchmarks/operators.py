@@ -2,7 +2,8 @@
 
     python benchmarks/operators.py [--threads 2] [--rows 200000] [--only WORD] [--json FILE]
 
-Peers (SimSIMD, NumKong, FAISS, USearch) are measured where they are installed (`pip install -e .[bench]`), the rest always.
+Peers (SimSIMD, NumKong, FAISS, USearch) are measured where they are installed (`pip install -e .[bench]`), the rest
+always.
 """
 
 from __future__ import annotations

@@ -157,7 +157,6 @@ TABLES = (
     ("threads", "threads", threads),
     ("scaled_jpeg", "scaled_jpeg", scaled_jpeg),
     ("throughput", "throughput", throughput),
-    ("throughput_lite0", "throughput-efficientnet_lite0", throughput),
 )
 
 
