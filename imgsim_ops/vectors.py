@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from imgsim_ops.atomic import temporary_beside
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.names import printable
 from imgsim_ops.images.reasons import SkippedFile
+from imgsim_ops.interrupts import DeferredInterrupt
 
 if TYPE_CHECKING:
     from imgsim_ops.embedder import Embedder
@@ -88,10 +89,16 @@ def embed_files(
     skipped: list[SkippedFile] = []
     done = 0
     interrupted = False
-    with _FORMATS[out.suffix](out, embedder.dimension, embedder.fingerprint) as file:
+    make = _FORMATS[out.suffix]
+    with DeferredInterrupt() as interrupt, make(out, embedder.dimension, embedder.fingerprint) as file:
         try:
             with closing(embedder.stream(paths, threads, **limits)) as stream:
-                for done, (path, vector) in enumerate(stream, 1):
+                while True:
+                    with interrupt.welcome():
+                        path, vector = next(stream, (None, None))
+                    if path is None:
+                        break
+                    done += 1
                     if isinstance(vector, SkippedFile):
                         skipped.append(vector)
                     else:
@@ -184,13 +191,17 @@ def _parquet(out: Path, dimension: int, fingerprint: Fingerprint) -> Iterator[_V
         ],
         {"imgsim.fingerprint": str(fingerprint)},
     )
-    with temporary_beside(out) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
-        yield _Parquet(writer, schema, temporary)
+    with (
+        temporary_beside(out) as temporary,
+        open(temporary, "xb") as sink,  # because Parquet's own opening takes no names that are not UTF-8
+        parquet.ParquetWriter(sink, schema) as writer,
+    ):
+        yield _Parquet(writer, schema, sink)
 
 
 class _Parquet:
-    def __init__(self, writer, schema, temporary: Path):
-        self._writer, self._schema, self._temporary = writer, schema, temporary
+    def __init__(self, writer, schema, sink: BinaryIO):
+        self._writer, self._schema, self._sink = writer, schema, sink
         self._paths: list[str] = []
         self._vectors: list[np.ndarray] = []
 
@@ -204,7 +215,8 @@ class _Parquet:
         if self._paths:
             self._write()
         self._writer.close()
-        os.replace(self._temporary, out)
+        self._sink.close()
+        os.replace(self._sink.name, out)
 
     def _write(self) -> None:
         import pyarrow

@@ -407,7 +407,6 @@ def test_ctrl_c(long_work, tmp_path, whom):
 
 
 @needs_proc
-@pytest.mark.xfail(strict=True, reason="a later Ctrl-C hits the cleaning up, or Python's end: traceback or SIGABRT")
 def test_ctrl_c_by_the_impatient(long_work, tmp_path):
     code, _, err, took = stopped(long_work, tmp_path, "process", impatient=True)
     assert (code, err) == (130, b"imgsim: stopped\n")
