@@ -29,7 +29,7 @@ def operators(document: dict) -> str:
     memory = document["extra_memory_mib"]
     peaks = f"`cosine_topk` {memory['cosine_topk']} MiB, `cosine_pairs` {memory['cosine_pairs']} MiB"
     lines += ["", f"Peak memory beyond a gallery of 50,000 x 512 (98 MiB): {peaks}."]
-    for kind, pairs in document["large_pairs"].items():
+    for kind, pairs in document.get("large_pairs", {}).items():  # older results have none
         lines += [
             "",
             f"`cosine_pairs` of 100,000 x 512 {kind} vectors at 0.95: {pairs['seconds']:.1f} s and "
@@ -103,6 +103,10 @@ def scaled_jpeg(document: dict) -> str:
     )
 
 
+def _rate(per_second: float) -> str:
+    return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.3g}"
+
+
 def throughput(document: dict) -> str:
     """Pictures per second of every way, what bounds them, and statistics."""
     sizes = list(document["pictures"])
@@ -114,7 +118,7 @@ def throughput(document: dict) -> str:
         for name in names:
             way = document["ways"][name]
             rows = [way["sizes"][size] for size in sizes]
-            cells = [f"{row['per_second']:.3g}" + f" ({row['speedup']:.1f})" * ratios for row in rows]
+            cells = [_rate(row["per_second"]) + f" ({row['speedup']:.1f})" * ratios for row in rows]
             peak = max(row["memory_mib"] or 0 for row in rows)
             lines.append(f"| {name} | {way['network']} | {' | '.join(cells)} | {peak:,} |")
         return lines
