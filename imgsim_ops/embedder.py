@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from imgsim_ops import kernels
-from imgsim_ops.engines.base import Engine, many_at_once
+from imgsim_ops.engines.base import Engine
 from imgsim_ops.engines.create import create_engine
 from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders
@@ -155,10 +155,9 @@ class Embedder:
         if isinstance(paths, str | os.PathLike):
             raise ImgsimError("stream: paths must be a list of paths (got a single one)")
         threads = threads or kernels.build_info()["threads"]
-        engine, size = many_at_once(self._engine), _BATCH_OF_MANY
+        engine, callers, size = self._engine.many_at_once(), threads, _BATCH_OF_MANY
         if engine is None:
-            engine, size = self._engine, _BATCH
-        callers = threads if size == _BATCH_OF_MANY else 1
+            engine, callers, size = self._engine, 1, _BATCH
         options = {"exact": self._exact, "max_pixels": max_pixels}
         pool = ThreadPoolExecutor(callers, thread_name_prefix="imgsim-embed")
         try:

@@ -1,7 +1,9 @@
-"""Which processes there are, by /proc, and waiting for what other processes do."""
+"""Which processes there are, by /proc, waiting for what other processes do, and what memory this one takes."""
 
 import os
 import time
+import tracemalloc
+from contextlib import contextmanager
 
 import pytest
 
@@ -39,3 +41,14 @@ def wait_until(condition, seconds=20):
         assert time.monotonic() < end, f"{condition} within {seconds} s"
         time.sleep(0.01)
     return value
+
+
+@contextmanager
+def little_memory():
+    """A context in which Python must not have taken 4 MiB at any time."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()

@@ -29,6 +29,7 @@ from imgsim_ops.cli.console import (
     waiting,
 )
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.memory import MAX_PIXELS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +51,7 @@ def embed(
     threads: ThreadsOption = 0,
     max_megapixels: Annotated[
         float, typer.Option("--max-megapixels", metavar="N", min=0, help="The size from which pictures are refused.")
-    ] = 112,
+    ] = MAX_PIXELS / 1e6,
     time_limit: Annotated[
         float, typer.Option("--time-limit", metavar="S", min=0.1, help="Seconds that decoding one picture may take.")
     ] = 60,
@@ -134,14 +135,14 @@ def _count(files: list[str], as_json: bool) -> None:
     kinds, size = survey(files)
     reasons = {reason.code for reason in Reason}
     pictures = Counter({kind: count for kind, count in kinds.items() if kind not in reasons})
+    others = {code: count for code, count in sorted(kinds.items()) if code in reasons}
     if as_json:
-        others = {code: count for code, count in sorted(kinds.items()) if code in reasons}
         counts = {"files": len(files), "pictures": pictures.total(), "bytes": size}
         print_json({**counts, "formats": dict(pictures.most_common()), "others": others})
         return
     formats = ", ".join(f"{count:,} {kind}" for kind, count in pictures.most_common()) or "none"
     console = output()
     console.print(f"{len(files):,} files, {size / 1e6:,.1f} MB. Pictures: {formats}", soft_wrap=True)
-    others = ", ".join(f"{count:,} {code}" for code, count in sorted(kinds.items()) if code in reasons)
     if others:
-        console.print(f"[yellow]Cannot be read[/yellow]: {others}", soft_wrap=True)
+        listed = ", ".join(f"{count:,} {code}" for code, count in others.items())
+        console.print(f"[yellow]Cannot be read[/yellow]: {listed}", soft_wrap=True)

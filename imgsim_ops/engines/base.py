@@ -52,15 +52,13 @@ class Engine(Protocol):
         """
         ...
 
+    def many_at_once(self) -> Engine | None:
+        """An engine like this one for several threads to call at once, each call on one processor.
 
-def many_at_once(engine: Engine) -> Engine | None:
-    """An engine like this one for several threads to call at once, each call on one processor.
-
-    For many pictures that is the faster way: no thread waits for another in the middle of a picture. None where the
-    runtime has no such engine; calls must then come one at a time.
-    """
-    make = getattr(engine, "many_at_once", None)
-    return None if make is None else make()
+        For many pictures that is the faster way: no thread waits for another in the middle of a picture. None where the
+        runtime has no such engine; calls must then come one at a time.
+        """
+        ...
 
 
 def not_a_model(path: str | os.PathLike[str]) -> ImgsimError:

@@ -44,6 +44,7 @@ class OnnxEngine:
             ImgsimError: No such file, no exported model, or one made for another preprocessing.
         """
         self._model, self._threads = model, threads
+        self._many_at_once: OnnxEngine | None = None
         name = "bytes" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes) and not Path(model).is_file():
             raise ImgsimError(f"model: no such file (got {name!r})")
@@ -66,10 +67,12 @@ class OnnxEngine:
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def many_at_once(self) -> OnnxEngine | None:
-        """See ``engines.base.many_at_once``; None on a GPU."""
+        """See ``engines.base.Engine.many_at_once``; None on a GPU."""
         if self._session.get_providers() != CPU_ONLY:
             return None
-        return self if self._threads == 1 else OnnxEngine(self._model, 1)
+        if self._many_at_once is None:  # a second session, which is loaded once
+            self._many_at_once = self if self._threads == 1 else OnnxEngine(self._model, 1)
+        return self._many_at_once
 
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """See ``engines.base.Engine.embed``."""

@@ -26,6 +26,9 @@ class TorchEagerEngine:
         self.fingerprint = self._extractor.fingerprint
         self.dimension = self._extractor.dimension
 
+    def many_at_once(self) -> None:
+        """See ``engines.base.Engine.many_at_once``: PyTorch has one pool of threads for the whole process."""
+
     @torch.inference_mode()
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """See ``engines.base.Engine.embed``."""

@@ -63,6 +63,9 @@ class TorchScriptEngine:
         check_facts(found, path)
         return cls(module.eval(), found, threads)
 
+    def many_at_once(self) -> None:
+        """See ``engines.base.Engine.many_at_once``: PyTorch has one pool of threads for the whole process."""
+
     @torch.inference_mode()
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """See ``engines.base.Engine.embed``."""
