@@ -1,0 +1,1 @@
+"""Collections of pictures on disk: their vectors, and what is found in them."""
