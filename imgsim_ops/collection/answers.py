@@ -35,8 +35,8 @@ class Evidence:
     """Why two pictures are held to be copies of each other.
 
     Attributes:
-        stage: What settled it: ``content`` (equal bytes), ``perceptual`` (hashes a few bits apart), ``vector`` (the score
-            alone), ``local`` (matching local features).
+        stage: What settled it: ``content`` (equal bytes), ``perceptual`` (hashes a few bits apart), ``vector`` (the
+            score alone), ``local`` (matching local features).
         score: Cosine of the two vectors, the best over their views; 1 for equal bytes.
         distance: Bits, of 256, in which the perceptual hashes differ; None where they were not compared.
         inliers: Local features that agree on one transform; None where none were looked at.
@@ -102,7 +102,7 @@ class Hit:
     Attributes:
         picture: The picture.
         score: Cosine, the best over the views of both.
-        orientation: EXIF's number, 1 to 8, of how the query had to be turned; 1 unless flips or rotations were asked for.
+        orientation: EXIF's number, 1 to 8, of how the query had to be turned; 1 unless other ones were asked for.
     """
 
     picture: Picture

@@ -30,6 +30,7 @@ class Reason(Enum):
     TOO_LARGE = "too_large", "the picture must not have more pixels than the limit"
     OUT_OF_MEMORY = "out_of_memory", "there must be enough memory to decode the picture"
     CRASHED = "crashed", "the decoder must survive the picture, and its process died twice"
+    CHANGED = "changed", "the file must stay as it is while it is read; the next run sees to it"
     TIMED_OUT = "timed_out", "the decoder must finish within the time limit"
 
     def __init__(self, code: str, sentence: str):
