@@ -20,7 +20,9 @@ from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders
 from imgsim_ops.images.memory import MAX_PIXELS
 from imgsim_ops.images.preprocess import CROP, RESIZE, load_pixels, preprocessing_version
 from imgsim_ops.images.reasons import SkippedFile
+from imgsim_ops.images.views import Views
 from imgsim_ops.models.fingerprint import Fingerprint
+from imgsim_ops.recipes import PARTS
 
 Picture = str | os.PathLike[str] | np.ndarray
 
@@ -46,16 +48,37 @@ class Similarity:
     layers: tuple[float, float, float, float]
 
 
+@dataclass(frozen=True)
+class Description:
+    """What a collection keeps of a picture.
+
+    Attributes:
+        width: In pixels, upright.
+        height: Likewise.
+        format: As ``images.opening.picture_format`` names it.
+        perceptual: The perceptual hash, uint8 (32,).
+        raw: The raw vector, float16 (raw_width,), see ``imgsim_ops.recipes``.
+    """
+
+    width: int
+    height: int
+    format: str
+    perceptual: np.ndarray
+    raw: np.ndarray
+
+
 class Embedder:
     """Turns pictures into vectors.
 
     Attributes:
         fingerprint: What the vectors carry; only vectors with equal fingerprints may be compared.
         dimension: Values in a vector.
+        raw_width: Values in a raw vector of `describe`.
     """
 
     fingerprint: Fingerprint
     dimension: int
+    raw_width: int
 
     def __init__(
         self,
@@ -98,6 +121,7 @@ class Embedder:
         self._exact = exact
         self.fingerprint = replace(self._engine.fingerprint, preprocessing=preprocessing_version(exact))
         self.dimension = self._engine.dimension
+        self.raw_width = PARTS * self.dimension
 
     def embed(self, pictures: Iterable[Picture]) -> np.ndarray:
         """The vectors of pictures, in their order.
@@ -150,6 +174,45 @@ class Embedder:
         Raises:
             ImgsimError: ``threads`` is negative.
         """
+        return self._streamed(
+            "imgsim_ops.images.preprocess:load_pixels", _Batch, paths, threads, max_pixels, time_limit
+        )
+
+    def describe(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        threads: int = 0,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        time_limit: float = TIME_LIMIT,
+    ) -> Iterator[tuple[str, Description | SkippedFile]]:
+        """All that a collection keeps of any number of files; works like `stream`, by the engine onnx.
+
+        Args:
+            paths: As in `stream`, likewise the others.
+            threads: As in `stream`.
+            max_pixels: As in `stream`.
+            time_limit: As in `stream`.
+
+        Yields:
+            Each path with what is known of it, or with the reason why nothing is.
+
+        Raises:
+            ImgsimError: As `stream`.
+        """
+        return self._streamed(
+            "imgsim_ops.images.views:load_views", _Descriptions, paths, threads, max_pixels, time_limit
+        )
+
+    def _streamed(
+        self,
+        task: str,
+        make_batch: type[_Batch],
+        paths: Iterable[str | os.PathLike[str]],
+        threads: int,
+        max_pixels: int,
+        time_limit: float,
+    ) -> Iterator:
         if threads < 0:
             raise ImgsimError(f"stream: threads must be 0 (all) or more (got {threads})")
         if isinstance(paths, str | os.PathLike):
@@ -161,14 +224,14 @@ class Embedder:
         options = {"exact": self._exact, "max_pixels": max_pixels}
         pool = ThreadPoolExecutor(callers, thread_name_prefix="imgsim-embed")
         try:
-            with IsolatedReaders("imgsim_ops.images.preprocess:load_pixels", options, threads, time_limit) as readers:
+            with IsolatedReaders(task, options, threads, time_limit) as readers:
                 pending: deque[_Batch] = deque()
-                batch = _Batch()
+                batch = make_batch()
                 for path, answer in readers.in_order(paths, ahead=size * (callers + 1) + 4 * threads):
                     batch.add(path, answer)
                     if batch.full(size):
                         pending.append(batch.submit(pool, engine))
-                        batch = _Batch()
+                        batch = make_batch()
                         if len(pending) > callers:
                             yield from pending.popleft().results()
                 pending.append(batch.submit(pool, engine))
@@ -240,32 +303,71 @@ def compare(
 
 
 class _Batch:
-    """Some files in order, their pixels, and later their vectors."""
+    """Some files in order, their pixels, and later what the model says of them."""
 
     def __init__(self) -> None:
-        self._files: list[tuple[str, SkippedFile | None]] = []
+        self._files: list[tuple[str, object]] = []
         self._pixels: list[np.ndarray] = []
-        self._vectors: Future | None = None
+        self._answers: Future | None = None
 
     def full(self, size: int) -> bool:
         # Also of files that were skipped, or a folder of nothing else would show no progress and fill the memory.
-        return len(self._pixels) == size or len(self._files) == 8 * size
+        return len(self._pixels) >= size or len(self._files) == 8 * size
 
     def add(self, path: str, answer: bytes | SkippedFile) -> None:
-        skipped = answer if isinstance(answer, SkippedFile) else None
-        self._files.append((path, skipped))
-        if skipped is None:
-            self._pixels.append(np.frombuffer(answer, np.uint8).reshape(CROP, CROP, 3))
+        if isinstance(answer, SkippedFile):
+            self._files.append((path, answer))
+        else:
+            self._files.append((path, self._taken(answer)))
 
     def submit(self, pool: ThreadPoolExecutor, engine: Engine) -> _Batch:
         if self._pixels:
-            self._vectors = pool.submit(engine.embed, np.stack(self._pixels))
+            self._answers = pool.submit(self._embedded, engine, np.stack(self._pixels))
         return self
 
-    def results(self) -> Iterator[tuple[str, np.ndarray | SkippedFile]]:
-        vectors = iter(self._vectors.result() if self._vectors is not None else ())
-        for path, skipped in self._files:
-            yield path, next(vectors) if skipped is None else skipped
+    def results(self) -> Iterator[tuple[str, object]]:
+        answers = iter(self._answers.result() if self._answers is not None else ())
+        for path, known in self._files:
+            yield path, known if isinstance(known, SkippedFile) else self._answer(known, answers)
+
+    def _taken(self, answer: bytes) -> object:
+        """Keeps the pixels; returns what else the answer says."""
+        self._pixels.append(np.frombuffer(answer, np.uint8).reshape(CROP, CROP, 3))
+        return None
+
+    @staticmethod
+    def _embedded(engine: Engine, pixels: np.ndarray) -> Iterable:
+        """What the model says of each of the pixels."""
+        return engine.embed(pixels)
+
+    @staticmethod
+    def _answer(known: object, answers: Iterator) -> object:
+        """What is yielded of a file."""
+        return next(answers)
+
+
+class _Descriptions(_Batch):
+    """The same of views, two for each file."""
+
+    def _taken(self, answer: bytes) -> Views:
+        views = Views.from_bytes(answer)
+        self._pixels.extend(views.pixels)
+        return views
+
+    @staticmethod
+    def _embedded(engine: Engine, pixels: np.ndarray) -> Iterable:
+        return zip(*engine.embed_with_gem(pixels), strict=True)
+
+    @staticmethod
+    def _answer(known: Views, answers: Iterator) -> Description:
+        (mean, centre), (_, squashed) = next(answers), next(answers)
+        raw = np.concatenate([_unit(mean), _unit(centre), _unit(squashed)]).astype(np.float16)
+        return Description(known.width, known.height, known.format, known.perceptual, raw)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vector.astype(np.float64))
+    return vector / length if length > 0 else vector
 
 
 def _required(vector: np.ndarray | SkippedFile) -> np.ndarray:

@@ -127,7 +127,7 @@ class Collection:
         """What embeds pictures as those of the collection were.
 
         Raises:
-            ImgsimError: The same vectors cannot be made here: the weights or the pictures that set int8's ranges differ.
+            ImgsimError: The same vectors cannot be made here, as the weights or the ranges of int8 differ.
             WeightsError: The weights cannot be had.
         """
         if self._embedder is None:

@@ -282,7 +282,7 @@ class Store:
             return found[0] if found else None
 
     def counts(self) -> dict[str, int]:
-        """Numbers of `pictures` (files), `contents`, `orphans` (contents whose files are gone) and `unreadable` files."""
+        """Numbers of `pictures` (files), `contents`, `orphans` (contents without files) and `unreadable` files."""
         orphans = "SELECT count(*) FROM contents WHERE row NOT IN (SELECT row FROM files WHERE row IS NOT NULL)"
         queries = {
             "pictures": "SELECT count(*) FROM files WHERE row IS NOT NULL",
@@ -348,13 +348,13 @@ class Store:
         Raises:
             OSError: The disk is full or refuses.
         """
-        raw = np.array([description.raw[0] for _, description in contents], np.float16).reshape(-1, self.raw_width)
+        raw = np.array([description.raw for _, description in contents], np.float16).reshape(-1, self.raw_width)
         if len(raw):
             append_rows(self._raw_file(self._raw_number), raw, self.rows)
             vectors = self.recipe.vectors(raw, self.whitening)
             append_rows(self._vectors_file(self._vectors_number), vectors, self.rows * self.views)
         new = [
-            (self.rows + i, sha256, d.width, d.height, d.format, d.hashes[0].tobytes(), zlib.crc32(raw[i]))
+            (self.rows + i, sha256, d.width, d.height, d.format, d.perceptual.tobytes(), zlib.crc32(raw[i]))
             for i, (sha256, d) in enumerate(contents)
         ]
         with self._transaction() as connection:

@@ -78,6 +78,23 @@ class OnnxEngine:
         """See ``engines.base.Engine.embed``."""
         return self._run(pixels)[0]
 
+    def embed_with_gem(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The embeddings, and the generalised means (GeM, p = 3) of the last tap.
+
+        Args:
+            pixels: As in ``embed``.
+
+        Returns:
+            What ``embed`` returns, and float32 (N, C_4).
+
+        Raises:
+            ImgsimError: As ``embed``, and where the model has no such output: those in the cache have.
+        """
+        if self._outputs[-1] != "gem":
+            raise ImgsimError("model: must have the output gem for this (got a model that was exported without)")
+        found = self._run(pixels)
+        return found[0], found[-1]
+
     def embed_with_layers(self, pixels: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """See ``engines.base.Engine.embed_with_layers``.
 
@@ -87,12 +104,12 @@ class OnnxEngine:
         if len(self._outputs) == 1:
             raise ImgsimError("model: must be exported with its layers for this, imgsim export --layers (got none)")
         vectors, *layers = self._run(pixels)
-        return vectors, layers
+        return vectors, layers[: len(self._channels)]
 
     def _run(self, pixels: np.ndarray) -> list[np.ndarray]:
         pixels = checked_pixels(pixels)
         if not len(pixels):  # not every convolution of ONNX Runtime takes an empty batch
-            widths = (self.dimension, *self._channels)[: len(self._outputs)]
+            widths = (self.dimension, *self._channels, self._channels[-1])[: len(self._outputs)]
             return [np.empty((0, width), np.float32) for width in widths]
         return self._session.run(None, {"pixels": pixels})
 

@@ -15,15 +15,19 @@ from imgsim_ops.export.network import PIXELS, TAPS
 
 EMBEDDING = "embedding"
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
+GEM = "gem"
 
 
-def embedding_model(network: onnx.ModelProto, facts: Mapping[str, object], layers: bool = False) -> onnx.ModelProto:
+def embedding_model(
+    network: onnx.ModelProto, facts: Mapping[str, object], layers: bool = False, gem: bool = False
+) -> onnx.ModelProto:
     """The extractor as a model from ``pixels`` to ``embedding``.
 
     Args:
         network: From ``pixels`` to the four taps; stays as it is.
         facts: What the model is, as ``MultiScaleExtractor.facts`` tells; becomes the file's metadata.
         layers: Whether the outputs ``layer1`` to ``layer4`` follow, the average-pooled vector of each tap.
+        gem: Whether ``gem`` follows these, the generalised mean of the last tap; only with `layers`.
     """
     model = _copy(network)
     graph = model.graph
@@ -44,6 +48,8 @@ def embedding_model(network: onnx.ModelProto, facts: Mapping[str, object], layer
             graph.node.append(_node("ReduceMean", [tap], [layer], axes=[2, 3], keepdims=0))
         graph.node.append(helper.make_node("Unsqueeze", [layer, "positions"], [map_of_one], name=map_of_one))
         graph.output.append(_floats(layer, ["N", channels]))
+    if gem:
+        _add_gem(graph, channels_last if quantised else TAPS[-1], [1, 2] if quantised else [2, 3], channels)
     _pool(graph, pooled, facts)  # the taps themselves are read once
     return _finished(model, ["ReduceMean", "MultiscalePool"], facts)
 
@@ -92,6 +98,30 @@ def plain_twin(model: onnx.ModelProto) -> onnx.ModelProto:
     plain.ir_version = IR_VERSION
     onnx.checker.check_model(plain, full_check=True)
     return plain
+
+
+def _add_gem(graph: onnx.GraphProto, tap: str, axes: Sequence[int], channels: int) -> None:
+    """The generalised mean with p = 3 of a tap, which ends in a ReLU: the cube root of the mean of its cubes.
+
+    Source: Radenović, Tolias and Chum, "Fine-tuning CNN Image Retrieval with No Human Annotation" (arXiv:1711.02512).
+    """
+    graph.initializer.extend(
+        [
+            helper.make_tensor("gem_least", TensorProto.FLOAT, [], [1e-6]),
+            helper.make_tensor("gem_root", TensorProto.FLOAT, [], [1 / 3]),
+            helper.make_tensor("gem_axes", TensorProto.INT64, [2], axes),
+        ]
+    )
+    graph.node.extend(
+        [
+            helper.make_node("Max", [tap, "gem_least"], ["gem_positive"], name="gem_positive"),
+            helper.make_node("Mul", ["gem_positive", "gem_positive"], ["gem_squares"], name="gem_squares"),
+            helper.make_node("Mul", ["gem_squares", "gem_positive"], ["gem_cubes"], name="gem_cubes"),
+            helper.make_node("ReduceMean", ["gem_cubes", "gem_axes"], ["gem_mean"], name="gem_mean", keepdims=0),
+            helper.make_node("Pow", ["gem_mean", "gem_root"], [GEM], name=GEM),
+        ]
+    )
+    graph.output.append(_floats(GEM, ["N", channels]))
 
 
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -26,7 +26,7 @@ from imgsim_ops.models.locations import weights_source
 PRECISIONS = ("auto", "fp32", "int8")
 
 #: Changes whenever the same weights would give another file.
-_RECIPE_VERSION = 1
+_RECIPE_VERSION = 2
 
 Announce = Callable[[str], None]
 
@@ -153,7 +153,7 @@ def _build(
     from imgsim_ops.export.recipes import export_backbone
 
     exported = export_backbone(backbone, weights, precision, announce=announce)
-    model = embedding_model(exported.network, exported.facts, layers=True)
+    model = embedding_model(exported.network, exported.facts, layers=True, gem=True)
     content = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
     name = f"{exported.facts['fingerprint']}-{content[:12]}"
     names = [f"{name}.onnx", f"{name}.weights"]

@@ -1,0 +1,102 @@
+"""From a file to all that a collection wants to know of it, in one decoding."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from imgsim_ops import kernels
+from imgsim_ops.images.decode import decoded
+from imgsim_ops.images.memory import MAX_PIXELS, Admit, admit_at_once
+from imgsim_ops.images.opening import HEAD_SIZE, open_regular, picture_format
+from imgsim_ops.images.preprocess import CROP, RESIZE, min_side
+from imgsim_ops.images.strips import Strips
+from imgsim_ops.matching.perceptual import BYTES, SIDE, perceptual_hash
+
+_HEAD = struct.Struct(f"<II8s{BYTES}s")
+# Of a larger picture only every other, third... row and column go into the squashed views, so that it need not be in
+# memory as a whole; what remains is still shrunk four times over by an antialiasing filter.
+_ENOUGH = 4 * CROP
+
+
+@dataclass(frozen=True)
+class Views:
+    """A picture as a collection sees it.
+
+    Attributes:
+        width: In pixels, upright.
+        height: Likewise.
+        format: As `picture_format` names it.
+        perceptual: The perceptual hash, uint8 (32,).
+        pixels: uint8 RGB (2, 224, 224, 3): the centre, as `load_pixels` makes it, and the whole squashed into a square.
+    """
+
+    width: int
+    height: int
+    format: str
+    perceptual: np.ndarray
+    pixels: np.ndarray
+
+    def to_bytes(self) -> bytes:
+        """What `from_bytes` reads."""
+        head = _HEAD.pack(self.width, self.height, self.format.encode(), self.perceptual.tobytes())
+        return head + self.pixels.tobytes()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Views:
+        """Reads what `to_bytes` wrote."""
+        width, height, kind, perceptual = _HEAD.unpack_from(content)
+        pixels = np.frombuffer(content, np.uint8, offset=_HEAD.size).reshape(2, CROP, CROP, 3)
+        return cls(width, height, kind.rstrip(b"\0").decode(), np.frombuffer(perceptual, np.uint8), pixels)
+
+
+def load_views(
+    path: str | os.PathLike[str],
+    *,
+    exact: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    admit: Admit = admit_at_once,
+) -> bytes:
+    """Reads a picture; a task for ``images.isolated``.
+
+    Args:
+        path: The file.
+        exact: As in `load_pixels`.
+        max_pixels: As in `load_pixels`.
+        admit: As in `load_pixels`.
+
+    Returns:
+        What ``Views.from_bytes`` reads.
+
+    Raises:
+        ImageError: As `load_pixels`.
+    """
+    with open_regular(path) as file:
+        kind = picture_format(file.read(HEAD_SIZE)) or ""  # for none `decoded` has the error
+    with decoded(path, max_pixels=max_pixels, min_side=min_side(exact), admit=admit) as picture:
+        kept: list[np.ndarray] = []
+        size = (picture.height, picture.width)
+        strips = _keeping(picture, kept)
+        centre = kernels.resize_crop_strips(*size, strips, RESIZE, CROP, scale=picture.scale)
+        whole = Image.fromarray(np.concatenate(kept))
+        squashed = np.asarray(whole.resize((CROP, CROP), Image.Resampling.BILINEAR))
+        small = np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+        views = Views(picture.width, picture.height, kind, perceptual_hash(small), np.stack([centre, squashed]))
+    return views.to_bytes()
+
+
+def _keeping(picture: Strips, kept: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """The strips, of which as much is kept as is needed."""
+    step = max(1, min(picture.height, picture.width) // picture.scale // _ENOUGH)
+    top = 0
+    for strip in picture.strips:
+        part = strip[-top % step :: step, ::step]
+        # A strip may be a buffer that the next one is decoded into.
+        kept.append(part.copy())
+        top += len(strip)
+        yield strip

@@ -1,0 +1,126 @@
+"""A perceptual hash: 256 bits that hardly change when a picture is resized or saved anew.
+
+The classic pHash: the cosine transform of the picture in 64 x 64 levels of grey, of which the lowest 16 x 16
+frequencies are each compared with their median.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+#: Pixels of a side that are hashed, and bytes of a hash.
+SIDE = 64
+BYTES = 32
+
+_LOWEST = 16
+# Rec. 601, as Pillow's conversion to grey has them.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_BITS_OF_BYTE = np.array([bin(value).count("1") for value in range(256)], np.uint8)
+# A picture whose frequencies all lie below this has nothing in it but rounding: its bits mean nothing.
+_FLAT = 8.0
+_BLOCK = 1 << 22
+
+
+def _transform() -> np.ndarray:
+    """The first rows of the orthonormal cosine transform (DCT-II) of 64 values."""
+    positions = (np.arange(SIDE) + 0.5) * np.pi / SIDE
+    rows = np.cos(np.arange(_LOWEST)[:, np.newaxis] * positions) * np.sqrt(2 / SIDE)
+    rows[0] = np.sqrt(1 / SIDE)
+    return rows.astype(np.float32)
+
+
+_ROWS = _transform()
+
+
+def perceptual_hash(pixels: np.ndarray) -> np.ndarray:
+    """The hash of a picture.
+
+    Args:
+        pixels: uint8 RGB (64, 64, 3), the whole picture squashed.
+
+    Returns:
+        uint8 (32,). Zeros for a picture without any structure, which is a copy of nothing by its hash (`is_flat`).
+    """
+    frequencies = _ROWS @ (pixels.astype(np.float32) @ _LUMA) @ _ROWS.T
+    values = frequencies.ravel()
+    if np.abs(values[1:]).max() < _FLAT:
+        return np.zeros(BYTES, np.uint8)
+    return np.packbits(values > np.median(values))
+
+
+def is_flat(hashes: np.ndarray) -> np.ndarray:
+    """Which hashes, uint8 (N, 32), are of pictures without any structure; bool (N,)."""
+    return ~hashes.any(-1)
+
+
+def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """In how many bits hashes differ: integers of the broadcast shape of `a` and `b`, uint8 (..., 32), without it."""
+    different = np.bitwise_xor(a, b)
+    return _BITS_OF_BYTE[different].sum(-1, dtype=np.int64)
+
+
+def pairs_within(hashes: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """All pairs of hashes that differ in at most so many bits; exact.
+
+    Two such hashes agree in a whole one of `most` + 1 pieces, or of 16 pieces in all but few bits: only those that
+    share a piece of 16 bits up to one bit are compared. Time grows with how many do, in the worst case (all alike) with
+    N².
+
+    Args:
+        hashes: uint8 (N, 32). Flat ones are in no pair.
+        most: Bits, at most 31.
+
+    Yields:
+        Rows i, columns j (i < j) and distances, int64 (P,) each; every pair once.
+
+    Raises:
+        ValueError: `most` is out of range.
+    """
+    if not 0 <= most <= 31:
+        raise ValueError(f"pairs_within: most must be in [0, 31] (got {most})")
+    pieces = np.ascontiguousarray(hashes).view(">u2").astype(np.uint16)  # (N, 16): 31 = 16 * 1 + 15
+    alive = np.flatnonzero(~is_flat(hashes))
+    seen: set[int] = set()
+    count = len(hashes)
+    for piece in range(pieces.shape[1]):
+        values = pieces[alive, piece]
+        order = np.argsort(values, kind="stable")
+        rows, values = alive[order], values[order]
+        for flip in (0, *(1 << bit for bit in range(16))):
+            wanted = values ^ np.uint16(flip)
+            first, last = np.searchsorted(values, wanted, "left"), np.searchsorted(values, wanted, "right")
+            yield from _compared(hashes, rows, first, last, most, seen, count)
+
+
+def _compared(
+    hashes: np.ndarray,
+    rows: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    most: int,
+    seen: set[int],
+    count: int,
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Compares each of `rows` with `rows[first:last]` of its own."""
+    lengths = last - first
+    ends = np.cumsum(lengths)
+    start = 0
+    while start < len(rows):
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + _BLOCK, "right")))
+        many = lengths[start:stop]
+        left = np.repeat(rows[start:stop], many)
+        offsets = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+        right = rows[np.repeat(first[start:stop], many) + offsets]
+        kept = left < right
+        left, right = left[kept], right[kept]
+        found = distances(hashes[left], hashes[right])
+        near = found <= most
+        keys = left[near] * count + right[near]
+        new = np.array([key not in seen for key in keys.tolist()], bool)
+        if new.any():
+            seen.update(keys[new].tolist())
+            yield left[near][new], right[near][new], found[near][new]
+        start = stop
