@@ -279,12 +279,10 @@ def _parse(content: bytes, path: Path) -> _Content:
         for line in lines[1:]:
             number += 1
             _take(found, json.loads(line))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         if isinstance(error, ImgsimError):
             raise
-        rule = (
-            "the file must be a journal of imgsim apply" if number == 1 else "every line must be one that apply wrote"
-        )
+        rule = "every line must be one that imgsim apply or undo wrote"
         raise ImgsimError(f"journal: {rule} (got {printable(path)}, line {number})") from error
     return found
 
@@ -298,6 +296,8 @@ def _header(line: Any) -> Header:
 
 
 def _take(found: _Content, line: dict[str, Any]) -> None:
+    if not isinstance(line, dict):
+        raise ValueError
     if "intend" in line:
         if line.pop("intend") != len(found.entries):
             raise ValueError
