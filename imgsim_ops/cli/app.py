@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from imgsim_ops.cli.apply import apply
 from imgsim_ops.cli.compare import compare
 from imgsim_ops.cli.console import INTERRUPTED
 from imgsim_ops.cli.demo import demo
@@ -15,6 +16,7 @@ from imgsim_ops.cli.doctor import doctor
 from imgsim_ops.cli.embed import embed
 from imgsim_ops.cli.export import export
 from imgsim_ops.cli.stats import stats
+from imgsim_ops.cli.undo import undo
 from imgsim_ops.errors import ImgsimError
 
 USER_ERROR = 2
@@ -76,6 +78,8 @@ app = typer.Typer(
 
     [cyan]imgsim stats photos/[/cyan]         the mean colour of a folder
 
+    [cyan]imgsim apply decisions.json --trash[/cyan]   what would go to the trash; --yes does it
+
     [cyan]imgsim export[/cyan]                the model as an ONNX file
 
     [cyan]imgsim doctor[/cyan]                what is installed, and what to do about what is missing
@@ -102,5 +106,5 @@ def _imgsim(
     """Find, compare and de-duplicate images, fast, on an ordinary machine."""
 
 
-for _command in (compare, embed, stats, export, demo, doctor):
+for _command in (compare, embed, stats, apply, undo, export, demo, doctor):
     app.command()(_command)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,13 +91,16 @@ def skipped_as_json(skipped: Sequence[SkippedFile]) -> list[dict[str, str]]:
     return [{"path": file.path, "code": file.code, "message": file.message} for file in skipped]
 
 
-def print_skipped(console: Console, skipped: Sequence[SkippedFile], most: int = 20) -> None:
+def print_skipped(
+    console: Console, skipped: Sequence[SkippedFile], most: int = 20, sentences: Mapping[str, str] | None = None
+) -> None:
     """Prints which files were skipped and why: a table of the first ones and one line about all.
 
     Args:
         console: Where to print.
         skipped: The files; nothing is printed when there are none.
         most: How many of them the table shows. ``--json`` has them all.
+        sentences: What codes mean that are no `Reason`'s.
     """
     if not skipped:
         return
@@ -110,7 +113,7 @@ def print_skipped(console: Console, skipped: Sequence[SkippedFile], most: int = 
     from imgsim_ops.images.names import printable
     from imgsim_ops.images.reasons import Reason
 
-    sentences = {reason.code: reason.sentence for reason in Reason}
+    sentences = {**{reason.code: reason.sentence for reason in Reason}, **(sentences or {})}
     table = Table("skipped", "file", "because", box=SIMPLE_HEAD, pad_edge=False)
     for file in skipped[:most]:
         name = Text(printable(file.path), overflow="fold")

@@ -8,7 +8,7 @@ import pytest
 
 import imgsim_ops
 
-COMMANDS = ["compare", "embed", "stats", "demo", "doctor"]
+COMMANDS = ["compare", "embed", "stats", "apply", "undo", "demo", "doctor"]
 
 
 def run(*arguments, **options):
@@ -105,6 +105,13 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
 def test_other_commands_are_free_of_torch(photos):
     assert not packages_of("stats", photos) & (HEAVY | {"onnxruntime"})
     assert not packages_of("doctor") & HEAVY
+
+
+def test_apply_and_undo_need_neither_numpy_nor_pillow(tmp_path):
+    (tmp_path / "d.json").write_text('{"imgsim": "decisions", "version": 1, "groups": []}')
+    assert not packages_of("apply", tmp_path / "d.json", "--delete", "--yes") & (
+        HEAVY | {"numpy", "PIL", "onnxruntime"}
+    )
 
 
 def test_importing_the_package_is_light():

@@ -1,0 +1,330 @@
+"""The journal of a cleanup: what is about to be done to each file, taken down before it is done."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from imgsim_ops.cleanup.files import sync_folder
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.names import printable
+
+VERSION = 1
+
+
+class Way(Enum):
+    """What is done to the pictures that go."""
+
+    MOVE = "move"
+    HARDLINK = "hardlink"
+    TRASH = "trash"
+    DELETE = "delete"
+
+
+class State(Enum):
+    """How far an action has come, by the journal's last word on it."""
+
+    INTENDED = "intended"
+    FAILED = "failed"
+    DONE = "done"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a journal is about.
+
+    Attributes:
+        way: What is done to the files.
+        decisions: Hash of the file of decisions.
+        folder: Where files are moved, absolute; None for other ways.
+        created: Local time with its zone, ISO 8601.
+    """
+
+    way: Way
+    decisions: str
+    folder: str | None
+    created: str
+
+
+@dataclass(frozen=True)
+class Action:
+    """What is to be done to one file, and what it takes to do the opposite.
+
+    Attributes:
+        path: The file that goes.
+        sha256: Of its bytes.
+        size: Bytes.
+        modified: Time of its last change, in nanoseconds since 1970.
+        mode: Its permissions.
+        inode: Its number in its file system.
+        owner: User id.
+        group: Group id.
+        kept: The picture that stays in its place.
+        kept_inode: Its number.
+        to: Where the file goes; None where it is deleted or linked.
+        part: A name that a copy or a link has until it is whole; None where the file is deleted.
+        info: The trash's information file; None for other ways.
+        info_text: What that file says.
+    """
+
+    path: str
+    sha256: str
+    size: int
+    modified: int
+    mode: int
+    inode: int
+    owner: int
+    group: int
+    kept: str
+    kept_inode: int
+    to: str | None = None
+    part: str | None = None
+    info: str | None = None
+    info_text: str | None = None
+
+
+@dataclass
+class Entry:
+    """An action and what became of it.
+
+    Attributes:
+        number: The action's, from 0.
+        action: The action.
+        state: How far it has come.
+        undo_part: The name that the last attempt to undo it may have left behind.
+    """
+
+    number: int
+    action: Action
+    state: State = State.INTENDED
+    undo_part: str | None = None
+
+
+class Journal:
+    """A journal open for more lines. One process at a time may have it open.
+
+    A line is on the disk before the methods `intend`, `made_folder` and `undoing` return; what only says that something
+    is done may be lost with the power, for a look at the files tells as much.
+
+    Attributes:
+        path: The file.
+        header: What it is about.
+        entries: All actions, in their order.
+        folders: Folders that were made, in their order.
+    """
+
+    def __init__(self, path: Path, header: Header, descriptor: int, size: int, found: _Content | None = None):
+        self.path = path
+        self.header = header
+        self.entries = found.entries if found else []
+        self.folders = found.folders if found else []
+        self._descriptor = descriptor
+        self._size = size
+
+    @classmethod
+    def create(cls, path: Path, header: Header) -> Journal:
+        """Begins a journal in a new file.
+
+        Raises:
+            ImgsimError: The file cannot be made.
+            FileExistsError: There is one.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        journal = cls(path, header, descriptor, 0)
+        try:
+            _lock(descriptor, path)
+            line = {"imgsim": "journal", "version": VERSION, **dataclasses.asdict(header), "way": header.way.value}
+            journal._write(line, sync=True)
+            sync_folder(os.path.dirname(os.path.abspath(path)))
+        except (OSError, ImgsimError) as error:
+            journal.close()
+            os.unlink(path)
+            raise _cannot_write(path, error) if isinstance(error, OSError) else error from error
+        return journal
+
+    @classmethod
+    def open(cls, path: Path) -> Journal:
+        """Goes on with a journal; a last line that a crash cut short is cut off.
+
+        Raises:
+            ImgsimError: It is none, cannot be written, or another process has it open.
+            OSError: It cannot be read.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except (FileNotFoundError, IsADirectoryError):
+            raise
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        try:
+            _lock(descriptor, path)
+            content = Path(path).read_bytes()
+            found = _parse(content, path)
+            os.ftruncate(descriptor, found.whole)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return cls(path, found.header, descriptor, found.whole, found)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file and lets others have it."""
+        os.close(self._descriptor)
+
+    def intend(self, action: Action) -> Entry:
+        """Takes down an action that is about to be done.
+
+        Raises:
+            OSError: The disk refuses; then nothing may be done.
+        """
+        entry = Entry(len(self.entries), action)
+        known = {name: value for name, value in dataclasses.asdict(action).items() if value is not None}
+        self._write({"intend": entry.number, **known}, sync=True)
+        self.entries.append(entry)
+        return entry
+
+    def made_folder(self, path: str) -> None:
+        """Takes down a folder that is about to be made.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        self._write({"folder": path}, sync=True)
+        self.folders.append(path)
+
+    def undoing(self, entry: Entry, part: str) -> None:
+        """Takes down that an action is about to be undone, and the name that a copy has until it is whole.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        self._write({"undoing": entry.number, "part": part}, sync=True)
+        entry.state, entry.undo_part = State.UNDOING, part
+
+    def note(self, entry: Entry, state: State) -> None:
+        """Takes down that an action is done, has failed or is undone.
+
+        Raises:
+            OSError: The disk refuses; a look at the files will tell as much.
+        """
+        self._write({state.value: entry.number}, sync=False)
+        entry.state = state
+
+    def _write(self, line: dict[str, Any], sync: bool) -> None:
+        content = (json.dumps(line) + "\n").encode()
+        try:
+            if os.write(self._descriptor, content) < len(content):
+                raise OSError(28, "No space left on device", os.fspath(self.path))
+            if sync:
+                os.fsync(self._descriptor)
+        except OSError:
+            os.ftruncate(self._descriptor, self._size)  # half a line must not have another behind it
+            raise
+        self._size += len(content)
+
+
+def read_journal(path: str | os.PathLike[str]) -> tuple[Header, list[Entry]]:
+    """Reads a journal without opening it for writing.
+
+    Raises:
+        ImgsimError: It is none.
+        OSError: It cannot be read.
+    """
+    found = _parse(Path(path).read_bytes(), Path(path))
+    return found.header, found.entries
+
+
+def journal_names(decisions: Path) -> Iterator[Path]:
+    """Yields the names that journals have beside a file of decisions, without end."""
+    stem = decisions.name.removesuffix(".json")
+    yield decisions.with_name(f"{stem}.journal.jsonl")
+    number = 2
+    while True:
+        yield decisions.with_name(f"{stem}.journal-{number}.jsonl")
+        number += 1
+
+
+@dataclass
+class _Content:
+    header: Header
+    entries: list[Entry]
+    folders: list[str]
+    whole: int  # bytes up to the end of the last whole line
+
+
+def _parse(content: bytes, path: Path) -> _Content:
+    whole = content.rfind(b"\n") + 1
+    lines = content[:whole].splitlines()
+    number = 1
+    try:
+        found = _Content(_header(json.loads(lines[0]) if lines else None), [], [], whole)
+        for line in lines[1:]:
+            number += 1
+            _take(found, json.loads(line))
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        if isinstance(error, ImgsimError):
+            raise
+        rule = "every line must be one that imgsim apply or undo wrote"
+        raise ImgsimError(f"journal: {rule} (got {printable(path)}, line {number})") from error
+    return found
+
+
+def _header(line: Any) -> Header:
+    if line["imgsim"] != "journal":
+        raise ValueError
+    if line["version"] != VERSION:
+        raise ImgsimError(f"journal: the version must be {VERSION} (got {line['version']})")
+    return Header(Way(line["way"]), line["decisions"], line["folder"], line["created"])
+
+
+def _take(found: _Content, line: dict[str, Any]) -> None:
+    if not isinstance(line, dict):
+        raise ValueError
+    if "intend" in line:
+        if line.pop("intend") != len(found.entries):
+            raise ValueError
+        found.entries.append(Entry(len(found.entries), Action(**line)))
+    elif "folder" in line:
+        found.folders.append(line["folder"])
+    else:
+        ((state, number),) = ((key, value) for key, value in line.items() if key != "part")
+        if type(number) is not int or number < 0:
+            raise ValueError
+        entry = found.entries[number]
+        entry.state = State(state)
+        if entry.state is State.UNDOING:
+            entry.undo_part = line["part"]
+
+
+def _cannot_write(path: Path, error: OSError) -> ImgsimError:
+    got = f"{printable(path)}: {error.strerror}"
+    return ImgsimError(f"journal: there must be a place to write it, and --journal names another (got {got})")
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ImgsimError(f"journal: one process at a time may use it (got {printable(path)}, in use)") from error

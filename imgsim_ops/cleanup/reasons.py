@@ -1,0 +1,50 @@
+"""The list of reasons why a file is left as it is, beside those of `imgsim_ops.images.reasons`."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.names import printable
+
+
+class CleanupReason(Enum):
+    """A reason code, with the sentence that explains it.
+
+    Lists of skipped files and ``--json`` carry the code. Codes are part of the interface: new ones may be added, none
+    changes its meaning.
+    """
+
+    LINK = "link", "a symbolic link has no bytes of its own, and is neither removed nor counted as a copy"
+    CHANGED = "changed", "the file must still have the bytes that were decided about"
+    NO_KEPT_COPY = "no_kept_copy", "a picture that the group keeps must still be there, with its bytes"
+    KEPT_TOO = "kept_too", "the file must not be one that is kept, under another spelling of its path or through a link"
+    NOT_EQUAL = "not_equal", "a hard link needs a kept picture with equal bytes"
+    OTHER_DISK = "other_disk", "a hard link needs a kept picture on the same file system"
+    SAME_FOLDER = "same_folder", "the file must not lie already where it is to be moved"
+    REFUSED = "refused", "the disk or its permissions must allow it"
+    NO_JOURNAL = "no_journal", "nothing is touched that the journal cannot take down first"
+    TAKEN = "taken", "the place the file came from must be free"
+    DELETED = "deleted", "the file was deleted, which nothing brings back"
+
+    def __init__(self, code: str, sentence: str):
+        self.code = code
+        self.sentence = sentence
+
+
+class Refusal(ImgsimError):
+    """A file is left as it is.
+
+    Attributes:
+        code: The code of a `CleanupReason`, or of an ``imgsim_ops.images.reasons.Reason``.
+    """
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code = code
+
+
+def refusal(reason: CleanupReason, path: str, detail: str = "") -> Refusal:
+    """Returns the error for a file that is left as it is; `detail` adds to what is said about the file."""
+    detail = f": {detail}" if detail else ""
+    return Refusal(reason.code, f"cleanup: {reason.sentence} (got {printable(path)}{detail})")
