@@ -77,7 +77,8 @@
 
   function described(member) {
     const parts = [`${member.width} × ${member.height}`, member.format, inBytes(member.bytes), inDays(member.modified)];
-    return parts.filter(Boolean).join(" · ");
+    // Lines break between the parts, not inside them.
+    return parts.filter(Boolean).map((part) => part.replaceAll(" ", "\u00a0").replaceAll("-", "\u2011")).join(" · ");
   }
 
   function reasons(evidence) {
@@ -334,7 +335,7 @@
   let visible = groups;
   let current = null; // { group, i }
 
-  const wide = (count) => Math.min(Math.max(count, 1), 4);
+  const wide = (count) => Math.min(Math.max(count, 1), 5);
 
   function shell(group) {
     if (!group.section) {
@@ -720,7 +721,7 @@
       const frame = corners(member);
       element.append(outline(
         view(box(frame), { member, transform: SAME, label: alternative(group, i) }),
-        frame, other,
+        other && frame, other,
       ));
     } else {
       element.append(`cannot be read: ${member.unreadable}`);
@@ -826,6 +827,7 @@
     const at = i || group.members.length < 2 ? i : group.best || 1;
     go(group, at, false);
     $("compare").showModal();
+    $("compare").querySelector(".compare").focus();
     compare();
   }
 
