@@ -1,0 +1,324 @@
+"""Writing the report: everything in one file that needs no network and no other file.
+
+The page is ``page/page.html`` with ``page.css`` and ``page.js`` put into it. Then come the pictures and groups as
+blocks of data, which the browser keeps as text and turns into elements only for what is near the visible part of the
+page. All that comes from files, names above all, is JSON in ASCII with ``<`` and ``>`` escaped, and reaches the page as
+text, never as markup. A Content-Security-Policy allows the page its own script and style, by their hashes, and embedded
+pictures; nothing else, so that a mistake in this could still not run a script or reach the network.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from imgsim_ops import kernels
+from imgsim_ops.atomic import temporary_beside
+from imgsim_ops.collection.answers import Group, Leak, Member, Picture, evidence_as_json, picture_as_json
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders
+from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.images.names import printable
+from imgsim_ops.images.reasons import SkippedFile
+from imgsim_ops.report.thumbnails import MEDIA_TYPE
+
+#: Longer side of the embedded pictures, in pixels.
+SIDE = 320
+#: From so many pictures on further groups are left out: the file then has some 150 MB, and browsers open it in seconds.
+MOST_PICTURES = 10_000
+
+_MOST_SKIPPED = 1000  # files that could not be read, listed in the page; the others are only counted
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        path: The file.
+        groups: How many groups there were, or leaks.
+        shown: How many of them are in the file: the first ones.
+        pictures: How many pictures those have.
+        unreadable: How many of those could not be read any more and have a reason in place of a picture.
+    """
+
+    path: Path
+    groups: int
+    shown: int
+    pictures: int
+    unreadable: int
+
+
+def write_groups(
+    path: str | os.PathLike[str],
+    groups: Iterable[Group],
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    skipped: Iterable[SkippedFile] = (),
+    progress: Callable[[int], None] | None = None,
+    side: int = SIDE,
+    most_pictures: int = MOST_PICTURES,
+    threads: int = 0,
+    max_pixels: int = MAX_PIXELS,
+    time_limit: float = TIME_LIMIT,
+) -> Report:
+    """Writes groups of duplicates as one HTML file in which to decide what is removed.
+
+    The page proposes to keep the best copy of each group and leaves the others open; it remembers decisions and exports
+    them as the file that ``imgsim apply`` reads. It never lets all pictures of a group be removed.
+
+    The file appears whole or not at all, is written as the groups come, and memory does not grow with their number,
+    apart from a hundred bytes for each distinct picture.
+
+    Args:
+        path: The file to write; one of the same name is replaced.
+        groups: Consumed lazily.
+        title: What the page is called.
+        facts: How the groups were found, as names and values. Read after the last group, so that it may tell what is
+            known only then.
+        skipped: Files that could not be read; likewise read at the end.
+        progress: Called in this thread with the number of groups done, after each.
+        side: Longer side of the embedded pictures, in pixels.
+        most_pictures: From so many pictures on further groups are counted but left out, and the page says so.
+        threads: How many pictures are read at once; 0 means one for each processor that this process may use.
+        max_pixels: The bomb limit, see ``images.decode.decode``.
+        time_limit: Seconds that the decoder may take over one picture.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ImgsimError: `threads` is negative, or `side` or `most_pictures` not positive.
+        OSError: The disk is full, or another reason why the file cannot be written.
+    """
+    limits = _Limits(side, most_pictures, threads, max_pixels, time_limit)
+    return _write(path, "groups", groups, title, facts, skipped, progress, limits)
+
+
+def write_leaks(
+    path: str | os.PathLike[str],
+    leaks: Iterable[Leak],
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    skipped: Iterable[SkippedFile] = (),
+    progress: Callable[[int], None] | None = None,
+    side: int = SIDE,
+    most_pictures: int = MOST_PICTURES,
+    threads: int = 0,
+    max_pixels: int = MAX_PIXELS,
+    time_limit: float = TIME_LIMIT,
+) -> Report:
+    """Writes leaks as one HTML file: each picture of the test set beside the one of the training set that it copies.
+
+    Decisions are about the pictures of the test set alone; those of the training set are always kept.
+
+    Args:
+        path: As in `write_groups`.
+        leaks: Consumed lazily.
+        title: As in `write_groups`.
+        facts: As in `write_groups`.
+        skipped: As in `write_groups`.
+        progress: Called in this thread with the number of leaks done, after each.
+        side: As in `write_groups`.
+        most_pictures: As in `write_groups`.
+        threads: As in `write_groups`.
+        max_pixels: As in `write_groups`.
+        time_limit: As in `write_groups`.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ImgsimError: As in `write_groups`.
+        OSError: As in `write_groups`.
+    """
+    limits = _Limits(side, most_pictures, threads, max_pixels, time_limit)
+    pairs = (Group((Member(leak.source, None), Member(leak.picture, leak.evidence)), best=0) for leak in leaks)
+    return _write(path, "leaks", pairs, title, facts, skipped, progress, limits)
+
+
+@dataclass(frozen=True)
+class _Limits:
+    side: int
+    most_pictures: int
+    threads: int
+    max_pixels: int
+    time_limit: float
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ImgsimError(f"report: threads must be 0 (all) or more (got {self.threads})")
+        for name in ("side", "most_pictures"):
+            if getattr(self, name) < 1:
+                raise ImgsimError(f"report: {name} must be 1 or more (got {getattr(self, name)})")
+
+
+def _write(
+    path: str | os.PathLike[str],
+    kind: str,
+    groups: Iterable[Group],
+    title: str,
+    facts: Mapping[str, str],
+    skipped: Iterable[SkippedFile],
+    progress: Callable[[int], None] | None,
+    limits: _Limits,
+) -> Report:
+    path = Path(path)
+    threads = limits.threads or kernels.build_info()["threads"]
+    options = {"side": limits.side, "max_pixels": limits.max_pixels}
+    task = "imgsim_ops.report.thumbnails:thumbnail"
+    with temporary_beside(path) as temporary, open(temporary, "xb") as file:
+        head, tail = _page(title, kind)
+        file.write(head)
+        with IsolatedReaders(task, options, threads, limits.time_limit) as readers:
+            body = _Body(file, readers, limits.most_pictures, ahead=4 * threads)
+            for group in groups:
+                body.add(group)
+                if progress is not None:
+                    progress(body.groups)
+            body.finish()
+        body.conclude(kind, facts, skipped)
+        file.write(tail)
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()  # Windows renames no open file
+        os.replace(temporary, path)
+    return Report(path, body.groups, body.shown, body.pictures, body.unreadable)
+
+
+class _Body:
+    """The blocks of data, written in order while the pictures of later groups are being read."""
+
+    def __init__(self, file: BinaryIO, readers: IsolatedReaders, most_pictures: int, ahead: int):
+        self.groups = self.shown = self.pictures = self.unreadable = 0
+        self._file = file
+        self._readers = readers
+        self._most_pictures = most_pictures
+        self._ahead = ahead
+        self._queue: deque[tuple[Group, int]] = deque()
+        self._asked: dict[str, Future] = {}
+        self._numbers: dict[bytes, int] = {}  # of the pictures that are in the file, by content
+        self._members: list[dict[str, Any]] = []
+        self._digest = hashlib.sha256()
+
+    def add(self, group: Group) -> None:
+        self.groups += 1
+        if self.pictures >= self._most_pictures:
+            return
+        self.shown += 1
+        self.pictures += len(group.members)
+        for place, member in enumerate(group.members):
+            self._ask(member.picture)
+            self._queue.append((group, place))
+            if len(self._queue) > self._ahead:
+                self._settle(*self._queue.popleft())
+
+    def finish(self) -> None:
+        while self._queue:
+            self._settle(*self._queue.popleft())
+
+    def conclude(self, kind: str, facts: Mapping[str, str], skipped: Iterable[SkippedFile]) -> None:
+        """Writes what is known only at the end."""
+        files, count = [], 0
+        for count, file in enumerate(skipped, 1):
+            if count <= _MOST_SKIPPED:
+                files.append({"path": printable(file.path), "code": file.code})
+        report = {
+            "kind": kind,
+            "groups": self.groups,
+            "facts": [[_line(name), _line(value)] for name, value in facts.items()],
+            "skipped": {"count": count, "files": files},
+            "digest": self._digest.hexdigest(),
+        }
+        self._block('type="application/json" id="report"', _json(report))
+
+    def _ask(self, picture: Picture) -> None:
+        """Equal content is read once."""
+        if bytes.fromhex(picture.sha256) not in self._numbers and picture.sha256 not in self._asked:
+            self._asked[picture.sha256] = self._readers.read(picture.path)
+
+    def _settle(self, group: Group, place: int) -> None:
+        member = group.members[place]
+        shown = picture_as_json(member.picture)
+        name = printable(member.picture.path)
+        if name != member.picture.path:
+            shown["printable"] = name
+        if member.evidence is not None:
+            shown["evidence"] = evidence_as_json(member.evidence)
+        number = self._number(member.picture)
+        if isinstance(number, SkippedFile):
+            self.unreadable += 1
+            shown["unreadable"] = number.code
+        else:
+            shown["thumbnail"] = number
+        self._members.append(shown)
+        if place == len(group.members) - 1:
+            self._digest.update(_json([[member["path"], member["sha256"]] for member in self._members]))
+            self._block('type="application/json" class="group"', _json({"best": group.best, "members": self._members}))
+            self._members = []
+
+    def _number(self, picture: Picture) -> int | SkippedFile:
+        """The number of the block that has the small picture, which is written now unless it is there already."""
+        content = bytes.fromhex(picture.sha256)
+        if content in self._numbers:
+            return self._numbers[content]
+        # Where another file of this content could not be read, this one still may.
+        asked = self._asked.pop(picture.sha256, None) or self._readers.read(picture.path)
+        answer = asked.result()
+        if isinstance(answer, SkippedFile):
+            return answer
+        number = self._numbers[content] = len(self._numbers)
+        self._block(
+            f'type="text/plain" id="t{number}"', b"data:%s;base64," % MEDIA_TYPE.encode() + base64.b64encode(answer)
+        )
+        return number
+
+    def _block(self, attributes: str, content: bytes) -> None:
+        """A script of a type that no browser runs: text that is kept and not shown."""
+        self._file.write(b"<script %s>%s</script>\n" % (attributes.encode(), content))
+
+
+def _json(document: Any) -> bytes:
+    """JSON that may stand inside a script: ASCII, and nothing in it that could end the script or begin a comment."""
+    text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").encode("ascii")
+
+
+def _line(text: str) -> str:
+    return printable(str(text))
+
+
+def _page(title: str, kind: str) -> tuple[bytes, bytes]:
+    """What stands in the file before the data and after it."""
+    folder = files("imgsim_ops.report") / "page"
+    page, style, script = ((folder / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js"))
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {_source(style)}; script-src {_source(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    parts = {"policy": policy, "title": html.escape(_line(title)), "kind": kind, "style": style, "script": script}
+    head, _, tail = page.partition("{{data}}\n")
+    return _filled(head, parts), _filled(tail, parts)
+
+
+def _filled(text: str, parts: Mapping[str, str]) -> bytes:
+    # In one pass, so that nothing is looked for in what was put in.
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], text).encode("utf-8")
+
+
+def _source(content: str) -> str:
+    """How a Content-Security-Policy names the one script or style that it allows."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode('utf-8')).digest()).decode('ascii')}'"
