@@ -1,0 +1,1 @@
+"""Telling copies from look-alikes by looking at the pictures themselves again."""
