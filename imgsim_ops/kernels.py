@@ -15,9 +15,7 @@ import numpy as np
 from imgsim_ops.lib import _kernels
 
 __all__ = [
-    "CentreCrop",
     "ChannelMoments",
-    "WholePicture",
     "build_info",
     "channel_moments",
     "channel_stats",
@@ -27,7 +25,6 @@ __all__ = [
     "quantize_rows",
     "resize_crop",
     "resize_crop_strips",
-    "resize_strips",
 ]
 
 
@@ -269,95 +266,7 @@ def resize_crop_strips(
     Raises:
         ValueError: A strip has another shape, there are too few of them, or sizes are out of range.
     """
-    return resize_strips(height, width, strips, [CentreCrop(resize, crop)], scale=scale)[0]
-
-
-@dataclass(frozen=True)
-class CentreCrop:
-    """A target of `resize_strips`: what `resize_crop` makes, (crop, crop, 3).
-
-    Attributes:
-        resize: As in `resize_crop`.
-        crop: As in `resize_crop`.
-    """
-
-    resize: int = 256
-    crop: int = 224
-
-
-@dataclass(frozen=True)
-class WholePicture:
-    """A target of `resize_strips`: all of the picture, squashed into (height, width, 3) whatever its shape.
-
-    Pillow's bits too, of a picture with sides of up to 65536 pixels. Along a longer one only every second, third ...
-    pixel is looked at, or the weights alone would take gigabytes.
-
-    Attributes:
-        height: In pixels, 1 to 65536.
-        width: Likewise.
-    """
-
-    height: int
-    width: int
-
-
-def resize_strips(
-    height: int,
-    width: int,
-    strips: Iterable[np.ndarray],
-    targets: Iterable[CentreCrop | WholePicture],
-    *,
-    scale: int = 1,
-) -> list[np.ndarray]:
-    """Several small pictures of one that is gone through once, in the arithmetic of `resize_crop`.
-
-    Args:
-        height: As in `resize_crop_strips`.
-        width: As there.
-        strips: As there.
-        targets: What to make of the picture.
-        scale: As there.
-
-    Returns:
-        A uint8 array for each target.
-
-    Raises:
-        ValueError: As there.
-    """
-    resizers = [
-        _kernels.StripResizer.centre(height, width, scale, target.resize, target.crop)
-        if isinstance(target, CentreCrop)
-        else _Whole(height, width, scale, target)
-        for target in targets
-    ]
-    for strip in strips:
-        for resizer in resizers:
-            resizer.add(strip)
-    return [resizer.finish() for resizer in resizers]
-
-
-class _Whole:
-    """A native resizer of a whole picture, behind what leaves pixels of very long sides out."""
-
-    def __init__(self, height: int, width: int, scale: int, target: WholePicture) -> None:
-        self._steps = [max(1, -(-side // (scale * _LONGEST_SIDE))) for side in (height, width)] if scale > 0 else [1, 1]
-        thinned = [-(-side // step) for side, step in zip((height, width), self._steps, strict=True)]
-        self._resizer = _kernels.StripResizer.whole(*thinned, scale, target.height, target.width)
-        self._rows = 0
-
-    def add(self, strip: np.ndarray) -> None:
-        if self._steps != [1, 1]:
-            down, across = self._steps
-            first = -self._rows % down
-            self._rows += len(strip)
-            strip = strip[first::down, ::across]
-        self._resizer.add(strip)
-
-    def finish(self) -> np.ndarray:
-        return self._resizer.finish()
-
-
-_LONGEST_SIDE = 65536
+    return _kernels.resize_crop_strips(height, width, strips, resize, crop, scale)
 
 
 def build_info() -> dict:

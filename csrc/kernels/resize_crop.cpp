@@ -15,8 +15,6 @@ namespace {
 // is one that the allocator has at hand; the few rows that two bands share are made twice.
 constexpr int64_t kBandRows = 32;
 
-constexpr int64_t kMostPixels = 65536;  // of a target's side
-
 // Half of an odd difference is rounded to even, as Python does.
 int64_t centre_offset(int64_t size, int64_t crop) {
   return static_cast<int64_t>(std::nearbyint(static_cast<double>(size - crop) / 2.0));
@@ -84,46 +82,33 @@ class Axis {
 
 // Both axes of a picture's way to its crop.
 struct Plan {
-  Plan(int64_t height, int64_t width, const ResizeTarget& target, int64_t scale)
-      : columns(width, scale, target.width, target.crop_width), rows(height, scale, target.height, target.crop_height) {
-  }
+  Plan(int64_t height, int64_t width, int64_t resize, int64_t crop, int64_t scale)
+      : columns(width, scale, new_size(height, width, resize), crop),
+        rows(height, scale, new_size(width, height, resize), crop) {}
 
   Axis columns;
   Axis rows;
+
+ private:
+  static int64_t new_size(int64_t other, int64_t size, int64_t resize) {
+    return size <= other ? resize
+                         : static_cast<int64_t>(static_cast<double>(resize * size) / static_cast<double>(other));
+  }
 };
 
-void check_picture(int64_t height, int64_t width) {
+Plan checked_plan(int64_t height, int64_t width, int64_t resize, int64_t crop, int64_t scale = 1) {
   check(height >= 1 && width >= 1, "resize_crop: a picture must have pixels (got ", height, " x ", width, ")");
-}
-
-Plan checked_plan(int64_t height, int64_t width, const ResizeTarget& target, int64_t scale) {
-  check_picture(height, width);
+  check(crop >= 1 && crop <= resize && resize <= 65536,
+        "resize_crop: sizes must satisfy 1 <= crop <= resize <= 65536 (got crop ", crop, ", resize ", resize, ")");
   check(scale >= 1, "resize_crop: scale must be positive (got ", scale, ")");
-  return Plan(height, width, target, scale);
+  return Plan(height, width, resize, crop, scale);
 }
 
 }  // namespace
 
-ResizeTarget ResizeTarget::centre(int64_t height, int64_t width, int64_t resize, int64_t crop) {
-  check_picture(height, width);
-  check(crop >= 1 && crop <= resize && resize <= kMostPixels, "resize_crop: sizes must satisfy 1 <= crop <= resize <= ",
-        kMostPixels, " (got crop ", crop, ", resize ", resize, ")");
-  const auto new_size = [resize](int64_t other, int64_t size) {
-    return size <= other ? resize
-                         : static_cast<int64_t>(static_cast<double>(resize * size) / static_cast<double>(other));
-  };
-  return {new_size(width, height), new_size(height, width), crop, crop};
-}
-
-ResizeTarget ResizeTarget::whole(int64_t height, int64_t width) {
-  check(height >= 1 && height <= kMostPixels && width >= 1 && width <= kMostPixels,
-        "resize_crop: a target must have 1 to ", kMostPixels, " pixels a side (got ", height, " x ", width, ")");
-  return {height, width, height, width};
-}
-
 void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t row_stride, int64_t resize, int64_t crop,
                  uint8_t* out, const Executor& executor) {
-  Plan plan(height, width, ResizeTarget::centre(height, width, resize, crop), 1);
+  Plan plan = checked_plan(height, width, resize, crop);
   const ResizeAxis spread = plan.columns.spread();
   const Axis& rows = plan.rows;
   const ResizeLoops& loop = loops().resizing;
@@ -154,22 +139,20 @@ void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t r
 }
 
 struct StripResizer::Work {
-  Work(int64_t height, int64_t whole_width, const ResizeTarget& target, int64_t scale)
-      : plan(checked_plan(height, whole_width, target, scale)),
+  Work(int64_t height, int64_t whole_width, int64_t resize, int64_t crop, int64_t scale)
+      : plan(checked_plan(height, whole_width, resize, crop, scale)),
         spread(plan.columns.spread()),
         height((height + scale - 1) / scale),
         width((whole_width + scale - 1) / scale),
-        out_height(target.crop_height),
-        stride(3 * target.crop_width + kResizeSlack),
+        stride(3 * crop + kResizeSlack),
         first(plan.rows.start(0)),
-        reached(plan.rows.start(out_height - 1) + plan.rows.used(out_height - 1) - first),
+        reached(plan.rows.start(crop - 1) + plan.rows.used(crop - 1) - first),
         narrow(std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(reached * stride))) {}
 
   Plan plan;
   ResizeAxis spread;
   int64_t height;
   int64_t width;
-  int64_t out_height;
   int64_t stride;
   int64_t first;    // row that the crop reaches
   int64_t reached;  // how many of them
@@ -177,16 +160,12 @@ struct StripResizer::Work {
   int64_t next = 0;  // row of the picture
 };
 
-StripResizer::StripResizer(int64_t height, int64_t width, const ResizeTarget& target, int64_t scale)
-    : work_(std::make_unique<Work>(height, width, target, scale)) {}
+StripResizer::StripResizer(int64_t height, int64_t width, int64_t resize, int64_t crop, int64_t scale)
+    : work_(std::make_unique<Work>(height, width, resize, crop, scale)) {}
 
 StripResizer::~StripResizer() = default;
 
 int64_t StripResizer::width() const { return work_->width; }
-
-int64_t StripResizer::out_height() const { return work_->out_height; }
-
-int64_t StripResizer::out_width() const { return work_->spread.count; }
 
 void StripResizer::add(const uint8_t* pixels, int64_t rows) {
   for (int64_t row = 0; row < rows; ++row, ++work_->next) {
@@ -201,8 +180,8 @@ void StripResizer::add(const uint8_t* pixels, int64_t rows) {
 void StripResizer::finish(uint8_t* out) const {
   const Axis& rows = work_->plan.rows;
   check(work_->next == work_->height, "resize_crop: strips must make up the picture (got ", work_->next, " rows)");
-  const int64_t row_bytes = 3 * out_width();
-  for (int64_t row = 0; row < out_height(); ++row) {
+  const int64_t row_bytes = 3 * work_->spread.count;
+  for (int64_t row = 0; row < work_->spread.count; ++row) {
     loops().resizing.resize_column(work_->narrow.get() + (rows.start(row) - work_->first) * work_->stride,
                                    work_->stride, row_bytes, rows.weights(row), rows.used(row), out + row * row_bytes);
   }

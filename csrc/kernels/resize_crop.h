@@ -22,39 +22,19 @@ namespace imgsim {
 void resize_crop(const uint8_t* pixels, int64_t height, int64_t width, int64_t row_stride, int64_t resize, int64_t crop,
                  uint8_t* out, const Executor& executor);
 
-/// What a picture becomes: resized to height x width, of which the window of crop_height x crop_width in the middle is
-/// kept.
-struct ResizeTarget {
-  /// The shorter side `resize`, the longer one int(resize * longer / shorter), and the centre `crop` x `crop`: what
-  /// resize_crop makes. height, width: of the picture.
-  static ResizeTarget centre(int64_t height, int64_t width, int64_t resize, int64_t crop);
-  /// All of the picture, whatever its shape; 1 to 65536 pixels a side.
-  static ResizeTarget whole(int64_t height, int64_t width);
-
-  int64_t height;
-  int64_t width;
-  int64_t crop_height;
-  int64_t crop_width;
-};
-
 /// resize_crop, the same bits, of a picture that comes in strips from top to bottom, perhaps already shrunk: one pixel
 /// of a strip then stands for scale x scale of the picture, the last ones in a row or column for those that are left.
-/// Several of them may be fed from one picture.
 ///
-/// Memory: (input rows that the crop reaches) x crop_width x 3 bytes, about 7 MB for 100 megapixels; and the weights of
-/// both axes, for a whole picture up to 40 bytes for each of its rows and columns.
+/// Memory: (input rows that the crop reaches) x crop x 3 bytes: about 7 MB for 100 megapixels.
 class StripResizer {
  public:
-  StripResizer(int64_t height, int64_t width, const ResizeTarget& target, int64_t scale = 1);
+  StripResizer(int64_t height, int64_t width, int64_t resize, int64_t crop, int64_t scale = 1);
   ~StripResizer();
   /// Pixels in a row of a strip: the picture's width divided by scale, rounded up.
   int64_t width() const;
   /// The next rows of the picture: uint8 (rows, width(), 3), adjacent.
   void add(const uint8_t* pixels, int64_t rows);
-  /// Height and width of what finish writes.
-  int64_t out_height() const;
-  int64_t out_width() const;
-  /// Writes uint8 (out_height(), out_width(), 3), adjacent; all rows must have been added.
+  /// Writes the crop, as resize_crop does; all rows must have been added.
   void finish(uint8_t* out) const;
 
  private:

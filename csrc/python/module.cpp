@@ -196,21 +196,22 @@ py::array_t<uint8_t> py_resize_crop(const py::array_t<uint8_t>& pixels, int64_t 
   return out;
 }
 
-/// strip: (h, width / scale, 3) uint8.
-void py_add_strip(StripResizer& resizer, const py::handle& strip) {
-  check(py::isinstance<py::array_t<uint8_t>>(strip), "resize_crop: strips must be uint8 arrays (got ",
-        py::str(py::type::of(strip)).cast<std::string>(), ")");
-  const auto adjacent = py::cast<py::array_t<uint8_t, py::array::c_style>>(strip);
-  check(adjacent.ndim() == 3 && adjacent.shape(1) == resizer.width() && adjacent.shape(2) == 3,
-        "resize_crop: strips must have the picture's width and 3 channels");
-  const uint8_t* in = adjacent.data();
-  const int64_t rows = adjacent.shape(0);
-  const py::gil_scoped_release release;
-  resizer.add(in, rows);
-}
-
-py::array_t<uint8_t> py_finish_strips(const StripResizer& resizer) {
-  py::array_t<uint8_t> out({resizer.out_height(), resizer.out_width(), int64_t{3}});
+/// strips: of (h, width / scale, 3) uint8, adjacent, from top to bottom.
+py::array_t<uint8_t> py_resize_crop_strips(int64_t height, int64_t width, const py::iterable& strips, int64_t resize,
+                                           int64_t crop, int64_t scale) {
+  StripResizer resizer(height, width, resize, crop, scale);
+  for (const py::handle handle : strips) {
+    check(py::isinstance<py::array_t<uint8_t>>(handle), "resize_crop: strips must be uint8 arrays (got ",
+          py::str(py::type::of(handle)).cast<std::string>(), ")");
+    const auto strip = py::cast<py::array_t<uint8_t, py::array::c_style>>(handle);
+    check(strip.ndim() == 3 && strip.shape(1) == resizer.width() && strip.shape(2) == 3,
+          "resize_crop: strips must have the picture's width and 3 channels");
+    const uint8_t* in = strip.data();
+    const int64_t rows = strip.shape(0);
+    const py::gil_scoped_release release;
+    resizer.add(in, rows);
+  }
+  py::array_t<uint8_t> out({crop, crop, int64_t{3}});
   resizer.finish(out.mutable_data());
   return out;
 }
@@ -244,8 +245,6 @@ py::dict build_info() {
 
 PYBIND11_MODULE(_kernels, module) {
   using namespace imgsim::door;
-  using imgsim::ResizeTarget;
-  using imgsim::StripResizer;
   module.doc() = "The native operators over NumPy arrays; use imgsim_ops.kernels.";
   module.def("cosine_similarity", &py_cosine_similarity);
   module.def("cosine_topk", &py_cosine_topk);
@@ -254,18 +253,6 @@ PYBIND11_MODULE(_kernels, module) {
   module.def("channel_moments", &py_channel_moments);
   module.def("merge_moments", &py_merge_moments);
   module.def("resize_crop", &py_resize_crop);
+  module.def("resize_crop_strips", &py_resize_crop_strips);
   module.def("build_info", &build_info);
-  py::class_<StripResizer>(module, "StripResizer")
-      .def_static("centre",
-                  [](int64_t height, int64_t width, int64_t scale, int64_t resize, int64_t crop) {
-                    const ResizeTarget target = ResizeTarget::centre(height, width, resize, crop);
-                    return std::make_unique<StripResizer>(height, width, target, scale);
-                  })
-      .def_static("whole",
-                  [](int64_t height, int64_t width, int64_t scale, int64_t out_height, int64_t out_width) {
-                    const ResizeTarget target = ResizeTarget::whole(out_height, out_width);
-                    return std::make_unique<StripResizer>(height, width, target, scale);
-                  })
-      .def("add", &py_add_strip)
-      .def("finish", &py_finish_strips);
 }

@@ -1,0 +1,181 @@
+"""Recipes: how what the model says of a picture becomes the vector that is searched.
+
+The raw vector of a picture has three parts, each of unit length and of as many values as an embedding: the multi-scale
+mean of its centre, the last layer's generalised mean (GeM, p = 3) of its centre, and the same of the whole picture
+squashed into a square.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from imgsim_ops.errors import ImgsimError
+
+#: Where the parts lie in a raw vector.
+MEAN, CENTRE, SQUASHED = range(3)
+PARTS = 3
+
+_MOST_COMPONENTS = 512
+# What is added to each variance, as a share of their mean, so that directions which the pictures hardly differ in are
+# not blown up into noise.
+_SHRINKAGE = 0.01
+_BLOCK = 8192
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way from raw vectors to searched ones.
+
+    Attributes:
+        name: What ``--recipe`` takes.
+        parts: Which parts of the raw vector it uses. Each is a view of its own: the score of two pictures is the best
+            over the views of both.
+        whitens: Whether a `Whitening` is applied where one has been fitted.
+    """
+
+    name: str
+    parts: tuple[int, ...]
+    whitens: bool
+
+    @property
+    def views(self) -> int:
+        """Searched vectors for each picture."""
+        return len(self.parts)
+
+    def unwhitened(self, raw: np.ndarray) -> np.ndarray:
+        """The parts of raw vectors that the recipe uses.
+
+        Args:
+            raw: (N, 3 D) floating array.
+
+        Returns:
+            (N * views, D) array of the same dtype; the views of a picture lie beside each other.
+        """
+        return raw.reshape(len(raw), PARTS, -1)[:, self.parts].reshape(len(raw) * self.views, -1)
+
+    def vectors(self, raw: np.ndarray, whitening: Whitening | None = None) -> np.ndarray:
+        """The searched vectors.
+
+        Args:
+            raw: (N, 3 D) floating array.
+            whitening: Used by recipes that whiten.
+
+        Returns:
+            float16 (N * views, dimension), of unit length; zeros for a part that is zero.
+        """
+        parts = self.unwhitened(raw)
+        return (whitening.apply(parts) if whitening is not None and self.whitens else parts).astype(np.float16)
+
+
+#: By name. ``mean`` is what exported models compute.
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("mean", (MEAN,), whitens=False),
+        Recipe("gem", (CENTRE,), whitens=False),
+        Recipe("whitened", (CENTRE,), whitens=True),
+        Recipe("views", (CENTRE, SQUASHED), whitens=True),
+    )
+}
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of a name.
+
+    Raises:
+        ImgsimError: There is none.
+    """
+    if name not in RECIPES:
+        raise ImgsimError(f"recipe: must be one of {', '.join(RECIPES)} (got {name!r})")
+    return RECIPES[name]
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """A linear map after which pictures differ as much in every direction as in any other.
+
+    Principal components, each divided by its standard deviation: what many pictures have in common no longer drowns
+    what tells them apart. Source: Jégou and Chum, "Negative evidences and co-occurrences in image retrieval: the
+    benefit of PCA and whitening" (2012).
+
+    Attributes:
+        mean: float32 (D,).
+        matrix: float32 (D, K), K at most 512.
+    """
+
+    mean: np.ndarray
+    matrix: np.ndarray
+
+    @classmethod
+    def fit(cls, vectors: np.ndarray) -> Whitening:
+        """Fits it to vectors; the same bits each time for the same vectors.
+
+        Args:
+            vectors: (N, D) floating array, N at least 2. Of fewer than D + 1 vectors the directions in which they do
+                not differ at all are left out.
+
+        Raises:
+            ImgsimError: Fewer than two.
+        """
+        if len(vectors) < 2:
+            raise ImgsimError(f"whitening: must be fitted to at least 2 vectors (got {len(vectors)})")
+        dimension = vectors.shape[1]
+        total, products = np.zeros(dimension), np.zeros((dimension, dimension))
+        for block in _blocks(vectors):
+            total += block.sum(0)
+        mean = total / len(vectors)
+        for block in _blocks(vectors):
+            block = block - mean
+            products += block.T @ block
+        variances, directions = np.linalg.eigh(products / len(vectors))
+        kept = min(_MOST_COMPONENTS, dimension, len(vectors) - 1)
+        variances, directions = np.maximum(variances[::-1][:kept], 0), directions[:, ::-1][:, :kept]
+        floor = _SHRINKAGE * variances.mean()
+        scale = 1 / np.sqrt(variances + floor) if floor > 0 else np.ones(kept)
+        return cls(mean.astype(np.float32), (directions * scale).astype(np.float32))
+
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        """Whitened vectors of unit length, float32 (N, K), of (N, D) floating ones; rows of zeros stay zeros."""
+        vectors = vectors.astype(np.float32)
+        found = (vectors - self.mean) @ self.matrix
+        lengths = np.linalg.norm(found, axis=1, keepdims=True)
+        lengths[lengths == 0] = 1
+        return np.where(vectors.any(1, keepdims=True), found / lengths, np.float32(0))
+
+    @property
+    def digest(self) -> str:
+        """12 hexadecimal digits that tell it from others."""
+        return hashlib.sha256(self.to_bytes(), usedforsecurity=False).hexdigest()[:12]
+
+    def to_bytes(self) -> bytes:
+        """As NumPy's own file of both arrays, one after the other."""
+        file = io.BytesIO()
+        np.save(file, self.mean)
+        np.save(file, self.matrix)
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Whitening:
+        """Reads what `to_bytes` wrote.
+
+        Raises:
+            ImgsimError: `content` is something else.
+        """
+        file = io.BytesIO(content)
+        try:
+            mean, matrix = (np.load(file, allow_pickle=False) for _ in range(2))
+        except (ValueError, EOFError, OSError) as error:
+            raise ImgsimError(f"whitening: must be what imgsim wrote (got {error})") from error
+        if mean.dtype != np.float32 or matrix.dtype != np.float32 or mean.ndim != 1 or matrix.shape[:1] != mean.shape:
+            raise ImgsimError(f"whitening: must be what imgsim wrote (got arrays of {mean.shape} and {matrix.shape})")
+        return cls(mean, matrix)
+
+
+def _blocks(vectors: np.ndarray) -> Iterator[np.ndarray]:
+    for first in range(0, len(vectors), _BLOCK):
+        yield vectors[first : first + _BLOCK].astype(np.float64)
