@@ -281,6 +281,22 @@ class Store:
             found = connection.execute("SELECT row FROM contents WHERE sha256 = ?", (sha256,)).fetchone()
             return found[0] if found else None
 
+    def shared_rows(self) -> list[int]:
+        """The rows whose content several files have."""
+        query = "SELECT row FROM files WHERE row < ? GROUP BY row HAVING count(*) > 1 ORDER BY row"
+        with self._reading() as connection:
+            return [row for (row,) in connection.execute(query, (self.rows,))]
+
+    def rows_shared_with(self, other: Store) -> Iterator[tuple[int, int]]:
+        """The rows of contents that another collection has too, with its rows; only those that files have in both."""
+        here, there = self.live(), other.live()
+        with self._reading() as connection:
+            contents = connection.execute("SELECT row, sha256 FROM contents WHERE row < ?", (self.rows,)).fetchall()
+        for row, sha256 in contents:
+            found = other.row_of(sha256) if here[row] else None
+            if found is not None and found < len(there) and there[found]:
+                yield row, found
+
     def counts(self) -> dict[str, int]:
         """Numbers of `pictures` (files), `contents`, `orphans` (contents without files) and `unreadable` files."""
         orphans = "SELECT count(*) FROM contents WHERE row NOT IN (SELECT row FROM files WHERE row IS NOT NULL)"
