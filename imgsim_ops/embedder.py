@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -204,14 +205,52 @@ class Embedder:
             "imgsim_ops.images.views:load_views", _Descriptions, paths, threads, max_pixels, time_limit
         )
 
+    def describe_turned(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        orientations: Sequence[int],
+        threads: int = 0,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        time_limit: float = TIME_LIMIT,
+    ) -> Iterator[tuple[str, tuple[Description, ...] | SkippedFile]]:
+        """`describe`, of each picture turned in several ways, from one decoding.
+
+        Args:
+            paths: As in `describe`, likewise the others.
+            orientations: EXIF's numbers, 1 to 8, of how to turn it; 1 leaves it as it is.
+            threads: As in `describe`.
+            max_pixels: As in `describe`.
+            time_limit: As in `describe`.
+
+        Yields:
+            Each path with what is known of it in each of the orientations, or with the reason why nothing is.
+
+        Raises:
+            ImgsimError: As `describe`, and where there is no such orientation.
+        """
+        orientations = list(orientations)
+        if not orientations or not set(orientations) <= set(range(1, 9)):
+            raise ImgsimError(f"describe: orientations must be numbers from 1 to 8 (got {orientations})")
+        return self._streamed(
+            "imgsim_ops.images.views:load_views",
+            partial(_TurnedDescriptions, len(orientations)),
+            paths,
+            threads,
+            max_pixels,
+            time_limit,
+            orientations=orientations,
+        )
+
     def _streamed(
         self,
         task: str,
-        make_batch: type[_Batch],
+        make_batch: Callable[[], _Batch],
         paths: Iterable[str | os.PathLike[str]],
         threads: int,
         max_pixels: int,
         time_limit: float,
+        **more: object,
     ) -> Iterator:
         if threads < 0:
             raise ImgsimError(f"stream: threads must be 0 (all) or more (got {threads})")
@@ -221,7 +260,7 @@ class Embedder:
         engine, callers, size = self._engine.many_at_once(), threads, _BATCH_OF_MANY
         if engine is None:
             engine, callers, size = self._engine, 1, _BATCH
-        options = {"exact": self._exact, "max_pixels": max_pixels}
+        options = {"exact": self._exact, "max_pixels": max_pixels, **more}
         pool = ThreadPoolExecutor(callers, thread_name_prefix="imgsim-embed")
         try:
             with IsolatedReaders(task, options, threads, time_limit) as readers:
@@ -363,6 +402,23 @@ class _Descriptions(_Batch):
         (mean, centre), (_, squashed) = next(answers), next(answers)
         raw = np.concatenate([_unit(mean), _unit(centre), _unit(squashed)]).astype(np.float16)
         return Description(known.width, known.height, known.format, known.perceptual, raw)
+
+
+class _TurnedDescriptions(_Descriptions):
+    """The same of several orientations of each file."""
+
+    def __init__(self, orientations: int) -> None:
+        super().__init__()
+        self._orientations = orientations
+
+    def _taken(self, answer: bytes) -> tuple[Views, ...]:
+        size = len(answer) // self._orientations
+        pieces = (answer[first : first + size] for first in range(0, len(answer), size))
+        return tuple(super(_TurnedDescriptions, self)._taken(piece) for piece in pieces)
+
+    @staticmethod
+    def _answer(known: tuple[Views, ...], answers: Iterator) -> tuple[Description, ...]:
+        return tuple(_Descriptions._answer(views, answers) for views in known)
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

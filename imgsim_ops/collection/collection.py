@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsim_ops.collection.answers import Group, Leak, Picture
+from imgsim_ops.collection.answers import Group, Hit, Leak, Picture
 from imgsim_ops.collection.cascade import Answers, Pictures, Progress, Verifier, choose_thresholds
 from imgsim_ops.collection.features import FeatureSource
 from imgsim_ops.collection.indexing import IndexReport, index_files, refit
+from imgsim_ops.collection.queries import queries_of
+from imgsim_ops.collection.search import Nearest, Query, orientations_asked, queries_at_once, search
 from imgsim_ops.collection.store import Store
 from imgsim_ops.collection.turned import Turned, turned_pictures
-from imgsim_ops.errors import ImgsimError
+from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.images.names import printable
+from imgsim_ops.images.reasons import SkippedFile
 from imgsim_ops.models.fingerprint import Fingerprint
 from imgsim_ops.recipes import recipe_named
 
@@ -207,7 +211,7 @@ class Collection:
         thresholds = choose_thresholds(pictures, threshold, false_positives)
         with ExitStack() as resources:
             verifier = self._verifier(self, resources, threads, progress) if verify else None
-            turned = self._turned(self, orientations(flips, rotations), threads, progress)
+            turned = self._turned(self, orientations_asked(flips, rotations), threads, progress)
             groups = find_duplicates(self.store, pictures, thresholds, verifier, turned, progress)
             resources.callback(groups.close)
             return Answers(thresholds, verifier, groups, resources.pop_all())
@@ -249,7 +253,7 @@ class Collection:
         thresholds = choose_thresholds(gallery, threshold, false_positives)
         with ExitStack() as resources:
             verifier = self._verifier(test, resources, threads, progress) if verify else None
-            turned = self._turned(test, orientations(flips, rotations), threads, progress)
+            turned = self._turned(test, orientations_asked(flips, rotations), threads, progress)
             leaks = find_leaks(test.store, self.store, queries, gallery, thresholds, verifier, turned, progress)
             resources.callback(leaks.close)
             return Answers(thresholds, verifier, leaks, resources.pop_all())
@@ -266,6 +270,105 @@ class Collection:
         if others:
             recipe, whitening = self.store.recipe, self.store.whitening
             yield from turned_pictures(queries.store, self.embedder(), recipe, whitening, others, threads, progress)
+
+    def search(
+        self,
+        query: str | os.PathLike[str],
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        exclude_self: bool = False,
+        flips: bool = False,
+        rotations: bool = False,
+        approximate: bool = False,
+    ) -> list[Hit]:
+        """The pictures most like one; see `search_many`.
+
+        Raises:
+            ImageError: The query cannot be read as a picture.
+            ImgsimError: As `search_many`.
+        """
+        options = {"threshold": threshold, "exclude_self": exclude_self, "flips": flips, "rotations": rotations}
+        with closing(self.search_many([query], k, approximate=approximate, **options)) as found:
+            ((_, hits),) = found
+        if isinstance(hits, SkippedFile):
+            raise ImageError(hits.code, hits.message)
+        return hits
+
+    def search_many(
+        self,
+        queries: Iterable[str | os.PathLike[str]],
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        exclude_self: bool = False,
+        flips: bool = False,
+        rotations: bool = False,
+        approximate: bool = False,
+        threads: int = 0,
+        **limits: float,
+    ) -> Iterator[tuple[str, list[Hit] | SkippedFile]]:
+        """The pictures most like each of any number of files, by a scan of all vectors.
+
+        Of a query whose bytes are in the collection the vector is taken from there, so that neither it is decoded nor
+        the model loaded, unless it must be turned. Memory is bounded, whatever the number of queries. To stop early,
+        close the iterator.
+
+        Args:
+            queries: Files; consumed lazily.
+            k: How many pictures to find for each at the most. Files with equal bytes are a picture each.
+            threshold: The least score of a hit.
+            exclude_self: Leave out the query itself: pictures with the same bytes, or of the same path.
+            flips: Look for the mirrored query too.
+            rotations: Look for the query turned by quarters of a circle too; with `flips`, in all eight orientations.
+            approximate: Look into the index that `build_approximate` made, which is quicker in a large collection and
+                may miss some.
+            threads: As of ``Embedder.stream``.
+            limits: ``max_pixels`` and ``time_limit``, as of ``Embedder.stream``.
+
+        Yields:
+            Each query with its hits, the best first, or with the reason why it cannot be read.
+
+        Raises:
+            ImgsimError: `k` or `threshold` is out of range, the same vectors cannot be made here, or there is no
+                approximate index of these very vectors.
+        """
+        if isinstance(queries, str | os.PathLike):
+            raise ImgsimError(f"search: queries must be a list of paths (got {printable(queries)})")
+        if k < 1:
+            raise ImgsimError(f"search: k must be at least 1 (got {k})")
+        if threshold is not None and not -1 <= threshold <= 1:
+            raise ImgsimError(f"search: threshold must be a number from -1 to 1 (got {threshold})")
+        return self._search_many(
+            queries,
+            k,
+            threshold,
+            exclude_self,
+            orientations_asked(flips, rotations),
+            self._approximate() if approximate else None,
+            threads,
+            limits,
+        )
+
+    def _search_many(
+        self,
+        queries: Iterable[str | os.PathLike[str]],
+        k: int,
+        threshold: float | None,
+        exclude_self: bool,
+        orientations: tuple[int, ...],
+        nearest: Nearest | None,
+        threads: int,
+        limits: dict[str, float],
+    ) -> Iterator[tuple[str, list[Hit] | SkippedFile]]:
+        options = {"threshold": threshold, "orientations": orientations, "nearest": nearest}
+        with closing(
+            queries_of(self.store, self.embedder, queries, orientations, exclude_self, threads, **limits)
+        ) as found:
+            while some := list(islice(found, queries_at_once(self.store, orientations))):
+                hits = iter(search(self.store, [query for _, query in some if isinstance(query, Query)], k, **options))
+                for path, query in some:
+                    yield path, next(hits) if isinstance(query, Query) else query
 
     def change_recipe(self, name: str) -> None:
         """Makes the searched vectors by another recipe, without decoding anything.

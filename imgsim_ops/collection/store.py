@@ -111,6 +111,7 @@ class Store:
         self.path = path
         self._connection = connection
         self._lock = lock
+        self._mapped: tuple[Path, np.ndarray] | None = None
         self._read_facts()
         if lock is not None:
             self._sweep()
@@ -223,15 +224,26 @@ class Store:
         """Rows in `vectors` for each content."""
         return self.recipe.views
 
+    @property
+    def vectors_file(self) -> Path:
+        """Where the searched vectors are. In a file of one name rows are only ever added; others get another name."""
+        return self._vectors_file(self._vectors_number)
+
     def raw(self) -> np.ndarray:
         """The raw vectors, float16 (rows, raw_width), mapped."""
         return mapped_rows(self._raw_file(self._raw_number), self.rows, self.raw_width)
 
     def vectors(self) -> np.ndarray:
-        """The searched vectors, float16 (rows * views, width), mapped; those of one content lie beside each other."""
+        """The searched vectors, float16 (rows * views, width), mapped; those of one content lie beside each other.
+
+        As long as they are the same the same mapping is given away: the first look at each page of a new one costs.
+        """
         while True:
+            file, shape = self.vectors_file, (self.rows * self.views, self.width)
+            if self._mapped is not None and (self._mapped[0], self._mapped[1].shape) == (file, shape):
+                return self._mapped[1]
             try:
-                return mapped_rows(self._vectors_file(self._vectors_number), self.rows * self.views, self.width)
+                self._mapped = file, mapped_rows(file, *shape)
             except ImgsimError:
                 number = self._vectors_number
                 self._read_facts()  # a writer may have put another file in its place since
@@ -256,9 +268,20 @@ class Store:
 
     def pictures_of(self, row: int) -> list[Picture]:
         """The files with the content of a row, sorted by path; none where all are gone."""
+        return self.pictures_of_rows([row])[row]
+
+    def pictures_of_rows(self, rows: Iterable[int]) -> dict[int, list[Picture]]:
+        """`pictures_of`, of several rows."""
+        query = f"{_PICTURES} WHERE files.row = ? ORDER BY path"
         with self._reading() as connection:
-            found = connection.execute(f"{_PICTURES} WHERE files.row = ? ORDER BY path", (row,))
-            return [_picture(values) for _, *values in found]
+            return {row: [_picture(values) for _, *values in connection.execute(query, (row,))] for row in rows}
+
+    def formats(self) -> dict[str, tuple[int, int]]:
+        """How many pictures (files) there are of each format, and their bytes; the most first."""
+        query = """SELECT format, count(*), sum(size) FROM files JOIN contents ON contents.row = files.row
+            GROUP BY format ORDER BY count(*) DESC, format"""
+        with self._reading() as connection:
+            return {kind: (number, size) for kind, number, size in connection.execute(query)}
 
     def pictures(self) -> Iterator[tuple[int, Picture]]:
         """All pictures by row, then path, each with its row."""

@@ -51,6 +51,16 @@ def upright_size(width: int, height: int, transpose: Image.Transpose | None) -> 
     return (width, height) if transpose in _ON_ITS_SIDE else (height, width)
 
 
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """An array of pixels, (H, W) or (H, W, channels), as a viewer turns a file with this EXIF orientation, 1 to 8."""
+    if orientation > 4:
+        pixels = pixels.swapaxes(0, 1)  # the numbers from 5 on are a transposition, followed by one of the first four
+        orientation = {5: 1, 6: 2, 7: 3, 8: 4}[orientation]
+    rows = -1 if orientation in (3, 4) else 1
+    columns = -1 if orientation in (2, 3) else 1
+    return np.ascontiguousarray(pixels[::rows, ::columns])
+
+
 def upright_strips(
     width: int, height: int, transpose: Image.Transpose | None, piece: Callable[[Box], Image.Image]
 ) -> Iterator[np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from imgsim_ops import kernels
 from imgsim_ops.images.decode import decoded
 from imgsim_ops.images.memory import MAX_PIXELS, Admit, admit_at_once
 from imgsim_ops.images.opening import HEAD_SIZE, open_regular, picture_format
+from imgsim_ops.images.orientation import turned
 from imgsim_ops.images.preprocess import CROP, RESIZE, min_side
 from imgsim_ops.images.strips import Strips
 from imgsim_ops.matching.perceptual import BYTES, SIDE, perceptual_hash
@@ -60,6 +61,7 @@ def load_views(
     *,
     exact: bool = False,
     max_pixels: int = MAX_PIXELS,
+    orientations: Sequence[int] = (1,),
     admit: Admit = admit_at_once,
 ) -> bytes:
     """Reads a picture; a task for ``images.isolated``.
@@ -68,10 +70,11 @@ def load_views(
         path: The file.
         exact: As in `load_pixels`.
         max_pixels: As in `load_pixels`.
+        orientations: EXIF's numbers of how the picture is turned before it is looked at.
         admit: As in `load_pixels`.
 
     Returns:
-        What ``Views.from_bytes`` reads.
+        What ``Views.from_bytes`` reads, for each of the orientations, all of one length.
 
     Raises:
         ImageError: As `load_pixels`.
@@ -87,7 +90,16 @@ def load_views(
         squashed = np.asarray(whole.resize((CROP, CROP), Image.Resampling.BILINEAR))
         small = np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
         views = Views(picture.width, picture.height, kind, perceptual_hash(small), np.stack([centre, squashed]))
-    return views.to_bytes()
+    return b"".join(_turned(views, small, orientation).to_bytes() for orientation in orientations)
+
+
+def _turned(views: Views, small: np.ndarray, orientation: int) -> Views:
+    """What is seen of the turned picture; `small` is what is hashed."""
+    if orientation == 1:
+        return views
+    width, height = (views.height, views.width) if orientation > 4 else (views.width, views.height)
+    pixels = np.stack([turned(view, orientation) for view in views.pixels])
+    return Views(width, height, views.format, perceptual_hash(turned(small, orientation)), pixels)
 
 
 def _keeping(picture: Strips, kept: list[np.ndarray]) -> Iterator[np.ndarray]:

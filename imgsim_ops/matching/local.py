@@ -19,6 +19,7 @@ import numpy as np
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.decode import decoded
 from imgsim_ops.images.memory import MAX_PIXELS, Admit, admit_at_once
+from imgsim_ops.images.orientation import turned
 
 if TYPE_CHECKING:
     from imgsim_ops.images.strips import Strips
@@ -218,7 +219,7 @@ def _reduced(picture: Strips) -> np.ndarray:
 
 def _described(grey: np.ndarray, width: int, height: int, orientation: int) -> Features:
     cv2 = _cv2()
-    grey = _turned(grey, orientation)
+    grey = turned(grey, orientation)
     if orientation > 4:
         width, height = height, width
     # A side of one pixel would have no keypoints at any size, and OpenCV cannot shrink it to nothing.
@@ -236,16 +237,6 @@ def _described(grey: np.ndarray, width: int, height: int, orientation: int) -> F
     sums = np.maximum(values.sum(axis=1, keepdims=True), 1e-12)
     descriptors = np.minimum(np.rint(np.sqrt(values / sums) * _LENGTH), 255).astype(np.uint8)
     return Features(width, height, SIDE, np.array(rows, np.float32), descriptors)
-
-
-def _turned(grey: np.ndarray, orientation: int) -> np.ndarray:
-    """As a viewer turns a file with this EXIF orientation."""
-    if orientation > 4:
-        grey = grey.T  # the numbers from 5 on are a transposition, followed by one of the first four
-        orientation = {5: 1, 6: 2, 7: 3, 8: 4}[orientation]
-    rows = -1 if orientation in (3, 4) else 1
-    columns = -1 if orientation in (2, 3) else 1
-    return np.ascontiguousarray(grey[::rows, ::columns])
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------

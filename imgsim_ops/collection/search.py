@@ -1,0 +1,160 @@
+"""Which pictures of a collection are most like a query: exact, by a scan of all vectors where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from imgsim_ops import kernels
+from imgsim_ops.collection.answers import Hit, Picture
+from imgsim_ops.collection.store import Store
+
+#: Query vectors that are looked for in one scan: more are no quicker for each, and the first answers come later.
+BLOCK = 64
+# Scores and rows held at once, 12 bytes each.
+_MOST_HELD = 1 << 22
+_UPRIGHT = (1,)
+_FLIPS = (1, 2)
+_ROTATIONS = (1, 3, 6, 8)
+
+#: Of query vectors (Q, width) and a number k the scores and rows of the k vectors nearest to each, best first, ties by
+#: the lower row; as ``kernels.cosine_topk``.
+Nearest = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A picture that others are looked for.
+
+    Attributes:
+        raw: float16 (orientations, raw_width): its raw vector in each of the orientations asked for.
+        row: Of its content in the collection, which is no hit; None to take all.
+        path: A picture of this absolute path is no hit; None to take all.
+    """
+
+    raw: np.ndarray
+    row: int | None = None
+    path: str | None = None
+
+
+def orientations_asked(flips: bool, rotations: bool) -> tuple[int, ...]:
+    """EXIF's numbers of how a query is turned: mirrored, by quarters of a circle, or all eight."""
+    if flips and rotations:
+        return tuple(range(1, 9))
+    return _FLIPS if flips else _ROTATIONS if rotations else _UPRIGHT
+
+
+def queries_at_once(store: Store, orientations: Sequence[int]) -> int:
+    """How many queries `search` likes to be asked in one call."""
+    return max(1, BLOCK // (len(orientations) * store.views))
+
+
+def search(
+    store: Store,
+    queries: Sequence[Query],
+    k: int,
+    *,
+    threshold: float | None = None,
+    orientations: Sequence[int] = _UPRIGHT,
+    nearest: Nearest | None = None,
+) -> list[list[Hit]]:
+    """The pictures most like each query.
+
+    The score of two pictures is the best over the views of both and the orientations. Memory grows with k, not with the
+    collection.
+
+    Args:
+        store: The collection.
+        queries: What to look for.
+        k: How many pictures to find for each at the most. Files with equal bytes are a picture each.
+        threshold: The least score of a hit.
+        orientations: Of the queries, in the order of their raw vectors.
+        nearest: Finds rows of ``store.vectors()``. Default: a scan of all, which is exact.
+
+    Returns:
+        For each query its hits, the best first, ties by the lower row, then by path. A vector that is not a number is
+        no hit.
+    """
+    vectors = store.vectors()  # before the recipe is looked at, which may be another one then
+    if nearest is None:
+        nearest = _scan_of(vectors)
+    if not len(vectors) or not queries:
+        return [[] for _ in queries]
+    asked = store.recipe.vectors(np.concatenate([query.raw for query in queries]), store.whitening)
+    each = len(orientations) * store.views
+    hits: list[list[Hit]] = [[] for _ in queries]
+    # With one more for each thing that is left out on purpose one scan is enough, unless many files have gone.
+    wanted = k + any(query.row is not None or query.path is not None for query in queries)
+    pending = list(range(len(queries)))
+    while pending:
+        wanted = min(wanted, store.rows)
+        rows = np.concatenate([np.arange(each * place, each * (place + 1)) for place in pending])
+        ranked = _ranked(nearest, asked[rows], wanted, store, orientations)
+        pictures = store.pictures_of_rows({content for found in ranked for content in found.contents.tolist()})
+        unfinished = []
+        for place, found in zip(pending, ranked, strict=True):
+            hits[place] = list(islice(_hits(found, pictures, queries[place], threshold), k))
+            below = threshold is not None and len(found.scores) and found.scores[-1] < threshold
+            if len(hits[place]) < k and wanted < store.rows and not below:
+                unfinished.append(place)
+        pending, wanted = unfinished, 4 * wanted
+    return hits
+
+
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """Contents by falling score, ties by the lower row; none that is left out belongs before the last one."""
+
+    scores: np.ndarray
+    contents: np.ndarray
+    turns: np.ndarray  # the orientation that scored best, the first of several
+
+    @classmethod
+    def best(cls, scores: np.ndarray, contents: np.ndarray, turns: np.ndarray, most: int) -> _Ranked:
+        numbers = np.flatnonzero(~np.isnan(scores))
+        order = numbers[np.lexsort((turns[numbers], contents[numbers], -scores[numbers]))]
+        _, first = np.unique(contents[order], return_index=True)
+        kept = order[np.sort(first)[:most]]
+        return cls(scores[kept], contents[kept], turns[kept])
+
+
+def _scan_of(vectors: np.ndarray) -> Nearest:
+    return lambda queries, k: kernels.cosine_topk(queries, vectors, k)
+
+
+def _ranked(
+    nearest: Nearest, asked: np.ndarray, wanted: int, store: Store, orientations: Sequence[int]
+) -> list[_Ranked]:
+    """For each query its best contents, so many that none of the first `wanted` can be missing.
+
+    A content among them has fewer than `wanted` contents before it in the order of the very view and orientation in
+    which it scores best, and so fewer than `wanted` times the number of views rows.
+    """
+    views = store.views
+    each = len(orientations) * views
+    depth = min(wanted * views, store.rows * views)
+    step = max(1, min(BLOCK, _MOST_HELD // depth))
+    none = np.empty(0, np.int64)
+    ranked = [_Ranked(np.empty(0, np.float32), none, none) for _ in range(len(asked) // each)]
+    for first in range(0, len(asked), step):
+        for row, (scores, found) in enumerate(zip(*nearest(asked[first : first + step], depth), strict=True), first):
+            before = ranked[row // each]
+            turns = np.full(len(found), orientations[row % each // views])
+            ranked[row // each] = _Ranked.best(
+                np.concatenate([before.scores, scores]),
+                np.concatenate([before.contents, found // views]),
+                np.concatenate([before.turns, turns]),
+                wanted,
+            )
+    return ranked
+
+
+def _hits(found: _Ranked, pictures: dict[int, list[Picture]], query: Query, threshold: float | None) -> Iterator[Hit]:
+    for score, content, turn in zip(found.scores.tolist(), found.contents.tolist(), found.turns.tolist(), strict=True):
+        if threshold is not None and score < threshold:
+            return
+        if content != query.row:
+            yield from (Hit(picture, score, turn) for picture in pictures[content] if picture.path != query.path)
