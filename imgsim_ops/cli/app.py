@@ -13,8 +13,10 @@ from imgsim_ops.cli.compare import compare
 from imgsim_ops.cli.console import INTERRUPTED
 from imgsim_ops.cli.demo import demo
 from imgsim_ops.cli.doctor import doctor
+from imgsim_ops.cli.dups import dups
 from imgsim_ops.cli.embed import embed
 from imgsim_ops.cli.export import export
+from imgsim_ops.cli.leak import leak
 from imgsim_ops.cli.stats import stats
 from imgsim_ops.cli.undo import undo
 from imgsim_ops.errors import ImgsimError
@@ -74,6 +76,10 @@ app = typer.Typer(
 
     [cyan]imgsim compare a.jpg b.jpg[/cyan]   how alike two pictures are
 
+    [cyan]imgsim dups photos/ --html report.html[/cyan]   what is there twice, and what should go
+
+    [cyan]imgsim leak train/ test/[/cyan]     test pictures that are copies of training pictures
+
     [cyan]imgsim embed photos/[/cyan]         the vectors of a folder, in one file
 
     [cyan]imgsim stats photos/[/cyan]         the mean colour of a folder
@@ -106,5 +112,5 @@ def _imgsim(
     """Find, compare and de-duplicate images, fast, on an ordinary machine."""
 
 
-for _command in (compare, embed, stats, apply, undo, export, demo, doctor):
+for _command in (compare, dups, leak, embed, stats, apply, undo, export, demo, doctor):
     app.command()(_command)
