@@ -9,14 +9,19 @@ import typer
 from typer.core import TyperGroup
 
 from imgsim_ops.cli.apply import apply
+from imgsim_ops.cli.compact import compact
 from imgsim_ops.cli.compare import compare
 from imgsim_ops.cli.console import INTERRUPTED
 from imgsim_ops.cli.demo import demo
 from imgsim_ops.cli.doctor import doctor
 from imgsim_ops.cli.embed import embed
 from imgsim_ops.cli.export import export
+from imgsim_ops.cli.index import index
+from imgsim_ops.cli.info import info
+from imgsim_ops.cli.search import search
 from imgsim_ops.cli.stats import stats
 from imgsim_ops.cli.undo import undo
+from imgsim_ops.cli.verify import verify
 from imgsim_ops.errors import ImgsimError
 
 USER_ERROR = 2
@@ -72,6 +77,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="""[bold]Examples[/bold]
 
+    [cyan]imgsim index photos/[/cyan]         a collection of a folder, or what is new in it
+
+    [cyan]imgsim search query.jpg[/cyan]      the pictures most like one
+
     [cyan]imgsim compare a.jpg b.jpg[/cyan]   how alike two pictures are
 
     [cyan]imgsim embed photos/[/cyan]         the vectors of a folder, in one file
@@ -84,7 +93,8 @@ app = typer.Typer(
 
     [cyan]imgsim doctor[/cyan]                what is installed, and what to do about what is missing
 
-    Exit codes: 0 all is well, 2 the command line or a file it needs is wrong, 3 some files were skipped.""",
+    Exit codes: 0 all is well, 1 imgsim verify found damage, 2 the command line or a file it needs is wrong, 3 some
+    files were skipped.""",
 )
 
 
@@ -106,5 +116,5 @@ def _imgsim(
     """Find, compare and de-duplicate images, fast, on an ordinary machine."""
 
 
-for _command in (compare, embed, stats, apply, undo, export, demo, doctor):
+for _command in (index, search, info, verify, compact, compare, embed, stats, apply, undo, export, demo, doctor):
     app.command()(_command)

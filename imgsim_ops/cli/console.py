@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -52,6 +53,19 @@ ExcludeOption = Annotated[
         "May be given several times.",
     ),
 ]
+MaxMegapixelsOption = Annotated[
+    float, typer.Option("--max-megapixels", metavar="N", min=0, help="The size from which pictures are refused.")
+]
+TimeLimitOption = Annotated[
+    float, typer.Option("--time-limit", metavar="S", min=0.1, help="Seconds that decoding one picture may take.")
+]
+CollectionArgument = Annotated[str, typer.Argument(metavar="COLLECTION", help="What imgsim index made.")]
+CollectionOption = Annotated[
+    str, typer.Option("--collection", "-c", metavar="COLLECTION", help="The folder that imgsim index makes.")
+]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Wait for another process that changes the collection, if there is one.")
+]
 ThreadsOption = Annotated[
     int,
     typer.Option("--threads", "-t", metavar="N", min=0, help="How many threads to use; 0 means all processors."),
@@ -84,6 +98,22 @@ def found_files(command: str, paths: Sequence[str], exclude: Sequence[str] | Non
         where = ", ".join(map(printable, paths))
         raise ImgsimError(f"{command}: there must be a picture to read (got none in {where})")
     return files
+
+
+def decoding_limits(command: str, max_megapixels: float, time_limit: float) -> dict[str, float]:
+    """What ``--max-megapixels`` and ``--time-limit`` mean to ``Embedder.stream`` and those like it.
+
+    Raises:
+        ImgsimError: A number is none.
+    """
+    if not math.isfinite(max_megapixels):
+        raise ImgsimError(f"{command}: --max-megapixels must be a number (got {max_megapixels})")
+    return {"max_pixels": int(max_megapixels * 1e6), "time_limit": time_limit}
+
+
+def say(line: str) -> None:
+    """Prints a line about what goes on, on stderr."""
+    typer.echo(line, err=True)
 
 
 def skipped_as_json(skipped: Sequence[SkippedFile]) -> list[dict[str, str]]:
@@ -141,7 +171,7 @@ class LateProgress:
     Used as a context; called with the number of things done.
     """
 
-    def __init__(self, what: str, total: int):
+    def __init__(self, what: str, total: int | None = None):
         self._what = what
         self._total = total
         self._start = time.monotonic()
@@ -155,13 +185,16 @@ class LateProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, done: int) -> None:
-        """Shows that `done` of the total are done."""
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """Shows that `done` of the total are done, which may become known only now."""
+        self._total = self._total if total is None else total
         if self._bar is None:
             if time.monotonic() - self._start < 1 or not sys.stderr.isatty():
                 return
             self._show()
-        self._bar.update(self._task, completed=done, rate=f"{done / (time.monotonic() - self._start):,.0f}/s")
+        self._bar.update(
+            self._task, completed=done, total=self._total, rate=f"{done / (time.monotonic() - self._start):,.0f}/s"
+        )
 
     def _show(self) -> None:
         from rich import progress

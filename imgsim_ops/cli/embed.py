@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,10 +16,13 @@ from imgsim_ops.cli.console import (
     ExcludeOption,
     JsonOption,
     LateProgress,
+    MaxMegapixelsOption,
     PathsArgument,
     PrecisionOption,
     ThreadsOption,
+    TimeLimitOption,
     WeightsOption,
+    decoding_limits,
     found_files,
     output,
     print_json,
@@ -28,7 +30,6 @@ from imgsim_ops.cli.console import (
     skipped_as_json,
     waiting,
 )
-from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.memory import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -49,12 +50,8 @@ def embed(
     precision: PrecisionOption = "auto",
     exact: ExactOption = False,
     threads: ThreadsOption = 0,
-    max_megapixels: Annotated[
-        float, typer.Option("--max-megapixels", metavar="N", min=0, help="The size from which pictures are refused.")
-    ] = MAX_PIXELS / 1e6,
-    time_limit: Annotated[
-        float, typer.Option("--time-limit", metavar="S", min=0.1, help="Seconds that decoding one picture may take.")
-    ] = 60,
+    max_megapixels: MaxMegapixelsOption = MAX_PIXELS / 1e6,
+    time_limit: TimeLimitOption = 60,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what there is, and write nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,8 +68,7 @@ def embed(
 
     [cyan]imgsim embed photos/ --dry-run[/cyan]   how many pictures are there?
     """
-    if not math.isfinite(max_megapixels):
-        raise ImgsimError(f"embed: --max-megapixels must be a number (got {max_megapixels})")
+    limits = decoding_limits("embed", max_megapixels, time_limit)
     files = found_files("embed", paths, exclude)
     if dry_run:
         _count(files, as_json)
@@ -85,7 +81,6 @@ def embed(
 
         # One thread for each of the batches that are under way.
         embedder = Embedder(backbone, "onnx", precision, weights, threads=1, exact=exact)
-    limits = {"max_pixels": int(max_megapixels * 1e6), "time_limit": time_limit}
     with LateProgress("Embedding", len(files)) as progress:
         report = embed_files(embedder, files, out, threads, progress=progress, **limits)
     if as_json:
