@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from imgsim_ops.cli.apply import apply
+from imgsim_ops.cli.compact import compact
 from imgsim_ops.cli.compare import compare
 from imgsim_ops.cli.console import INTERRUPTED
 from imgsim_ops.cli.demo import demo
@@ -16,9 +17,13 @@ from imgsim_ops.cli.doctor import doctor
 from imgsim_ops.cli.dups import dups
 from imgsim_ops.cli.embed import embed
 from imgsim_ops.cli.export import export
+from imgsim_ops.cli.index import index
+from imgsim_ops.cli.info import info
 from imgsim_ops.cli.leak import leak
+from imgsim_ops.cli.search import search
 from imgsim_ops.cli.stats import stats
 from imgsim_ops.cli.undo import undo
+from imgsim_ops.cli.verify import verify
 from imgsim_ops.errors import ImgsimError
 
 USER_ERROR = 2
@@ -74,11 +79,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="""[bold]Examples[/bold]
 
-    [cyan]imgsim compare a.jpg b.jpg[/cyan]   how alike two pictures are
-
     [cyan]imgsim dups photos/ --html report.html[/cyan]   what is there twice, and what should go
 
     [cyan]imgsim leak train/ test/[/cyan]     test pictures that are copies of training pictures
+
+    [cyan]imgsim index photos/[/cyan]         a collection of a folder, or what is new in it
+
+    [cyan]imgsim search query.jpg[/cyan]      the pictures most like one
+
+    [cyan]imgsim compare a.jpg b.jpg[/cyan]   how alike two pictures are
 
     [cyan]imgsim embed photos/[/cyan]         the vectors of a folder, in one file
 
@@ -90,7 +99,8 @@ app = typer.Typer(
 
     [cyan]imgsim doctor[/cyan]                what is installed, and what to do about what is missing
 
-    Exit codes: 0 all is well, 2 the command line or a file it needs is wrong, 3 some files were skipped.""",
+    Exit codes: 0 all is well, 1 imgsim verify found damage, 2 the command line or a file it needs is wrong, 3 some
+    files were skipped.""",
 )
 
 
@@ -112,5 +122,7 @@ def _imgsim(
     """Find, compare and de-duplicate images, fast, on an ordinary machine."""
 
 
-for _command in (compare, dups, leak, embed, stats, apply, undo, export, demo, doctor):
+for _command in (
+    dups, leak, index, search, compare, embed, stats, apply, undo, info, verify, compact, export, demo, doctor,
+):  # fmt: skip
     app.command()(_command)

@@ -78,8 +78,7 @@ class Collection:
         """
         chosen = recipe_named(recipe)
         embedder = embedder or _new_embedder(backbone, precision, weights, exact)
-        source = weights if weights is None or str(weights).startswith("random:") else os.path.abspath(weights)
-        store = Store.create(path, embedder.fingerprint, chosen, embedder.raw_width, source)
+        store = Store.create(path, embedder.fingerprint, chosen, embedder.raw_width, _source(weights))
         return cls(store, embedder)
 
     @classmethod
@@ -106,6 +105,48 @@ class Collection:
             OSError: As ``Store.open``.
         """
         return cls(Store.open(path, write=write, wait=wait, announce=announce), embedder)
+
+    @classmethod
+    def open_or_create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        backbone: str | None = None,
+        precision: str | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        exact: bool = False,
+        recipe: str | None = None,
+        wait: bool = False,
+        announce: Callable[[str], None] = lambda line: None,
+    ) -> Collection:
+        """Opens a collection for writing; makes it first where there is nothing of this name.
+
+        Args:
+            path: The folder.
+            backbone: As in `create`. One that is there is asked for what it was made with, likewise by the next three.
+            precision: As in `create`.
+            weights: As in `create`.
+            exact: As in `create`.
+            recipe: As in `create`; one that is there changes to it.
+            wait: As in `open`.
+            announce: As in `open`.
+
+        Raises:
+            ImgsimError: As `create` and `open`; or it was made with something else.
+            OSError: As `create` and `open`.
+        """
+        if not os.path.isdir(path) or not os.listdir(path):
+            given = {"backbone": backbone, "precision": precision, "weights": weights, "recipe": recipe}
+            return cls.create(path, exact=exact, **{name: value for name, value in given.items() if value is not None})
+        collection = cls.open(path, write=True, wait=wait, announce=announce)
+        try:
+            collection._check_made_with(backbone, precision, weights, exact)
+            if recipe is not None:
+                collection.change_recipe(recipe)
+        except BaseException:
+            collection.close()
+            raise
+        return collection
 
     def __enter__(self) -> Collection:
         return self
@@ -140,9 +181,8 @@ class Collection:
         """
         if self._embedder is None:
             made_by = self.store.fingerprint
-            precision = "int8" if made_by.precision.startswith("int8") else made_by.precision
             self._embedder = _new_embedder(
-                made_by.backbone, precision, self.store.weights, exact=made_by.preprocessing == 1
+                made_by.backbone, self._precision, self.store.weights, exact=made_by.preprocessing == 1
             )
         if self._embedder.fingerprint != self.store.fingerprint:
             raise ImgsimError(
@@ -150,6 +190,32 @@ class Collection:
                 "another backbone, weights or precision needs a collection of its own"
             )
         return self._embedder
+
+    @property
+    def _precision(self) -> str:
+        """What ``Embedder`` takes for the precision of the fingerprint."""
+        precision = self.store.fingerprint.precision
+        return "int8" if precision.startswith("int8") else precision
+
+    def _check_made_with(
+        self, backbone: str | None, precision: str | None, weights: str | os.PathLike[str] | None, exact: bool
+    ) -> None:
+        made_by = self.store.fingerprint
+        for name, given, made in (
+            ("backbone", backbone, made_by.backbone),
+            ("precision", None if precision == "auto" else precision, self._precision),
+            ("decoding", "exact" if exact else None, "exact" if made_by.preprocessing == 1 else "scaled"),
+        ):
+            if given is not None and given != made:
+                raise ImgsimError(
+                    f"collection: {name} must be {made}, with which {printable(self.path)} was made (got {given}); "
+                    "another needs a collection of its own"
+                )
+        source = _source(weights)
+        if source is not None and source != self.store.weights:
+            # A file may have moved since: what is in it counts.
+            self._embedder = _new_embedder(made_by.backbone, self._precision, weights, made_by.preprocessing == 1)
+            self.embedder()
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures; those with equal bytes come one after the other."""
@@ -381,6 +447,11 @@ class Collection:
         if recipe != self.store.recipe:
             self.store.change_recipe(recipe)
             refit(self.store)
+
+
+def _source(weights: str | os.PathLike[str] | None) -> str | None:
+    """What a collection remembers of where its weights came from."""
+    return weights if weights is None or str(weights).startswith("random:") else os.path.abspath(weights)
 
 
 def _new_embedder(backbone: str, precision: str, weights: str | os.PathLike[str] | None, exact: bool) -> Embedder:

@@ -187,10 +187,11 @@ class _Run:
         seen: set[bytes] = set()
         unreadable: list[bytes] = []
         roots = [os.fsencode(os.path.abspath(path)) for path in paths if os.path.isdir(path)]
+        own = os.fsencode(self._store.path) + b"/"  # the collection may lie among the pictures
         for given in scan(paths, exclude):
             path = os.path.abspath(given)
             key = os.fsencode(path)
-            if key in seen:
+            if key in seen or key.startswith(own):
                 continue
             seen.add(key)
             looked = time.time_ns()

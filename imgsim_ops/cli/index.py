@@ -1,0 +1,163 @@
+"""``imgsim index``: a collection is made or brought up to date."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgsim_ops.cli.console import (
+    INTERRUPTED,
+    SOME_SKIPPED,
+    CollectionOption,
+    ExcludeOption,
+    JsonOption,
+    LateProgress,
+    MaxMegapixelsOption,
+    PathsArgument,
+    ThreadsOption,
+    TimeLimitOption,
+    WaitOption,
+    WeightsOption,
+    decoding_limits,
+    output,
+    print_json,
+    print_skipped,
+    say,
+    skipped_as_json,
+)
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.memory import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imgsim_ops.collection import Collection
+    from imgsim_ops.collection.indexing import IndexReport
+
+
+def index(
+    paths: PathsArgument,
+    collection: CollectionOption = "photos.imgsim",
+    exclude: ExcludeOption = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            "--backbone",
+            metavar="NAME",
+            help="resnet18 or efficientnet_lite0. Of a new collection resnet18 unless given; a collection keeps what "
+            "it was made with, likewise the next three.",
+        ),
+    ] = None,
+    weights: WeightsOption = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", metavar="NAME", help="fp32, int8 or auto, as in imgsim embed.")
+    ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Decode every pixel of large JPEGs.")] = False,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            metavar="NAME",
+            help="How vectors are made of what the model says: mean, gem, whitened or views (the default). Can be "
+            "changed later without decoding anything.",
+        ),
+    ] = None,
+    wait: WaitOption = False,
+    threads: ThreadsOption = 0,
+    max_megapixels: MaxMegapixelsOption = MAX_PIXELS / 1e6,
+    time_limit: TimeLimitOption = 60,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a collection of pictures, or bring it up to date.
+
+    A collection is a folder with the vectors of pictures and what else is needed to find them; the pictures stay where
+    they are. Given again, only what is new or has changed is read: a moved or renamed file keeps its vector, and
+    one that is gone from a folder named here is dropped. Folders not named here keep what is known of them.
+    A file that cannot be read is skipped and listed with its reason. Ctrl-C keeps what is done, and so does a crash.
+
+    [bold]Examples[/bold]
+
+    [cyan]imgsim index photos/[/cyan]                      makes photos.imgsim here
+
+    [cyan]imgsim index photos/[/cyan]                      again: what is new?
+
+    [cyan]imgsim index ~/Pictures /mnt/camera -c all.imgsim --backbone efficientnet_lite0[/cyan]
+
+    [cyan]imgsim index photos/ --exclude thumbs --exclude '*.gif'[/cyan]
+
+    [cyan]imgsim search query.jpg[/cyan]                   what is like it?
+    """
+    limits = decoding_limits("index", max_megapixels, time_limit)
+    with _opened(collection, paths, exclude, backbone, weights, precision, exact, recipe, wait) as opened:
+        with LateProgress("Indexing") as progress:
+            report = opened.add(paths, exclude or (), threads, progress=progress, **limits)
+        if as_json:
+            print_json(_document(opened, report))
+        else:
+            _print(output(), opened, report)
+    if report.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if report.skipped:
+        raise typer.Exit(SOME_SKIPPED)
+
+
+def _opened(
+    path: str,
+    paths: list[str],
+    exclude: list[str] | None,
+    backbone: str | None,
+    weights: str | None,
+    precision: str | None,
+    exact: bool,
+    recipe: str | None,
+    wait: bool,
+) -> Collection:
+    from imgsim_ops.collection import Collection
+    from imgsim_ops.images.names import printable
+    from imgsim_ops.images.scan import scan
+
+    # A mistyped name must not leave an empty collection, and needs no model.
+    if next(scan(paths, exclude or ()), None) is None and not os.path.exists(path):
+        raise ImgsimError(f"index: there must be a picture to read (got none in {', '.join(map(printable, paths))})")
+    made_with = {"backbone": backbone, "weights": weights, "precision": precision, "exact": exact, "recipe": recipe}
+    return Collection.open_or_create(path, **made_with, wait=wait, announce=say)
+
+
+def _document(collection: Collection, report: IndexReport) -> dict:
+    return {
+        "collection": str(collection.path),
+        "pictures": len(collection),
+        "files": report.files,
+        "unchanged": report.unchanged,
+        "known": report.known,
+        "embedded": report.embedded,
+        "dropped": report.dropped,
+        "fingerprint": str(collection.fingerprint),
+        "recipe": collection.store.recipe.name,
+        "seconds": report.seconds,
+        "pictures_per_second": _rate(report),
+        "interrupted": report.interrupted,
+        "skipped": skipped_as_json(report.skipped),
+    }
+
+
+def _rate(report: IndexReport) -> float:
+    return report.embedded / report.seconds if report.seconds else 0.0
+
+
+def _print(console: Console, collection: Collection, report: IndexReport) -> None:
+    from imgsim_ops.images.names import printable
+
+    number = len(collection)
+    pictures = "1 picture" if number == 1 else f"{number:,} pictures"
+    new = f"{report.embedded:,} new" if report.embedded else "nothing new"
+    rate = f" ({_rate(report):,.1f}/s)" if report.embedded else ""
+    others = ((report.unchanged, "unchanged"), (report.known, "known by their bytes"), (report.dropped, "dropped"))
+    parts = [f"{new} in {report.seconds:.2f} s{rate}", *(f"{count:,} {what}" for count, what in others if count)]
+    console.print(f"{pictures} in {printable(collection.path)}: {', '.join(parts)}", soft_wrap=True, markup=False)
+    console.print(f"[dim]{collection.fingerprint}, recipe {collection.store.recipe.name}[/dim]", soft_wrap=True)
+    if report.interrupted:
+        console.print("[yellow]Stopped[/yellow]: what is done is kept; the same command goes on", soft_wrap=True)
+    print_skipped(console, report.skipped)
