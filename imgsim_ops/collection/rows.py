@@ -59,7 +59,7 @@ def write_rows(path: Path, blocks: Iterable[np.ndarray]) -> None:
             file.write(np.ascontiguousarray(rows, _TYPE))
         file.flush()
         os.fsync(file.fileno())
-    sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def mapped_rows(path: Path, count: int, width: int) -> np.ndarray:

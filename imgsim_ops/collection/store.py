@@ -16,6 +16,7 @@ that must change as a whole gets a new number, and the database says which numbe
 from __future__ import annotations
 
 import errno
+import operator
 import os
 import secrets
 import shutil
@@ -467,6 +468,8 @@ class Store:
             self.fitted_on, self.rows = facts["fitted_on"], facts["rows"]
             self.raw_width, self.width = facts["raw_width"], facts["width"]
             self._raw_number, self._vectors_number = facts["raw_number"], facts["vectors_number"]
+            for name in ("fitted_on", "rows", "raw_width", "width", "raw_number", "vectors_number"):
+                operator.index(facts[name])  # raises TypeError for what is no number
         except (KeyError, TypeError, ImgsimError) as error:
             raise ImgsimError(
                 f"collection: {DATABASE} must be sound (got {error} in {printable(self.path)})"
