@@ -2,7 +2,7 @@
 
 The raw vector of a picture has three parts, each of unit length and of as many values as an embedding: the multi-scale
 mean of its centre, the last layer's generalised mean (GeM, p = 3) of its centre, and the same of the whole picture
-squashed into a square.
+squashed into a square. Of a picture of at most 64 x 64 pixels all three are of the latter view, the only one it has.
 """
 
 from __future__ import annotations

@@ -184,11 +184,7 @@ class Collection:
             self._embedder = _new_embedder(
                 made_by.backbone, self._precision, self.store.weights, exact=made_by.preprocessing == 1
             )
-        if self._embedder.fingerprint != self.store.fingerprint:
-            raise ImgsimError(
-                f"collection: vectors must be made by {self.store.fingerprint} (got {self._embedder.fingerprint}); "
-                "another backbone, weights or precision needs a collection of its own"
-            )
+        self.store.check_made_by(self._embedder.fingerprint)
         return self._embedder
 
     @property

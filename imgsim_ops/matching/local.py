@@ -94,7 +94,7 @@ class Features:
             raise ImgsimError(f"local features: {number} keypoints take {expected} bytes (got {len(content)})")
         places = np.frombuffer(content, "<f4", number * _PLACE, _HEAD.size).reshape(number, _PLACE)
         descriptors = np.frombuffer(content, np.uint8, offset=_HEAD.size + places.nbytes).reshape(number, _WIDTH)
-        if not (0 < side and 0 < width and 0 < height and np.isfinite(places).all()):
+        if not (side > 0 and width > 0 and height > 0 and np.isfinite(places).all()):
             raise ImgsimError(f"local features: sizes and places must be numbers (got {width} x {height} at {side})")
         return cls(width, height, side, places, descriptors)
 
@@ -188,7 +188,7 @@ def is_copy(match: Match) -> bool:
 # --- describing ------------------------------------------------------------------------------------------------------
 
 
-def _cv2():  # noqa: ANN202  (a module)
+def _cv2():
     try:
         import cv2
     except ImportError as error:
