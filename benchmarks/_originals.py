@@ -1,4 +1,4 @@
-"""Real photographs and drawings to make copies of: those of Debian packages and of scikit-image, or folders of one's own."""
+"""Real pictures to make copies of: of Debian packages and of scikit-image, or of folders of one's own."""
 
 from __future__ import annotations
 
