@@ -22,8 +22,8 @@ def unlike_threshold(vectors: np.ndarray, views: int, rate: float, seed: int = 0
 
     Of large collections a sample is compared. Beyond the highest scores, where copies and not chance decide, the tail
     is continued: the share of pairs nearer than a distance 1 - score shrinks with a power of the distance (as do the
-    extremes of every bounded distribution, Gnedenko 1943), whose exponent is taken from the median of the highest scores,
-    so that copies among them hardly count. Memory is bounded: 60 MB for two views of 512 values.
+    extremes of every bounded distribution, Gnedenko 1943), whose exponent is taken from the median of the highest
+    scores, so that copies among them hardly count. Memory is bounded: 60 MB for two views of 512 values.
 
     Args:
         vectors: (N * views, D) floating array, may be mapped; rows of unit length, or zeros. The views of a content lie
@@ -69,7 +69,7 @@ def _sample(vectors: np.ndarray, views: int, seed: int) -> np.ndarray:
 
 def _scores(sample: np.ndarray) -> np.ndarray:
     """The best score of each pair, float32."""
-    count, views, _ = sample.shape
+    count = len(sample)
     by_view = np.ascontiguousarray(sample.transpose(1, 0, 2))
     found = []
     for first in range(0, count, _BLOCK):
