@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsim_ops.collection.answers import Picture
-from imgsim_ops.collection.indexing import IndexReport, index_files, refit
+from imgsim_ops.collection.indexing import IndexReport, apply_recipe, index_files
 from imgsim_ops.collection.store import Store
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.names import printable
@@ -172,8 +172,7 @@ class Collection:
         """
         recipe = recipe_named(name)
         if recipe != self.store.recipe:
-            self.store.change_recipe(recipe)
-            refit(self.store)
+            apply_recipe(self.store, recipe)
 
 
 def _new_embedder(backbone: str, precision: str, weights: str | os.PathLike[str] | None, exact: bool) -> Embedder:
