@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from imgsim_ops.collection.answers import Group, Hit, Leak, Picture
 from imgsim_ops.collection.cascade import Answers, Pictures, Progress, Verifier, choose_thresholds
 from imgsim_ops.collection.features import FeatureSource
-from imgsim_ops.collection.indexing import IndexReport, index_files, refit
+from imgsim_ops.collection.indexing import IndexReport, apply_recipe, index_files
 from imgsim_ops.collection.queries import queries_of
 from imgsim_ops.collection.search import Nearest, Query, orientations_asked, queries_at_once, search
 from imgsim_ops.collection.store import Store
@@ -441,8 +441,7 @@ class Collection:
         """
         recipe = recipe_named(name)
         if recipe != self.store.recipe:
-            self.store.change_recipe(recipe)
-            refit(self.store)
+            apply_recipe(self.store, recipe)
 
 
 def _source(weights: str | os.PathLike[str] | None) -> str | None:

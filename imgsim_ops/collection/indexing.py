@@ -24,7 +24,7 @@ from imgsim_ops.images.opening import open_regular
 from imgsim_ops.images.reasons import Reason, SkippedFile
 from imgsim_ops.images.scan import scan
 from imgsim_ops.interrupts import DeferredInterrupt
-from imgsim_ops.recipes import Whitening
+from imgsim_ops.recipes import Recipe, Whitening
 
 if TYPE_CHECKING:
     from imgsim_ops.embedder import Description, Embedder
@@ -116,18 +116,30 @@ def index_files(
     return run.report()
 
 
+def apply_recipe(store: Store, recipe: Recipe) -> None:
+    """Makes the searched vectors by a recipe; one that whitens is fitted to the collection if that is large enough.
+
+    Raises:
+        OSError: The disk is full or refuses. The collection is as before.
+    """
+    if not recipe.whitens or store.rows < FIT_FROM:
+        store.change_recipe(recipe)
+        return
+    raw = store.raw()
+    step = max(1, len(raw) // _FIT_ROWS)
+    store.change_recipe(recipe, Whitening.fit(recipe.unwhitened(raw[::step])), store.rows)
+
+
 def refit(store: Store) -> bool:
     """Fits the recipe's whitening to the collection where that is due; says whether it was.
 
     Raises:
         OSError: The disk is full or refuses. The collection is as before.
     """
-    if not store.recipe.whitens or store.rows < max(FIT_FROM, 2 * store.fitted_on):
-        return False
-    raw = store.raw()
-    step = max(1, len(raw) // _FIT_ROWS)
-    store.change_recipe(store.recipe, Whitening.fit(store.recipe.unwhitened(raw[::step])), store.rows)
-    return True
+    due = store.recipe.whitens and store.rows >= max(FIT_FROM, 2 * store.fitted_on)
+    if due:
+        apply_recipe(store, store.recipe)
+    return due
 
 
 def sha256_of(path: str | os.PathLike[str]) -> bytes:
