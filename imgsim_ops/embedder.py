@@ -6,10 +6,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from imgsim_ops import kernels
 from imgsim_ops.engines.base import Engine
 from imgsim_ops.engines.create import create_engine
 from imgsim_ops.errors import ImageError, ImgsimError
-from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders
+from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders, read_here
 from imgsim_ops.images.memory import MAX_PIXELS
 from imgsim_ops.images.preprocess import CROP, RESIZE, load_pixels, preprocessing_version
 from imgsim_ops.images.reasons import SkippedFile
@@ -33,6 +33,8 @@ _BATCH = 16
 _BATCH_OF_MANY = 4
 # From so many files on `embed` starts readers for them.
 _MANY_FILES = 32
+# Fewer than so many are read sooner here than readers have started.
+_FEW_FILES = 8
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,7 @@ class Embedder:
         *,
         max_pixels: int = MAX_PIXELS,
         time_limit: float = TIME_LIMIT,
+        few_here: bool = False,
     ) -> Iterator[tuple[str, tuple[Description, ...] | SkippedFile]]:
         """`describe`, of each picture turned in several ways, from one decoding.
 
@@ -224,6 +227,8 @@ class Embedder:
             threads: As in `describe`.
             max_pixels: As in `describe`.
             time_limit: As in `describe`.
+            few_here: Read fewer than 8 files in this process, a third of a second sooner. Then nothing limits the time,
+                and a picture that its decoder cannot survive ends the process.
 
         Yields:
             Each path with what is known of it in each of the orientations, or with the reason why nothing is.
@@ -241,6 +246,7 @@ class Embedder:
             threads,
             max_pixels,
             time_limit,
+            few_here,
             orientations=orientations,
         )
 
@@ -252,6 +258,7 @@ class Embedder:
         threads: int,
         max_pixels: int,
         time_limit: float,
+        few_here: bool = False,
         **more: object,
     ) -> Iterator:
         if threads < 0:
@@ -264,11 +271,18 @@ class Embedder:
             engine, callers, size = self._engine, 1, _BATCH
         options = {"exact": self._exact, "max_pixels": max_pixels, **more}
         pool = ThreadPoolExecutor(callers, thread_name_prefix="imgsim-embed")
+        paths = iter(paths)
+        few = list(islice(paths, _FEW_FILES)) if few_here else []
         try:
-            with IsolatedReaders(task, options, threads, time_limit) as readers:
+            with ExitStack() as stack:
+                if few_here and len(few) < _FEW_FILES:
+                    answers = read_here(task, options, few)
+                else:
+                    readers = stack.enter_context(IsolatedReaders(task, options, threads, time_limit))
+                    answers = readers.in_order(chain(few, paths), ahead=size * (callers + 1) + 4 * threads)
                 pending: deque[_Batch] = deque()
                 batch = make_batch()
-                for path, answer in readers.in_order(paths, ahead=size * (callers + 1) + 4 * threads):
+                for path, answer in answers:
                     batch.add(path, answer)
                     if batch.full(size):
                         pending.append(batch.submit(pool, engine))

@@ -76,7 +76,9 @@ def queries_of(
             if not known_as_it_is or known.row is None:
                 yield known.path
 
-    with closing(load_embedder().describe_turned(unknown(), orientations, threads, **limits)) as stream:
+    # A query that nobody's decoder survives ends this process, and nothing else is lost.
+    stream = load_embedder().describe_turned(unknown(), orientations, threads, few_here=True, **limits)
+    with closing(stream):
         for path, answer in stream:
             while known_as_it_is and waiting[0].row is not None:
                 yield of_row(waiting.popleft())
