@@ -268,12 +268,12 @@ def _matched(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _fitted(here: np.ndarray, there: np.ndarray) -> np.ndarray | None:
     """The plausible affine transform (2, 3) that most matches agree on, fitted to all of them."""
     cv2 = _cv2()
+    points = [np.ascontiguousarray(places[:, :2]) for places in (here, there)]
     # A similarity needs two good matches where an affine transform needs three, so it is found among more bad ones.
     for estimate in (cv2.estimateAffine2D, cv2.estimateAffinePartial2D):
         cv2.setRNGSeed(1)
         affine, _ = estimate(
-            here[:, :2],
-            there[:, :2],
+            *points,
             method=cv2.RANSAC,
             ransacReprojThreshold=_TOLERANCE,
             maxIters=_ROUNDS,
