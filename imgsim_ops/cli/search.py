@@ -180,29 +180,19 @@ def _print(console: Console, found: _Found) -> None:
 
 
 def _print_hits(console: Console, hits: list[Hit]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
     from imgsim_ops.images.names import printable
 
-    turned = any(hit.orientation != 1 for hit in hits)
-    table = Table("", "score", box=SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        column.justify = "right"
-    if turned:
-        table.add_column("query")
-    table.add_column("pixels", justify="right", no_wrap=True)
-    table.add_column("kB", justify="right", no_wrap=True)
-    table.add_column("picture", overflow="fold")
+    # Each on a line of its own however long its path is, so that it can be copied and searched for.
+    turns = max(len(_TURNS[hit.orientation]) for hit in hits)
+    places = len(str(len(hits)))
     for rank, hit in enumerate(hits, 1):
         picture = hit.picture
-        table.add_row(
-            str(rank),
-            f"{hit.score:.4f}",
-            *([_TURNS[hit.orientation]] if turned else []),
-            f"{picture.width} x {picture.height}",
-            f"{picture.size / 1e3:,.0f}",
-            Text(printable(picture.path)),
-        )
-    console.print(table)
+        turn = f"{_TURNS[hit.orientation]:<{turns}}  " if turns else ""
+        size = f"{picture.width} x {picture.height}"
+        line = Text(f"  {rank:>{places}}  ")
+        line.append(f"{hit.score:.4f}", style="bold cyan")
+        line.append(f"  {turn}{size:>13}  {picture.size / 1e3:>9,.0f} kB  ", style="dim")
+        line.append(printable(picture.path))
+        console.print(line, soft_wrap=True)
