@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from imgsim_ops.cli.apply import apply
+from imgsim_ops.cli.approximate import approximate
 from imgsim_ops.cli.compact import compact
 from imgsim_ops.cli.compare import compare
 from imgsim_ops.cli.console import INTERRUPTED
@@ -116,5 +117,8 @@ def _imgsim(
     """Find, compare and de-duplicate images, fast, on an ordinary machine."""
 
 
-for _command in (index, search, info, verify, compact, compare, embed, stats, apply, undo, export, demo, doctor):
+for _command in (
+    *(index, search, info, verify, compact, approximate),
+    *(compare, embed, stats, apply, undo, export, demo, doctor),
+):
     app.command()(_command)

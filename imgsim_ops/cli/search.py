@@ -27,6 +27,7 @@ from imgsim_ops.cli.console import (
     found_files,
     output,
     print_skipped,
+    say,
     skipped_as_json,
 )
 from imgsim_ops.images.memory import MAX_PIXELS
@@ -69,6 +70,12 @@ def search(
             "--rotations", help="Look for the query turned by quarters too; with --flips, in all eight orientations."
         ),
     ] = False,
+    approximate: Annotated[
+        bool,
+        typer.Option(
+            "--approximate", help="Look into the index of imgsim approximate: quicker among millions, may miss some."
+        ),
+    ] = False,
     exclude: ExcludeOption = None,
     threads: ThreadsOption = 0,
     max_megapixels: MaxMegapixelsOption = MAX_PIXELS / 1e6,
@@ -78,7 +85,8 @@ def search(
     """Find the pictures of a collection that are most like others.
 
     The score is a cosine, up to 1 for the same picture. Every vector of the collection is compared, so nothing is
-    missed. The queries need not be in the collection; of those that are, nothing is decoded.
+    missed, unless --approximate is given. The queries need not be in the collection; of those that are, nothing is
+    decoded.
 
     [bold]Examples[/bold]
 
@@ -97,8 +105,11 @@ def search(
 
     with Collection.open(collection) as opened:
         files = found_files("search", queries, exclude)
+        if approximate and (note := opened.why_not_approximate()) is not None:
+            say(f"{note}. Searching exactly")
+            approximate = False
         options = {"threshold": threshold, "exclude_self": exclude_self, "flips": flips, "rotations": rotations}
-        answers = opened.search_many(files, k, threads=threads, **options, **limits)
+        answers = opened.search_many(files, k, approximate=approximate, threads=threads, **options, **limits)
         with closing(answers), LateProgress("Searching", len(files)) as progress:
             found = _Found(answers, None if sys.stdout.isatty() else progress)
             if as_json:
