@@ -123,7 +123,6 @@ def build(store: Store) -> Built:
     file = store.path / f"approximate-{store.vectors_file.stem}-{len(vectors)}.faiss"
     lists = max(1, min(int(2 * len(vectors) ** 0.5), len(vectors) // _TRAINING))
     width = vectors.shape[1]
-    # The index owns the centres, or they would be freed with this function.
     index = faiss.IndexIVFScalarQuantizer(
         faiss.IndexFlatIP(width), width, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
     )
