@@ -9,7 +9,8 @@ float16 vector for each content, 1 GB. (The raw vectors, from which other recipe
 Each step has a process of its own. `cold` is the first search after the system was told to forget the file of vectors,
 so that the disk is what is measured; `first` the first one of a process while the file is in the system's memory;
 `warm` the median of more. The time of a search is that of `collection.search.search`: the scan and looking up the
-files of what it found, without embedding the query; `reading` is that of two threads that only read all of it. `RssAnon` is what a process holds that cannot be dropped; its peak
+files of what it found, without embedding the query; `reading` is that of two threads that only read all of it.
+`RssAnon` is what a process holds that cannot be dropped; its peak
 (`VmHWM`) counts mapped pages of the file too, which come and go.
 """
 
