@@ -9,7 +9,8 @@ float16 vector for each content, 1 GB. (The raw vectors, from which other recipe
 Each step has a process of its own. `cold` is the first search after the system was told to forget the file of vectors,
 so that the disk is what is measured; `first` the first one of a process while the file is in the system's memory;
 `warm` the median of more. The time of a search is that of `collection.search.search`: the scan and looking up the
-files of what it found, without embedding the query. `RssAnon` is what a process holds that cannot be dropped; its peak
+files of what it found, without embedding the query; `reading` is that of two threads that only read all of it.
+`RssAnon` is what a process holds that cannot be dropped; its peak
 (`VmHWM`) counts mapped pages of the file too, which come and go.
 """
 
@@ -26,6 +27,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -121,8 +124,9 @@ def measure_search(path: Path) -> dict:
             start = time.perf_counter()
             search(store, [query], 10)
             times.append(time.perf_counter() - start)
+        reading = [_read_seconds(store.vectors()) for _ in range(9)]
         many = []
-        for _ in range(3):
+        for _ in range(5):
             start = time.perf_counter()
             found = search(store, queries, 10)
             many.append(time.perf_counter() - start)
@@ -136,9 +140,40 @@ def measure_search(path: Path) -> dict:
         "first_ms": _ms(times[0]),
         "warm_ms": _ms(statistics.median(times[1:])),
         "least_ms": _ms(min(times[1:])),
+        "reading_ms": _ms(statistics.median(reading)),
+        "reading_least_ms": _ms(min(reading)),
         "queries": len(queries),
         "together_ms": _ms(statistics.median(many)),
+        "together_least_ms": _ms(min(many)),
         "copies_first": right,
+    }
+
+
+def measure_approximate(path: Path) -> dict:
+    """Building the approximate index, its recall, and searches by it."""
+    if find_spec("faiss") is None:
+        return {"skipped": "faiss-cpu is not installed"}
+    from imgsim_ops.collection import approximate
+
+    with Store.open(path) as store:
+        built = approximate.build(store)
+        queries = _queries(store, _ASKED)
+        start = time.perf_counter()
+        nearest = approximate.opened(store).nearest
+        opened = time.perf_counter() - start
+        times = []
+        for query in queries[:21]:
+            start = time.perf_counter()
+            search(store, [query], 10, nearest=nearest)
+            times.append(time.perf_counter() - start)
+    return {
+        "build_s": round(built.seconds, 1),
+        "recall_at_10": round(built.recall, 4),
+        "lists": built.lists,
+        "probes": built.probes,
+        "bytes": built.size,
+        "open_ms": _ms(opened),
+        "warm_ms": _ms(statistics.median(times[1:])),
     }
 
 
@@ -147,7 +182,18 @@ STEPS: dict[str, Callable[[Path], dict]] = {
     "open": measure_open,
     "search cold": measure_cold,
     "search": measure_search,
+    "approximate": measure_approximate,
 }
+
+
+def _read_seconds(vectors: np.ndarray) -> float:
+    """How long two threads take to read all of it: no exact search can be quicker."""
+    words = vectors.view(np.int64).ravel()
+    halves = words[: len(words) // 2], words[len(words) // 2 :]
+    with ThreadPoolExecutor(2) as pool:
+        start = time.perf_counter()
+        list(pool.map(np.max, halves))
+        return time.perf_counter() - start
 
 
 def _pairs(rows: int) -> list[tuple[int, int]]:

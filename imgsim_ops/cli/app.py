@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from imgsim_ops.cli.apply import apply
+from imgsim_ops.cli.approximate import approximate
 from imgsim_ops.cli.compact import compact
 from imgsim_ops.cli.compare import compare
 from imgsim_ops.cli.console import INTERRUPTED
@@ -123,6 +124,8 @@ def _imgsim(
 
 
 for _command in (
-    dups, leak, index, search, compare, embed, stats, apply, undo, info, verify, compact, export, demo, doctor,
-):  # fmt: skip
+    *(dups, leak, search, compare, embed, stats),
+    *(index, info, verify, compact, approximate),
+    *(apply, undo, export, demo, doctor),
+):
     app.command()(_command)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from imgsim_ops.collection.summary import Summary
 
 
+_NAMES = 12
+
+
 def info(collection: CollectionArgument = "photos.imgsim", as_json: JsonOption = False) -> None:
     """What is in a collection: pictures, formats, what made the vectors, sizes on the disk.
 
@@ -59,7 +62,6 @@ def _document(collection: Collection, summary: Summary) -> dict:
 
 
 def _print(console: Console, collection: Collection, summary: Summary) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     from imgsim_ops.images.names import printable
@@ -87,9 +89,5 @@ def _print(console: Console, collection: Collection, summary: Summary) -> None:
     ]
     rows += [("", f"{name}, {size / 1e6:,.1f} MB") for name, size in summary.on_disk.items() if size]
     console.print(printable(store.path), soft_wrap=True, markup=False)
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(name, Text(value))
-    console.print(table)
+        console.print(Text(f"{name:<{_NAMES}}", style="dim").append(value, style="not dim"), soft_wrap=True)

@@ -27,6 +27,7 @@ from imgsim_ops.cli.console import (
     found_files,
     output,
     print_skipped,
+    say,
     skipped_as_json,
 )
 from imgsim_ops.images.memory import MAX_PIXELS
@@ -69,6 +70,12 @@ def search(
             "--rotations", help="Look for the query turned by quarters too; with --flips, in all eight orientations."
         ),
     ] = False,
+    approximate: Annotated[
+        bool,
+        typer.Option(
+            "--approximate", help="Look into the index of imgsim approximate: quicker among millions, may miss some."
+        ),
+    ] = False,
     exclude: ExcludeOption = None,
     threads: ThreadsOption = 0,
     max_megapixels: MaxMegapixelsOption = MAX_PIXELS / 1e6,
@@ -78,7 +85,8 @@ def search(
     """Find the pictures of a collection that are most like others.
 
     The score is a cosine, up to 1 for the same picture. Every vector of the collection is compared, so nothing is
-    missed. The queries need not be in the collection; of those that are, nothing is decoded.
+    missed, unless --approximate is given. The queries need not be in the collection; of those that are, nothing is
+    decoded.
 
     [bold]Examples[/bold]
 
@@ -97,8 +105,11 @@ def search(
 
     with Collection.open(collection) as opened:
         files = found_files("search", queries, exclude)
+        if approximate and (note := opened.why_not_approximate()) is not None:
+            say(f"{note}. Searching exactly")
+            approximate = False
         options = {"threshold": threshold, "exclude_self": exclude_self, "flips": flips, "rotations": rotations}
-        answers = opened.search_many(files, k, threads=threads, **options, **limits)
+        answers = opened.search_many(files, k, approximate=approximate, threads=threads, **options, **limits)
         with closing(answers), LateProgress("Searching", len(files)) as progress:
             found = _Found(answers, None if sys.stdout.isatty() else progress)
             if as_json:
@@ -180,29 +191,19 @@ def _print(console: Console, found: _Found) -> None:
 
 
 def _print_hits(console: Console, hits: list[Hit]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
     from imgsim_ops.images.names import printable
 
-    turned = any(hit.orientation != 1 for hit in hits)
-    table = Table("", "score", box=SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        column.justify = "right"
-    if turned:
-        table.add_column("query")
-    table.add_column("pixels", justify="right", no_wrap=True)
-    table.add_column("kB", justify="right", no_wrap=True)
-    table.add_column("picture", overflow="fold")
+    # Each on a line of its own however long its path is, so that it can be copied and searched for.
+    turns = max(len(_TURNS[hit.orientation]) for hit in hits)
+    places = len(str(len(hits)))
     for rank, hit in enumerate(hits, 1):
         picture = hit.picture
-        table.add_row(
-            str(rank),
-            f"{hit.score:.4f}",
-            *([_TURNS[hit.orientation]] if turned else []),
-            f"{picture.width} x {picture.height}",
-            f"{picture.size / 1e3:,.0f}",
-            Text(printable(picture.path)),
-        )
-    console.print(table)
+        turn = f"{_TURNS[hit.orientation]:<{turns}}  " if turns else ""
+        size = f"{picture.width} x {picture.height}"
+        line = Text(f"  {rank:>{places}}  ")
+        line.append(f"{hit.score:.4f}", style="bold cyan")
+        line.append(f"  {turn}{size:>13}  {picture.size / 1e3:>9,.0f} kB  ", style="dim")
+        line.append(printable(picture.path))
+        console.print(line, soft_wrap=True)

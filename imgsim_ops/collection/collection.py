@@ -24,6 +24,7 @@ from imgsim_ops.models.fingerprint import Fingerprint
 from imgsim_ops.recipes import recipe_named
 
 if TYPE_CHECKING:
+    from imgsim_ops.collection.approximate import Built
     from imgsim_ops.embedder import Embedder
 
 #: The recipe of collections that are not told another: see benchmarks/quality.py.
@@ -407,10 +408,15 @@ class Collection:
             threshold,
             exclude_self,
             orientations_asked(flips, rotations),
-            self._approximate() if approximate else None,
+            self._nearest() if approximate else None,
             threads,
             limits,
         )
+
+    def _nearest(self) -> Nearest:
+        from imgsim_ops.collection import approximate
+
+        return approximate.opened(self.store).nearest
 
     def _search_many(
         self,
@@ -431,6 +437,23 @@ class Collection:
                 hits = iter(search(self.store, [query for _, query in some if isinstance(query, Query)], k, **options))
                 for path, query in some:
                     yield path, next(hits) if isinstance(query, Query) else query
+
+    def build_approximate(self) -> Built:
+        """Builds the index for approximate searches; see ``approximate.build``.
+
+        Raises:
+            ImgsimError: The collection is empty, or FAISS is not there.
+            OSError: The disk is full or refuses.
+        """
+        from imgsim_ops.collection import approximate
+
+        return approximate.build(self.store)
+
+    def why_not_approximate(self) -> str | None:
+        """Why there can be no approximate search, in words; None where there can."""
+        from imgsim_ops.collection import approximate
+
+        return approximate.why_not(self.store)
 
     def change_recipe(self, name: str) -> None:
         """Makes the searched vectors by another recipe, without decoding anything.

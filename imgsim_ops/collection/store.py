@@ -352,7 +352,8 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """Numbers of `pictures` (files), `contents`, `orphans` (contents without files) and `unreadable` files."""
-        orphans = "SELECT count(*) FROM contents WHERE row NOT IN (SELECT row FROM files WHERE row IS NOT NULL)"
+        # Every row of a file is one of a content, or `problems` says so; asking for each of them takes seconds.
+        orphans = "SELECT (SELECT count(*) FROM contents) - (SELECT count(DISTINCT row) FROM files)"
         queries = {
             "pictures": "SELECT count(*) FROM files WHERE row IS NOT NULL",
             "contents": "SELECT count(*) FROM contents",
