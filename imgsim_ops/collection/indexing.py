@@ -101,9 +101,10 @@ def index_files(
 
     Raises:
         ImageError: As `scan`.
-        ImgsimError: The embedder has another fingerprint.
+        ImgsimError: The embedder has another fingerprint, or the collection is open for reading.
         OSError: The disk is full or refuses; what was committed before is kept.
     """
+    store.require_writing()
     run = _Run(store, progress)
     with DeferredInterrupt() as interrupt:
         try:
