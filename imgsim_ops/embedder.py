@@ -201,8 +201,10 @@ class Embedder:
             Each path with what is known of it, or with the reason why nothing is.
 
         Raises:
-            ImgsimError: As `stream`.
+            ImgsimError: As `stream`, and where the engine is another one.
         """
+        if not hasattr(self._engine, "embed_with_gem"):
+            raise ImgsimError("describe: the engine must be onnx (got another, which has no output gem)")
         return self._streamed(
             "imgsim_ops.images.views:load_views", _Descriptions, paths, threads, max_pixels, time_limit
         )
@@ -400,7 +402,7 @@ class _Batch:
 
 
 class _Descriptions(_Batch):
-    """The same of views, two for each file."""
+    """The same of views, one or two for each file."""
 
     def _taken(self, answer: bytes) -> Views:
         views = Views.from_bytes(answer)
@@ -413,7 +415,8 @@ class _Descriptions(_Batch):
 
     @staticmethod
     def _answer(known: Views, answers: Iterator) -> Description:
-        (mean, centre), (_, squashed) = next(answers), next(answers)
+        mean, centre = next(answers)
+        squashed = next(answers)[1] if len(known.pixels) > 1 else centre
         raw = np.concatenate([_unit(mean), _unit(centre), _unit(squashed)]).astype(np.float16)
         return Description(known.width, known.height, known.format, known.perceptual, raw)
 

@@ -44,6 +44,18 @@ class DeferredInterrupt:
         finally:
             self._welcome = False
 
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """A context inside `welcome` in which Ctrl-C waits again, until the end of this one."""
+        welcome, self._welcome = self._welcome, False
+        try:
+            yield
+        finally:
+            self._welcome = welcome
+        if welcome and self.pending:
+            self._welcome = False
+            self._before(signal.SIGINT, None)
+
     def _handle(self, number: int, frame: object) -> None:
         self.pending = True
         if self._welcome:

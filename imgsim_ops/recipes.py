@@ -2,7 +2,7 @@
 
 The raw vector of a picture has three parts, each of unit length and of as many values as an embedding: the multi-scale
 mean of its centre, the last layer's generalised mean (GeM, p = 3) of its centre, and the same of the whole picture
-squashed into a square.
+squashed into a square. Of a picture of at most 64 x 64 pixels all three are of the latter view, the only one it has.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Recipe:
         Returns:
             (N * views, D) array of the same dtype; the views of a picture lie beside each other.
         """
-        return raw.reshape(len(raw), PARTS, -1)[:, self.parts].reshape(len(raw) * self.views, -1)
+        width = raw.shape[1] // PARTS
+        return raw.reshape(len(raw), PARTS, width)[:, self.parts].reshape(len(raw) * self.views, width)
 
     def vectors(self, raw: np.ndarray, whitening: Whitening | None = None) -> np.ndarray:
         """The searched vectors.
@@ -112,12 +113,13 @@ class Whitening:
     matrix: np.ndarray
 
     @classmethod
-    def fit(cls, vectors: np.ndarray) -> Whitening:
+    def fit(cls, vectors: np.ndarray, shrinkage: float = _SHRINKAGE) -> Whitening:
         """Fits it to vectors; the same bits each time for the same vectors.
 
         Args:
             vectors: (N, D) floating array, N at least 2. Of fewer than D + 1 vectors the directions in which they do
                 not differ at all are left out.
+            shrinkage: Share of the mean variance that is added to each, above 0.
 
         Raises:
             ImgsimError: Fewer than two.
@@ -135,8 +137,8 @@ class Whitening:
         variances, directions = np.linalg.eigh(products / len(vectors))
         kept = min(_MOST_COMPONENTS, dimension, len(vectors) - 1)
         variances, directions = np.maximum(variances[::-1][:kept], 0), directions[:, ::-1][:, :kept]
-        floor = _SHRINKAGE * variances.mean()
-        scale = 1 / np.sqrt(variances + floor) if floor > 0 else np.ones(kept)
+        mean_variance = variances.mean()
+        scale = 1 / np.sqrt(variances + shrinkage * mean_variance) if mean_variance > 0 else np.ones(kept)
         return cls(mean.astype(np.float32), (directions * scale).astype(np.float32))
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:

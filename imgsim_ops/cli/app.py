@@ -15,10 +15,12 @@ from imgsim_ops.cli.compare import compare
 from imgsim_ops.cli.console import INTERRUPTED
 from imgsim_ops.cli.demo import demo
 from imgsim_ops.cli.doctor import doctor
+from imgsim_ops.cli.dups import dups
 from imgsim_ops.cli.embed import embed
 from imgsim_ops.cli.export import export
 from imgsim_ops.cli.index import index
 from imgsim_ops.cli.info import info
+from imgsim_ops.cli.leak import leak
 from imgsim_ops.cli.search import search
 from imgsim_ops.cli.stats import stats
 from imgsim_ops.cli.undo import undo
@@ -78,6 +80,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="""[bold]Examples[/bold]
 
+    [cyan]imgsim dups photos/ --html report.html[/cyan]   what is there twice, and what should go
+
+    [cyan]imgsim leak train/ test/[/cyan]     test pictures that are copies of training pictures
+
     [cyan]imgsim index photos/[/cyan]         a collection of a folder, or what is new in it
 
     [cyan]imgsim search query.jpg[/cyan]      the pictures most like one
@@ -118,7 +124,8 @@ def _imgsim(
 
 
 for _command in (
-    *(index, search, info, verify, compact, approximate),
-    *(compare, embed, stats, apply, undo, export, demo, doctor),
+    *(index, search, dups, leak, apply, undo),
+    *(info, verify, compact, approximate),
+    *(compare, embed, stats, export, demo, doctor),
 ):
     app.command()(_command)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsim_ops.collection.answers import Hit, Picture
-from imgsim_ops.collection.indexing import IndexReport, index_files, refit
+from imgsim_ops.collection.answers import Group, Hit, Leak, Picture
+from imgsim_ops.collection.cascade import Answers, Pictures, Progress, Verifier, choose_thresholds
+from imgsim_ops.collection.features import FeatureSource
+from imgsim_ops.collection.indexing import IndexReport, apply_recipe, index_files
 from imgsim_ops.collection.queries import queries_of
 from imgsim_ops.collection.search import Nearest, Query, orientations_asked, queries_at_once, search
 from imgsim_ops.collection.store import Store
+from imgsim_ops.collection.turned import Turned, turned_pictures
 from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.images.names import printable
 from imgsim_ops.images.reasons import SkippedFile
@@ -182,11 +185,7 @@ class Collection:
             self._embedder = _new_embedder(
                 made_by.backbone, self._precision, self.store.weights, exact=made_by.preprocessing == 1
             )
-        if self._embedder.fingerprint != self.store.fingerprint:
-            raise ImgsimError(
-                f"collection: vectors must be made by {self.store.fingerprint} (got {self._embedder.fingerprint}); "
-                "another backbone, weights or precision needs a collection of its own"
-            )
+        self.store.check_made_by(self._embedder.fingerprint)
         return self._embedder
 
     @property
@@ -238,6 +237,102 @@ class Collection:
         if isinstance(paths, str | os.PathLike):
             raise ImgsimError(f"add: paths must be a list of paths (got {printable(paths)})")
         return index_files(self.store, self.embedder, paths, exclude, threads, progress=progress, **limits)
+
+    def duplicates(
+        self,
+        *,
+        threshold: float | None = None,
+        false_positives: float | None = None,
+        verify: bool = True,
+        flips: bool = False,
+        rotations: bool = False,
+        threads: int = 0,
+        progress: Progress = lambda what, done, total: None,
+    ) -> Answers[Group]:
+        """The groups of copies among the pictures; see ``cascade`` for how they are found.
+
+        Args:
+            threshold: The score from which on vectors alone make a pair of copies.
+            false_positives: The share of pairs of unlike pictures that may reach that score, in place of `threshold`;
+                see ``cascade.choose_thresholds`` for what holds without either.
+            verify: Look again at pairs below it that are near each other, by their local features.
+            flips: Look for mirrored copies too, which embeds every picture once more.
+            rotations: Look for copies turned by 90, 180 and 270 degrees too; with `flips` for all eight orientations.
+            threads: How many pictures are read, and pairs compared, at once; 0 means one for each processor.
+            progress: Called with what is being done, how much of it is done, and how much there is, 0 if unknown.
+
+        Returns:
+            The groups one by one as they are asked for. Close it to stop early.
+
+        Raises:
+            ImgsimError: A number is out of range.
+            OSError: The disk is full.
+        """
+        from imgsim_ops.collection.duplicates import find_duplicates
+
+        pictures = Pictures.of(self.store)
+        thresholds = choose_thresholds(pictures, threshold, false_positives)
+        with ExitStack() as resources:
+            verifier = self._verifier(self, resources, threads, progress) if verify else None
+            turned = self._turned(self, orientations_asked(flips, rotations), threads, progress)
+            groups = find_duplicates(self.store, pictures, thresholds, verifier, turned, progress)
+            resources.callback(groups.close)
+            return Answers(thresholds, verifier, groups, resources.pop_all())
+
+    def leaks(
+        self,
+        test: Collection,
+        *,
+        threshold: float | None = None,
+        false_positives: float | None = None,
+        verify: bool = True,
+        flips: bool = False,
+        rotations: bool = False,
+        threads: int = 0,
+        progress: Progress = lambda what, done, total: None,
+    ) -> Answers[Leak]:
+        """The pictures of a test set that are copies of pictures of this collection, the training set.
+
+        Args:
+            test: The test set, made by the same backbone, weights and precision; its recipe does not matter.
+            threshold: As in `duplicates`, likewise the others.
+            false_positives: As in `duplicates`.
+            verify: As in `duplicates`.
+            flips: As in `duplicates`; pictures of the test set are embedded once more.
+            rotations: As in `duplicates`.
+            threads: As in `duplicates`.
+            progress: As in `duplicates`.
+
+        Returns:
+            The leaks one by one as they are asked for, each picture of the test set at most once.
+
+        Raises:
+            ImgsimError: As in `duplicates`; or vectors of the two cannot be compared.
+            OSError: As in `duplicates`.
+        """
+        from imgsim_ops.collection.leaks import find_leaks, pictures_for
+
+        queries, gallery = pictures_for(test.store, self.store), Pictures.of(self.store)
+        thresholds = choose_thresholds(gallery, threshold, false_positives)
+        with ExitStack() as resources:
+            verifier = self._verifier(test, resources, threads, progress) if verify else None
+            turned = self._turned(test, orientations_asked(flips, rotations), threads, progress)
+            leaks = find_leaks(test.store, self.store, queries, gallery, thresholds, verifier, turned, progress)
+            resources.callback(leaks.close)
+            return Answers(thresholds, verifier, leaks, resources.pop_all())
+
+    def _verifier(self, queries: Collection, resources: ExitStack, threads: int, progress: Progress) -> Verifier:
+        mine = resources.enter_context(FeatureSource(self.store, threads))
+        theirs = mine if queries is self else resources.enter_context(FeatureSource(queries.store, threads))
+        return resources.enter_context(Verifier(theirs, mine, threads, progress))
+
+    def _turned(
+        self, queries: Collection, orientations: Sequence[int], threads: int, progress: Progress
+    ) -> Iterator[Turned]:
+        others = [orientation for orientation in orientations if orientation != 1]
+        if others:
+            recipe, whitening = self.store.recipe, self.store.whitening
+            yield from turned_pictures(queries.store, self.embedder(), recipe, whitening, others, threads, progress)
 
     def search(
         self,
@@ -369,8 +464,7 @@ class Collection:
         """
         recipe = recipe_named(name)
         if recipe != self.store.recipe:
-            self.store.change_recipe(recipe)
-            refit(self.store)
+            apply_recipe(self.store, recipe)
 
 
 def _source(weights: str | os.PathLike[str] | None) -> str | None:

@@ -10,13 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from imgsim_ops import kernels
 from imgsim_ops.collection.store import FileRecord, Store
-from imgsim_ops.errors import ImageError, ImgsimError
+from imgsim_ops.errors import ImageError
 from imgsim_ops.images.isolated import TIME_LIMIT
 from imgsim_ops.images.memory import MAX_PIXELS
 from imgsim_ops.images.names import printable
@@ -24,7 +24,7 @@ from imgsim_ops.images.opening import open_regular
 from imgsim_ops.images.reasons import Reason, SkippedFile
 from imgsim_ops.images.scan import scan
 from imgsim_ops.interrupts import DeferredInterrupt
-from imgsim_ops.recipes import Whitening
+from imgsim_ops.recipes import Recipe, Whitening
 
 if TYPE_CHECKING:
     from imgsim_ops.embedder import Description, Embedder
@@ -57,8 +57,8 @@ class IndexReport:
         known: How many were new or changed, but their content was known: copies, moved and renamed ones.
         embedded: How many contents were decoded and embedded.
         dropped: How many files are no longer there.
-        skipped: The files that are no readable pictures, in the order found.
-        interrupted: Ctrl-C came before the last file; what was done is kept, and nothing dropped.
+        skipped: The files that are no readable pictures, sorted by path.
+        interrupted: Ctrl-C came before the end; what was done is kept. Before the last file, nothing was dropped.
         seconds: Wall time, the model's loading not counted.
     """
 
@@ -67,7 +67,7 @@ class IndexReport:
     known: int
     embedded: int
     dropped: int
-    skipped: list[SkippedFile] = field(default_factory=list)
+    skipped: list[SkippedFile]
     interrupted: bool = False
     seconds: float = 0.0
 
@@ -109,12 +109,25 @@ def index_files(
         try:
             with interrupt.welcome():
                 changed = run.look(paths, exclude)
-            if changed:
-                run.read(changed, load_embedder, threads, interrupt, max_pixels=max_pixels, time_limit=time_limit)
+            run.read(changed, load_embedder, threads, interrupt, max_pixels=max_pixels, time_limit=time_limit)
         except KeyboardInterrupt:
             run.interrupted = True
-        run.finish()
+        run.finish(interrupt)
     return run.report()
+
+
+def apply_recipe(store: Store, recipe: Recipe) -> None:
+    """Makes the searched vectors by a recipe; one that whitens is fitted to the collection if that is large enough.
+
+    Raises:
+        OSError: The disk is full or refuses. The collection is as before.
+    """
+    if not recipe.whitens or store.rows < FIT_FROM:
+        store.change_recipe(recipe)
+        return
+    raw = store.raw()
+    step = max(1, len(raw) // _FIT_ROWS)
+    store.change_recipe(recipe, Whitening.fit(recipe.unwhitened(raw[::step])), store.rows)
 
 
 def refit(store: Store) -> bool:
@@ -123,12 +136,10 @@ def refit(store: Store) -> bool:
     Raises:
         OSError: The disk is full or refuses. The collection is as before.
     """
-    if not store.recipe.whitens or store.rows < max(FIT_FROM, 2 * store.fitted_on):
-        return False
-    raw = store.raw()
-    step = max(1, len(raw) // _FIT_ROWS)
-    store.change_recipe(store.recipe, Whitening.fit(store.recipe.unwhitened(raw[::step])), store.rows)
-    return True
+    due = store.recipe.whitens and store.rows >= max(FIT_FROM, 2 * store.fitted_on)
+    if due:
+        apply_recipe(store, store.recipe)
+    return due
 
 
 def sha256_of(path: str | os.PathLike[str]) -> bytes:
@@ -150,13 +161,23 @@ def sha256_of(path: str | os.PathLike[str]) -> bytes:
 
 @dataclass
 class _Found:
-    """A file that must be looked into, with what it was before that."""
+    """A file that must be looked into, with what it was before that; the last three as in `FileRecord`."""
+
+    __slots__ = ("modified", "path", "settled", "sha256", "size")
 
     path: str
-    key: bytes
-    status: os.stat_result
-    settled: bool  # as in `FileRecord`
-    sha256: bytes = b""
+    size: int
+    modified: int
+    settled: bool
+
+    def is_as_found(self) -> bool:
+        """Whether it is still what was hashed."""
+        try:
+            now = os.stat(self.path)
+            same = (now.st_size, now.st_mtime_ns) == (self.size, self.modified)
+            return same and (self.settled or sha256_of(self.path) == self.sha256)
+        except (OSError, ImageError):
+            return False
 
 
 class _Run:
@@ -167,12 +188,12 @@ class _Run:
         self._store = store
         self._progress = progress or (lambda done, total: None)
         self._start = time.perf_counter()
+        self._loading = 0.0
         self._before = store.files()
         self._files = self._done = self._unchanged = self._known = self._embedded = 0
         self._gone: set[bytes] = set()
         self._dropped = 0
         self._skipped: list[SkippedFile] = []
-        self._noted: deque[tuple[_Found, int | SkippedFile]] = deque()
         # Of the batch that is not committed yet:
         self._contents: list[tuple[bytes, Description]] = []
         self._rows: dict[bytes, int] = {}
@@ -198,17 +219,19 @@ class _Run:
             try:
                 status = os.stat(path)
             except (OSError, ValueError):
-                self._skip(_reason(path))
+                self._skipped.append(_reason(path))
+                unreadable.append(key)  # it may be a folder, behind a link to a disk that is not there today
                 continue
             if stat.S_ISDIR(status.st_mode):
                 unreadable.append(key)
             before = self._before.get(key)
             if before is None or not self._is_unchanged(before, status):
-                changed.append(_Found(path, key, status, looked - status.st_mtime_ns > _SAME_TICK))
+                settled = looked - status.st_mtime_ns > _SAME_TICK
+                changed.append(_Found(path, status.st_size, status.st_mtime_ns, settled))
                 continue
             self._unchanged += 1
             if before.code is not None:
-                self._skip(SkippedFile(path, before.code, before.message))
+                self._skipped.append(SkippedFile(path, before.code, before.message))
         self._files = len(seen)
         self._done = self._files - len(changed)
         inside = tuple(root.rstrip(b"/") + b"/" for root in roots)
@@ -235,102 +258,95 @@ class _Run:
     ) -> None:
         """Hashes files, embeds those whose content is new, and commits as it goes."""
         threads = threads or kernels.build_info()["threads"]
+        while changed:
+            changed = self._read(changed, load_embedder, threads, interrupt, **limits)
+
+    def _read(
+        self,
+        changed: list[_Found],
+        load_embedder: Callable[[], Embedder],
+        threads: int,
+        interrupt: DeferredInterrupt,
+        **limits: float,
+    ) -> list[_Found]:
+        """Returns files to begin anew with: their twin, which was to be decoded for them too, is not what it was."""
         waiting: deque[_Found] = deque()
         twins: dict[bytes, list[_Found]] = {}  # with the content of one that is being embedded
+        again: list[_Found] = []
         with ThreadPoolExecutor(threads, thread_name_prefix="imgsim-hash") as pool:
 
             def unknown() -> Iterator[str]:
-                # Runs while Ctrl-C is welcome, so it only takes notes.
+                # Runs while Ctrl-C is welcome, which must not come between two halves of a note or in a commit.
                 for found, hashed in _ahead(pool, changed, 8 * threads):
-                    if isinstance(hashed, SkippedFile):
-                        self._noted.append((found, hashed))
-                        continue
-                    found.sha256 = hashed
-                    row = self._rows.get(hashed)
-                    row = self._store.row_of(hashed) if row is None else row
-                    if row is not None:
-                        self._noted.append((found, row))
-                    elif hashed in twins:
-                        twins[hashed].append(found)
-                    else:
+                    with interrupt.deferred():
+                        if isinstance(hashed, SkippedFile):
+                            self._add(found, hashed)
+                            continue
+                        found.sha256 = hashed
+                        row = self._rows.get(hashed)
+                        row = self._store.row_of(hashed) if row is None else row
+                        if row is not None:
+                            self._known += 1
+                            self._add(found, row)
+                            continue
+                        if hashed in twins:
+                            twins[hashed].append(found)
+                            continue
                         twins[hashed] = []
                         waiting.append(found)
-                        yield found.path
+                    yield found.path
 
             names = unknown()
             try:
                 with interrupt.welcome():
                     first = next(names, None)
                 if first is None:
-                    return
+                    return again
                 with interrupt.welcome():
+                    start = time.perf_counter()
                     embedder = load_embedder()
-                if embedder.fingerprint != self._store.fingerprint:
-                    raise ImgsimError(
-                        f"collection: vectors must be made by {self._store.fingerprint} (got {embedder.fingerprint}); "
-                        "another backbone, weights or precision needs a collection of its own"
-                    )
+                    self._loading += time.perf_counter() - start
+                self._store.check_made_by(embedder.fingerprint)
                 with closing(embedder.describe(chain((first,), names), threads, **limits)) as stream:
                     while True:
                         with interrupt.welcome():
                             path, answer = next(stream, (None, None))
-                        self._add_noted()
                         if path is None:
-                            break
+                            return again
                         found = waiting.popleft()
-                        self._add_described([found, *twins.pop(found.sha256)], answer)
+                        again += self._add_described(found, twins.pop(found.sha256), answer)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _add_described(self, same: list[_Found], answer: Description | SkippedFile) -> None:
-        """Files of one content, of which the first has been decoded."""
+    def _add_described(self, found: _Found, twins: list[_Found], answer: Description | SkippedFile) -> Sequence[_Found]:
+        """A file that has been decoded and others with its content, which are returned where that tells nothing."""
+        if not found.is_as_found():  # what was decoded may not be what was hashed
+            self._skipped.append(answer if isinstance(answer, SkippedFile) else _refused(Reason.CHANGED, found.path))
+            self._advance()
+            return twins
         if isinstance(answer, SkippedFile):
-            for found in same:
-                self._add(found, SkippedFile(found.path, answer.code, answer.message))
-            return
-        changed = self._changed(same[0])
-        if changed is not None:  # what was decoded may not be what was hashed
-            for found in same:
-                self._skip(SkippedFile(found.path, changed.code, changed.message))
-                self._advance()
-            return
+            for each in (found, *twins):
+                message = answer.message.replace(printable(found.path), printable(each.path))
+                self._add(each, SkippedFile(each.path, answer.code, message))
+            return ()
         self._embedded += 1
-        self._known += len(same) - 1
+        self._known += len(twins)
         row = self._store.rows + len(self._contents)
-        self._contents.append((same[0].sha256, answer))
-        self._rows[same[0].sha256] = row
-        for found in same:
-            self._add(found, row)
-
-    def _add_noted(self) -> None:
-        while self._noted:
-            found, what = self._noted.popleft()
-            self._known += not isinstance(what, SkippedFile)
-            self._add(found, what)
+        self._contents.append((found.sha256, answer))
+        self._rows[found.sha256] = row
+        for each in (found, *twins):
+            self._add(each, row)
+        return ()
 
     def _add(self, found: _Found, what: int | SkippedFile) -> None:
         """A file with the row of its content, which may be of the batch, or with the reason why it has none."""
-        status = found.status
         row, code, message = (None, what.code, what.message) if isinstance(what, SkippedFile) else (what, None, None)
-        self._records.append(
-            FileRecord(found.key, status.st_size, status.st_mtime_ns, found.settled, row, code, message)
-        )
+        key = os.fsencode(found.path)
+        self._records.append(FileRecord(key, found.size, found.modified, found.settled, row, code, message))
         if isinstance(what, SkippedFile):
-            self._skip(what)
+            self._skipped.append(what)
         self._advance()
-
-    @staticmethod
-    def _changed(found: _Found) -> SkippedFile | None:
-        """The reason to leave a file to the next run: it was changed between the hashing and the decoding."""
-        try:
-            now = os.stat(found.path)
-            same = (now.st_size, now.st_mtime_ns) == (found.status.st_size, found.status.st_mtime_ns)
-            if same and (found.settled or sha256_of(found.path) == found.sha256):
-                return None
-        except (OSError, ImageError):
-            pass
-        return _refused(Reason.CHANGED, found.path)
 
     def _advance(self) -> None:
         self._done += 1
@@ -345,19 +361,19 @@ class _Run:
         self._contents, self._records, self._rows = [], [], {}
         self._committed = time.monotonic()
 
-    def _skip(self, skipped: SkippedFile) -> None:
-        self._skipped.append(skipped)
-
     # --- the end ---
 
-    def finish(self) -> None:
+    def finish(self, interrupt: DeferredInterrupt) -> None:
         """Commits the rest; drops what is gone, unless it was stopped."""
-        self._add_noted()
         dropped = () if self.interrupted else self._gone
         self._commit(dropped)
         self._dropped = len(dropped)
         if not self.interrupted:
-            refit(self._store)
+            try:
+                with interrupt.welcome():  # of a large collection it takes a minute, and may be left to the next run
+                    refit(self._store)
+            except KeyboardInterrupt:
+                self.interrupted = True
 
     def report(self) -> IndexReport:
         return IndexReport(
@@ -366,9 +382,9 @@ class _Run:
             known=self._known,
             embedded=self._embedded,
             dropped=self._dropped,
-            skipped=self._skipped,
+            skipped=sorted(self._skipped, key=lambda file: file.path),
             interrupted=self.interrupted,
-            seconds=time.perf_counter() - self._start,
+            seconds=time.perf_counter() - self._start - self._loading,
         )
 
 

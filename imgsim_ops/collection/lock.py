@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import filelock
@@ -29,7 +30,7 @@ class WriterLock:
 
         Raises:
             ImgsimError: Another process has it, and is named.
-            OSError: The folder cannot be written.
+            ImgsimError: The folder cannot be written.
         """
         self._holder = folder / "writer.json"
         self._lock = filelock.FileLock(folder / "writer.lock")
@@ -47,14 +48,17 @@ class WriterLock:
             self._lock.acquire()
         try:
             facts = {"process": os.getpid(), "host": socket.gethostname(), "since": time.time()}
-            write_file(self._holder, json.dumps(facts).encode())
+            with suppress(OSError):  # a full disk must not keep a collection from being compacted
+                self._holder.unlink(missing_ok=True)
+                write_file(self._holder, json.dumps(facts).encode())
         except BaseException:
             self._lock.release()
             raise
 
     def release(self) -> None:
         """Gives it back."""
-        self._holder.unlink(missing_ok=True)
+        with suppress(OSError):  # the next holder does it
+            self._holder.unlink(missing_ok=True)
         self._lock.release()
 
     def _who(self) -> str:

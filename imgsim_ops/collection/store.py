@@ -16,16 +16,16 @@ that must change as a whole gets a new number, and the database says which numbe
 from __future__ import annotations
 
 import errno
+import operator
 import os
 import secrets
 import shutil
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from imgsim_ops.collection.lock import WriterLock
 from imgsim_ops.collection.rows import BLOCK, append_rows, blocks_of, mapped_rows, sync_folder, write_rows
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.names import printable
+from imgsim_ops.matching.perceptual import BYTES
 from imgsim_ops.models.fingerprint import Fingerprint
 from imgsim_ops.recipes import RECIPES, Recipe, Whitening
 
@@ -67,9 +68,8 @@ CREATE INDEX files_of_row ON files (row);
 """
 
 
-@dataclass(frozen=True)
-class FileRecord:
-    """What is known of one file.
+class FileRecord(NamedTuple):
+    """What is known of one file; a tuple, of which there may be a million at once.
 
     Attributes:
         path: As the system has it, in bytes.
@@ -132,8 +132,9 @@ class Store:
             OSError: The place cannot be written.
         """
         path = Path(os.path.abspath(path))
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise ImgsimError(f"collection: there must be nothing of this name yet (got {printable(path)})")
+        taken = ImgsimError(f"collection: there must be nothing of this name yet (got {printable(path)})")
+        if os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or any(path.iterdir())):
+            raise taken
         unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         unfinished.mkdir(parents=True)
         try:
@@ -149,12 +150,16 @@ class Store:
                 "raw_number": 1,
                 "vectors_number": 1,
             }
-            connection = _connect(unfinished / DATABASE, "rwc")
-            with _database_errors(path):
-                connection.executescript(f"{_SCHEMA} PRAGMA user_version = {FORMAT};")
+            with _database_errors(path), closing(_connect(unfinished / DATABASE, "rwc")) as connection:
+                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {FORMAT};")
                 connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
-            connection.close()
-            os.replace(unfinished, path)
+                connection.execute("COMMIT")
+            try:
+                os.replace(unfinished, path)
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # another process was quicker
+                    raise taken from error
+                raise
             sync_folder(path.parent)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -231,10 +236,17 @@ class Store:
 
     def raw(self) -> np.ndarray:
         """The raw vectors, float16 (rows, raw_width), mapped."""
-        return mapped_rows(self._raw_file(self._raw_number), self.rows, self.raw_width)
+        try:
+            return mapped_rows(self._raw_file(self._raw_number), self.rows, self.raw_width)
+        except ImgsimError:
+            with self._reading():  # which has the better words for an older numbering
+                raise
 
     def vectors(self) -> np.ndarray:
         """The searched vectors, float16 (rows * views, width), mapped; those of one content lie beside each other.
+
+        Where another process has changed the recipe since, they are by the new one, as `recipe`, `whitening` and
+        `width` say after this call.
 
         As long as they are the same the same mapping is given away: the first look at each page of a new one costs.
         """
@@ -245,18 +257,36 @@ class Store:
             try:
                 self._mapped = file, mapped_rows(file, *shape)
             except ImgsimError:
-                number = self._vectors_number
-                self._read_facts()  # a writer may have put another file in its place since
+                number, rows = self._vectors_number, self.rows
+                with self._reading():
+                    self._read_facts()
+                self.rows = rows  # as all else that was asked for has so many
                 if self._vectors_number == number:
                     raise
 
     def hashes(self) -> np.ndarray:
-        """The perceptual hashes, uint8 (rows, 32); zeros for a row that no content has any more."""
-        found = np.zeros((self.rows, 32), np.uint8)
+        """The perceptual hashes, uint8 (rows, 32)."""
         with self._reading() as connection:
-            for row, value in connection.execute("SELECT row, perceptual FROM contents WHERE row < ?", (self.rows,)):
-                found[row] = np.frombuffer(value, np.uint8)
-        return found
+            found = connection.execute("SELECT perceptual FROM contents WHERE row < ? ORDER BY row", (self.rows,))
+            content = b"".join(value for (value,) in found)
+        if len(content) != self.rows * BYTES:
+            raise ImgsimError(
+                f"collection: {DATABASE} must have {self.rows} perceptual hashes (got {len(content) // BYTES} in "
+                f"{printable(self.path)})"
+            )
+        return np.frombuffer(content, np.uint8).reshape(self.rows, BYTES)
+
+    def check_made_by(self, fingerprint: Fingerprint) -> None:
+        """Makes sure that vectors with a fingerprint may be compared with those here.
+
+        Raises:
+            ImgsimError: They may not.
+        """
+        if fingerprint != self.fingerprint:
+            raise ImgsimError(
+                f"collection: vectors must be made by {self.fingerprint} (got {fingerprint}); "
+                "another backbone, weights or precision needs a collection of its own"
+            )
 
     def live(self) -> np.ndarray:
         """Which rows belong to a file, bool (rows,)."""
@@ -296,13 +326,29 @@ class Store:
         """All files by path, pictures or not."""
         with self._reading() as connection:
             found = connection.execute("SELECT path, size, modified, settled, row, code, message FROM files")
-            return {values[0]: FileRecord(*values) for values in found}
+            return {values[0]: FileRecord._make(values) for values in found}
 
     def row_of(self, sha256: bytes) -> int | None:
         """The row of a content."""
         with self._reading() as connection:
             found = connection.execute("SELECT row FROM contents WHERE sha256 = ?", (sha256,)).fetchone()
             return found[0] if found else None
+
+    def shared_rows(self) -> list[int]:
+        """The rows whose content several files have."""
+        query = "SELECT row FROM files WHERE row < ? GROUP BY row HAVING count(*) > 1 ORDER BY row"
+        with self._reading() as connection:
+            return [row for (row,) in connection.execute(query, (self.rows,))]
+
+    def rows_shared_with(self, other: Store) -> Iterator[tuple[int, int]]:
+        """The rows of contents that another collection has too, with its rows; only those that files have in both."""
+        here, there = self.live(), other.live()
+        with self._reading() as connection:
+            contents = connection.execute("SELECT row, sha256 FROM contents WHERE row < ?", (self.rows,)).fetchall()
+        for row, sha256 in contents:
+            found = other.row_of(sha256) if here[row] else None
+            if found is not None and found < len(there) and there[found]:
+                yield row, found
 
     def counts(self) -> dict[str, int]:
         """Numbers of `pictures` (files), `contents`, `orphans` (contents without files) and `unreadable` files."""
@@ -319,40 +365,45 @@ class Store:
 
     def problems(self) -> Iterator[str]:
         """Goes through all there is; yields a line for each thing that is not as it was written."""
-        with _database_errors(self.path):
-            for (line,) in self._connection.execute("PRAGMA integrity_check"):
-                if line != "ok":
-                    yield f"{DATABASE}: {line}"
         try:
+            with _database_errors(self.path):
+                lines = self._connection.execute("PRAGMA integrity_check").fetchall()
+            yield from (f"{DATABASE}: {line}" for (line,) in lines if line != "ok")
+            with self._reading() as connection:
+                (contents,) = connection.execute("SELECT count(*) FROM contents WHERE row < ?", (self.rows,)).fetchone()
+                (lost,) = connection.execute(
+                    "SELECT count(*) FROM files WHERE row IS NOT NULL AND row NOT IN (SELECT row FROM contents)"
+                ).fetchone()
+            if contents != self.rows:
+                yield f"{DATABASE}: every row must have a content (got {contents} contents and {self.rows} rows)"
+            if lost:
+                yield f"{DATABASE}: every picture must have a content (got {lost} without)"
             raw, vectors = self.raw(), self.vectors()
+            for first in range(0, self.rows, BLOCK):
+                yield from self._problems_of(first, raw[first : first + BLOCK], vectors)
         except ImgsimError as error:
             yield str(error)
-            return
-        checksums = np.full(self.rows, -1)
+
+    def _problems_of(self, first: int, raw: np.ndarray, vectors: np.ndarray) -> Iterator[str]:
+        """Those of a block of rows."""
+        stop = first + len(raw)
+        bad = np.zeros(len(raw), bool)
         with self._reading() as connection:
-            for row, checksum in connection.execute("SELECT row, checksum FROM contents WHERE row < ?", (self.rows,)):
-                checksums[row] = checksum
-            (lost,) = connection.execute(
-                "SELECT count(*) FROM files WHERE row IS NOT NULL AND row NOT IN (SELECT row FROM contents)"
-            ).fetchone()
-        if lost:
-            yield f"{DATABASE}: every picture must have a content (got {lost} without)"
-        first = 0
-        for block in blocks_of(raw):
-            rows = slice(first, first + len(block))
-            bad = np.array([zlib.crc32(row) for row in block]) != checksums[rows]
-            bad &= checksums[rows] >= 0
-            for row in np.flatnonzero(bad):
-                yield f"{self._raw_file(self._raw_number).name}: row {first + row} must be as it was written"
-            expected = self.recipe.vectors(block, self.whitening).astype(np.float32)
-            found = vectors[first * self.views : (first + len(block)) * self.views].astype(np.float32)
-            # Other numbers of rows at a time may round the last bit of float16 another way: 1/1024 of at most 1.
-            wrong = ~(np.abs(expected - found) <= 2e-3).all(1)
-            for row in np.unique((np.flatnonzero(wrong)) // self.views):
-                if not bad[row]:
-                    name = self._vectors_file(self._vectors_number).name
-                    yield f"{name}: row {first + row} must follow from the raw one"
-            first += len(block)
+            query = "SELECT row, sha256, width, height, format, perceptual, checksum FROM contents"
+            found = connection.execute(f"{query} WHERE row >= ? AND row < ?", (first, stop)).fetchall()
+        for row, *facts, checksum in found:
+            bad[row - first] = _checksum(facts, raw[row - first]) != checksum
+        for row in np.flatnonzero(bad):
+            name = self._raw_file(self._raw_number).name
+            yield f"row {first + row}: {name}, and what {DATABASE} says of it, must be as they were written"
+        expected = self.recipe.vectors(raw, self.whitening).astype(np.float32)
+        searched = vectors[first * self.views : stop * self.views].astype(np.float32)
+        # Other numbers of rows at a time may round the last bit of float16 another way: 1/1024 of at most 1.
+        wrong = ~(np.abs(expected - searched) <= 2e-3).all(1)
+        for row in np.unique(np.flatnonzero(wrong) // self.views):
+            if not bad[row]:
+                name = self._vectors_file(self._vectors_number).name
+                yield f"row {first + row}: {name} must follow from the raw vector"
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -372,23 +423,20 @@ class Store:
         Raises:
             OSError: The disk is full or refuses.
         """
-        raw = np.array([description.raw for _, description in contents], np.float16).reshape(-1, self.raw_width)
-        if len(raw):
-            append_rows(self._raw_file(self._raw_number), raw, self.rows)
-            vectors = self.recipe.vectors(raw, self.whitening)
-            append_rows(self._vectors_file(self._vectors_number), vectors, self.rows * self.views)
-        new = [
-            (self.rows + i, sha256, d.width, d.height, d.format, d.perceptual.tobytes(), zlib.crc32(raw[i]))
-            for i, (sha256, d) in enumerate(contents)
-        ]
+        raw = np.array([description.raw for _, description in contents], "<f2").reshape(-1, self.raw_width)
         with self._transaction() as connection:
-            connection.executemany("INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?)", new)
+            if len(raw):
+                append_rows(self._raw_file(self._raw_number), raw, self.rows)
+                vectors = self.recipe.vectors(raw, self.whitening)
+                append_rows(self._vectors_file(self._vectors_number), vectors, self.rows * self.views)
+            facts = [(s, d.width, d.height, d.format, d.perceptual.tobytes()) for s, d in contents]
             connection.executemany(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
-                ((f.path, f.size, f.modified, f.settled, f.row, f.code, f.message) for f in files),
+                "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?)",
+                ((self.rows + i, *of_one, _checksum(of_one, raw[i])) for i, of_one in enumerate(facts)),
             )
+            connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", files)
             connection.executemany("DELETE FROM files WHERE path = ?", ((path,) for path in dropped))
-            self._set_facts(rows=self.rows + len(new))
+            self._set_facts(rows=self.rows + len(raw))
 
     def change_recipe(self, recipe: Recipe, whitening: Whitening | None = None, fitted_on: int = 0) -> None:
         """Makes the searched vectors anew by another recipe or whitening, from the raw ones.
@@ -396,45 +444,49 @@ class Store:
         Raises:
             OSError: The disk is full or refuses. The collection is as before.
         """
-        number = self._vectors_number + 1
-        write_rows(self._vectors_file(number), (recipe.vectors(block, whitening) for block in blocks_of(self.raw())))
-        with self._transaction():
-            self._set_facts(
-                recipe=recipe.name,
-                whitening=None if whitening is None else whitening.to_bytes(),
-                fitted_on=fitted_on,
-                width=_width(recipe, whitening, self.raw_width),
-                vectors_number=number,
-            )
-        self._sweep()
+        with self._replacing():
+            number = self._vectors_number + 1
+            vectors = (recipe.vectors(block, whitening) for block in blocks_of(self.raw()))
+            write_rows(self._vectors_file(number), vectors)
+            with self._transaction():
+                self._set_facts(
+                    recipe=recipe.name,
+                    whitening=None if whitening is None else whitening.to_bytes(),
+                    fitted_on=fitted_on,
+                    width=_width(recipe, whitening, self.raw_width),
+                    vectors_number=number,
+                )
 
     def compact(self) -> int:
         """Gives back the room of contents whose files are all gone; returns how many there were.
 
         Raises:
-            OSError: The disk is full or refuses. The collection is as before.
+            OSError: The disk is full or refuses. The collection is whole: as before, or with the database's own free
+                room still in it.
         """
+        self._require_lock()
         kept = np.flatnonzero(self.live())
-        gone = self.counts()["orphans"]
-        if len(kept) < self.rows:
-            raw, vectors = self.raw(), self.vectors().reshape(self.rows, self.views * self.width)
-            write_rows(self._raw_file(self._raw_number + 1), (raw[rows] for rows in blocks_of(kept)))
-            write_rows(self._vectors_file(self._vectors_number + 1), (vectors[rows] for rows in blocks_of(kept)))
-            # Rising numbers that never rise above what they were meet no row that is still to move.
-            moved = [(new, int(old)) for new, old in enumerate(kept) if new != old]
-            with self._transaction() as connection:
-                connection.execute(
-                    "DELETE FROM contents WHERE row NOT IN (SELECT row FROM files WHERE row IS NOT NULL)"
-                )
-                connection.executemany("UPDATE contents SET row = ? WHERE row = ?", moved)
-                connection.executemany("UPDATE files SET row = ? WHERE row = ?", moved)
-                self._set_facts(
-                    rows=len(kept), raw_number=self._raw_number + 1, vectors_number=self._vectors_number + 1
-                )
-            self._sweep()
+        gone = self.rows - len(kept)
+        if gone:
+            with self._replacing():
+                self._keep(kept)
         with _database_errors(self.path):
             self._connection.execute("VACUUM")
         return gone
+
+    def _keep(self, kept: np.ndarray) -> None:
+        """Leaves out all rows but some, which move up."""
+        raw, vectors = self.raw(), self.vectors().reshape(self.rows, self.views * self.width)
+        raw_number, vectors_number = self._raw_number + 1, self._vectors_number + 1
+        write_rows(self._raw_file(raw_number), (raw[rows] for rows in blocks_of(kept)))
+        write_rows(self._vectors_file(vectors_number), (vectors[rows] for rows in blocks_of(kept)))
+        # Rising numbers that never rise above what they were meet no row that is still to move.
+        moved = [(new, int(old)) for new, old in enumerate(kept) if new != old]
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM contents WHERE row NOT IN (SELECT row FROM files WHERE row IS NOT NULL)")
+            connection.executemany("UPDATE contents SET row = ? WHERE row = ?", moved)
+            connection.executemany("UPDATE files SET row = ? WHERE row = ?", moved)
+            self._set_facts(rows=len(kept), raw_number=raw_number, vectors_number=vectors_number)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -455,6 +507,8 @@ class Store:
             self.fitted_on, self.rows = facts["fitted_on"], facts["rows"]
             self.raw_width, self.width = facts["raw_width"], facts["width"]
             self._raw_number, self._vectors_number = facts["raw_number"], facts["vectors_number"]
+            for name in ("fitted_on", "rows", "raw_width", "width", "raw_number", "vectors_number"):
+                operator.index(facts[name])  # raises TypeError for what is no number
         except (KeyError, TypeError, ImgsimError) as error:
             raise ImgsimError(
                 f"collection: {DATABASE} must be sound (got {error} in {printable(self.path)})"
@@ -464,29 +518,43 @@ class Store:
         """Inside a transaction, after which `_read_facts` runs."""
         self._connection.executemany("UPDATE facts SET value = ? WHERE name = ?", ((v, n) for n, v in facts.items()))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _require_lock(self) -> None:
         if self._lock is None:
             raise ImgsimError(f"collection: must be open for writing (got {printable(self.path)} open for reading)")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._require_lock()
         with _database_errors(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                # Ctrl-C may have come just behind the last commit: what counts must never be overwritten.
+                self._read_facts()
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                with suppress(sqlite3.Error):  # where SQLite has rolled back by itself
+                with suppress(sqlite3.Error):  # where SQLite has rolled back by itself, or committed
                     self._connection.execute("ROLLBACK")
                 raise
         self._read_facts()
+
+    @contextmanager
+    def _replacing(self) -> Iterator[None]:
+        """A context in which files of vectors get a new number: at the end those that do not count are gone."""
+        self._require_lock()
+        try:
+            yield
+        finally:
+            self._sweep()
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """A snapshot whose row numbers are the ones that this object knows."""
         with _database_errors(self.path):
             inside = self._connection.in_transaction
-            if not inside:
-                self._connection.execute("BEGIN")
             try:
+                if not inside:
+                    self._connection.execute("BEGIN")
                 query = "SELECT value FROM facts WHERE name = 'raw_number'"
                 (number,) = self._connection.execute(query).fetchone()
                 if number != self._raw_number:
@@ -495,16 +563,18 @@ class Store:
                     )
                 yield self._connection
             finally:
-                if not inside:
+                if not inside and self._connection.in_transaction:
                     self._connection.execute("COMMIT")
 
     def _sweep(self) -> None:
         """Deletes files of vectors that no longer count, or never did. Who has one mapped keeps it."""
+        self._read_facts()  # or Ctrl-C behind a commit would take away what counts from then on
         kept = {self._raw_file(self._raw_number), self._vectors_file(self._vectors_number)}
         for pattern in ("raw-*.f16", "vectors-*.f16"):
             for file in self.path.glob(pattern):
                 if file not in kept:
-                    file.unlink()
+                    with suppress(OSError):  # on Windows while somebody has it mapped; the next sweep takes it
+                        file.unlink()
 
 
 _PICTURES = """SELECT files.row, path, size, modified, sha256, width, height, format
@@ -525,13 +595,23 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=60)
 
 
+def _checksum(facts: Sequence, raw: np.ndarray) -> int:
+    """Of all that is kept of a content: what the database says, and the raw vector."""
+    return zlib.crc32(np.ascontiguousarray(raw), zlib.crc32(repr(tuple(facts)).encode()))
+
+
+# SQLite's words, and what they mean here.
+_SYSTEM_ERRORS = {"is full": errno.ENOSPC, "disk I/O": errno.EIO, "readonly": errno.EACCES, "unable to": errno.EACCES}
+
+
 @contextmanager
 def _database_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
         text = str(error)
-        if "full" in text or "disk I/O" in text:
-            number = errno.ENOSPC if "full" in text else errno.EIO
-            raise OSError(number, os.strerror(number), os.fspath(folder)) from error
-        raise ImgsimError(f"collection: {DATABASE} must be sound (got {text} in {printable(folder)})") from error
+        for words, number in _SYSTEM_ERRORS.items():
+            if words in text:
+                raise OSError(number, os.strerror(number), os.fspath(folder / DATABASE)) from error
+        rule = "not be in use for a minute" if "locked" in text else "be sound"
+        raise ImgsimError(f"collection: {DATABASE} must {rule} (got {text} in {printable(folder)})") from error

@@ -24,6 +24,10 @@ _HEAD = struct.Struct(f"<II8s{BYTES}s")
 # memory as a whole; what remains is still shrunk four times over by an antialiasing filter.
 _ENOUGH = 4 * CROP
 
+#: A picture whose longer side has no more pixels than this has one view. Its centre would be a second forward pass, the
+#: dearest step by far of so small a file, for hardly other pixels: both views only enlarge it.
+SMALL = 64
+
 
 @dataclass(frozen=True)
 class Views:
@@ -35,6 +39,7 @@ class Views:
         format: As `picture_format` names it.
         perceptual: The perceptual hash, uint8 (32,).
         pixels: uint8 RGB (2, 224, 224, 3): the centre, as `load_pixels` makes it, and the whole squashed into a square.
+            Of a small picture, see `SMALL`, only the latter: (1, 224, 224, 3).
     """
 
     width: int
@@ -52,7 +57,7 @@ class Views:
     def from_bytes(cls, content: bytes) -> Views:
         """Reads what `to_bytes` wrote."""
         width, height, kind, perceptual = _HEAD.unpack_from(content)
-        pixels = np.frombuffer(content, np.uint8, offset=_HEAD.size).reshape(2, CROP, CROP, 3)
+        pixels = np.frombuffer(content, np.uint8, offset=_HEAD.size).reshape(-1, CROP, CROP, 3)
         return cls(width, height, kind.rstrip(b"\0").decode(), np.frombuffer(perceptual, np.uint8), pixels)
 
 
@@ -82,15 +87,19 @@ def load_views(
     with open_regular(path) as file:
         kind = picture_format(file.read(HEAD_SIZE)) or ""  # for none `decoded` has the error
     with decoded(path, max_pixels=max_pixels, min_side=min_side(exact), admit=admit) as picture:
-        kept: list[np.ndarray] = []
-        size = (picture.height, picture.width)
-        strips = _keeping(picture, kept)
-        centre = kernels.resize_crop_strips(*size, strips, RESIZE, CROP, scale=picture.scale)
-        whole = Image.fromarray(np.concatenate(kept))
-        squashed = np.asarray(whole.resize((CROP, CROP), Image.Resampling.BILINEAR))
-        small = np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-        views = Views(picture.width, picture.height, kind, perceptual_hash(small), np.stack([centre, squashed]))
-    return b"".join(_turned(views, small, orientation).to_bytes() for orientation in orientations)
+        height, width = picture.height, picture.width
+        if max(height, width) <= SMALL:
+            pixels, views = picture.whole(), []
+        else:
+            kept: list[np.ndarray] = []
+            strips = _keeping(picture, kept)
+            views = [kernels.resize_crop_strips(height, width, strips, RESIZE, CROP, scale=picture.scale)]
+            pixels = np.concatenate(kept)
+    whole = Image.fromarray(pixels)
+    views.append(np.asarray(whole.resize((CROP, CROP), Image.Resampling.BILINEAR)))
+    small = np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    seen = Views(width, height, kind, perceptual_hash(small), np.stack(views))
+    return b"".join(_turned(seen, small, orientation).to_bytes() for orientation in orientations)
 
 
 def _turned(views: Views, small: np.ndarray, orientation: int) -> Views:
@@ -104,10 +113,11 @@ def _turned(views: Views, small: np.ndarray, orientation: int) -> Views:
 
 def _keeping(picture: Strips, kept: list[np.ndarray]) -> Iterator[np.ndarray]:
     """The strips, of which as much is kept as is needed."""
-    step = max(1, min(picture.height, picture.width) // picture.scale // _ENOUGH)
+    # Each side has a step of its own, or a panorama would be kept whole.
+    down, right = (max(1, side // picture.scale // _ENOUGH) for side in (picture.height, picture.width))
     top = 0
     for strip in picture.strips:
-        part = strip[-top % step :: step, ::step]
+        part = strip[-top % down :: down, ::right]
         # A strip may be a buffer that the next one is decoded into.
         kept.append(part.copy())
         top += len(strip)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,7 +95,7 @@ class Features:
             raise ImgsimError(f"local features: {number} keypoints take {expected} bytes (got {len(content)})")
         places = np.frombuffer(content, "<f4", number * _PLACE, _HEAD.size).reshape(number, _PLACE)
         descriptors = np.frombuffer(content, np.uint8, offset=_HEAD.size + places.nbytes).reshape(number, _WIDTH)
-        if not (0 < side and 0 < width and 0 < height and np.isfinite(places).all()):
+        if min(side, width, height) < 1 or not np.isfinite(places).all():
             raise ImgsimError(f"local features: sizes and places must be numbers (got {width} x {height} at {side})")
         return cls(width, height, side, places, descriptors)
 
@@ -110,8 +111,8 @@ class Match:
 
     Attributes:
         inliers: Matched keypoints at different places that the transform brings together.
-        transform: (a, b, c, d, e, f): the point (x, y) of the first picture lies at (a x + b y + c, d x + e y + f) of the
-            second, in pixels; None where no plausible one was found.
+        transform: (a, b, c, d, e, f): the point (x, y) of the first picture lies at (a x + b y + c, d x + e y + f) of
+            the second, in pixels; None where no plausible one was found.
         matches: Matched keypoints before a transform was looked for.
         spread: Share of the smaller picture's area, 0 to 1, in the hull of its inliers.
     """
@@ -188,7 +189,7 @@ def is_copy(match: Match) -> bool:
 # --- describing ------------------------------------------------------------------------------------------------------
 
 
-def _cv2():  # noqa: ANN202  (a module)
+def _cv2() -> ModuleType:
     try:
         import cv2
     except ImportError as error:
@@ -267,19 +268,21 @@ def _matched(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _fitted(here: np.ndarray, there: np.ndarray) -> np.ndarray | None:
     """The plausible affine transform (2, 3) that most matches agree on, fitted to all of them."""
     cv2 = _cv2()
-    # Matches whose own turn and resize differ from what most say are no help; a similarity found among the others
-    # needs two of them where an affine transform needs three.
-    cv2.setRNGSeed(1)
-    settings = {"method": cv2.RANSAC, "maxIters": _ROUNDS, "confidence": 0.999}
-    first, mask = cv2.estimateAffine2D(
-        here[:, :2], there[:, :2], ransacReprojThreshold=_TOLERANCE, refineIters=10, **settings
-    )
-    if first is None or not _plausible(first):
+    points = [np.ascontiguousarray(places[:, :2]) for places in (here, there)]
+    # A similarity needs two good matches where an affine transform needs three, so it is found among more bad ones.
+    for estimate in (cv2.estimateAffine2D, cv2.estimateAffinePartial2D):
         cv2.setRNGSeed(1)
-        first, mask = cv2.estimateAffinePartial2D(
-            here[:, :2], there[:, :2], ransacReprojThreshold=_TOLERANCE, refineIters=10, **settings
+        affine, _ = estimate(
+            *points,
+            method=cv2.RANSAC,
+            ransacReprojThreshold=_TOLERANCE,
+            maxIters=_ROUNDS,
+            confidence=0.999,
+            refineIters=10,
         )
-    return first if first is not None and _plausible(first) else None
+        if affine is not None and _plausible(affine):
+            return affine
+    return None
 
 
 def _plausible(affine: np.ndarray) -> bool:

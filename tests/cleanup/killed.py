@@ -1,48 +1,17 @@
 """A process of its own that is killed in the middle: before the n-th call that changes the disk, or by its parent."""
 
 import errno
-import itertools
 import os
-import signal
 import sys
-import traceback
 from pathlib import Path
+
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from killing import ended, forked, kill_before
 
 from imgsim_ops.cleanup.apply import apply_decisions
 from imgsim_ops.cleanup.decisions import read_decisions
 from imgsim_ops.cleanup.journal import Way
 from imgsim_ops.cleanup.undo import undo
-
-CALLS = (
-    "link",
-    "unlink",
-    "replace",
-    "rename",
-    "write",
-    "fsync",
-    "open",
-    "mkdir",
-    "rmdir",
-    "utime",
-    "chmod",
-    "ftruncate",
-)
-
-
-def kill_before(number):
-    """Lets this process die by SIGKILL before its `number`-th call, from 0, of one of `CALLS`."""
-    counter = itertools.count()
-
-    def wrap(function):
-        def call(*arguments, **options):
-            if next(counter) == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*arguments, **options)
-
-        return call
-
-    for name in CALLS:
-        setattr(os, name, wrap(getattr(os, name)))
 
 
 def no_links(kind):
@@ -76,20 +45,13 @@ def run(what, place, way, links):
 
 def child(what, place, way, links, number=None):
     """Runs it in a fork that dies at a call; returns None when it was killed, else its exit code."""
-    process = os.fork()
-    if process == 0:
-        code = 99
-        try:
-            if number is not None:
-                kill_before(number)
-            code = run(what, place, way, links)
-        except Exception:  # noqa: BLE001  whatever it is, the parent must hear of it by the exit code
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    _, status = os.waitpid(process, 0)
-    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else None
+
+    def work():
+        if number is not None:
+            kill_before(number)
+        return run(what, place, way, links)
+
+    return ended(forked(work))
 
 
 if __name__ == "__main__":

@@ -35,19 +35,24 @@ def made_groups(folder, count=3):
 
 
 class Elements(HTMLParser):
-    """Every element of a page, as (tag, attributes, text up to the next tag)."""
+    """Every element of a page, as (tag, attributes, text up to the next tag, or to its own end)."""
 
     def __init__(self, text):
         super().__init__()
         self.found = []
+        self._inside = False
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag, attrs):
         self.found.append([tag, dict(attrs), ""])
+        self._inside = True
+
+    def handle_endtag(self, tag):
+        self._inside = False
 
     def handle_data(self, data):
-        if self.found:
+        if self._inside:
             self.found[-1][2] += data
 
     def named(self, tag):

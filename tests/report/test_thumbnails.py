@@ -1,4 +1,5 @@
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -63,6 +64,6 @@ def test_a_picture_that_is_none(tmp_path):
 def test_reducing_in_strips_is_reducing_the_whole(height, width, factor, cuts, random):
     pixels = np.frombuffer(random.randbytes(height * width * 3), np.uint8).reshape(height, width, 3)
     edges = [0, *(edge for edge in np.cumsum(cuts) if edge < height), height]
-    strips = (np.ascontiguousarray(pixels[a:b]) for a, b in zip(edges, edges[1:], strict=False))
+    strips = (np.ascontiguousarray(pixels[a:b]) for a, b in pairwise(edges))
     got = np.concatenate(list(_reduced(Strips(height, width, strips), factor)))
     np.testing.assert_array_equal(got, np.asarray(Image.fromarray(pixels).reduce(factor)))

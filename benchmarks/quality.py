@@ -1,0 +1,234 @@
+"""How well copies are found, by each way that imgsim has and by perceptual hashes.
+
+    python benchmarks/quality.py [FOLDER...] [--packages build/originals]
+
+Originals are photographs and drawings of Debian packages, which are fetched once by `apt-get download`, and of
+scikit-image (`_originals.py` says which and what is left out), or the pictures in folders of one's own. Some of them,
+spread evenly over all, are copied in the ways of `imgsim_ops.quality.copies`, by fixed seeds, and every copy is compared
+with every original, so that each may be mistaken for 600 others. The weights are efficientnet_lite0's of ImageNet.
+
+Measured are the micro average precision over all pairs together, the recall at a precision of 0.90 and of 0.99, and at
+the latter's threshold the recall of each kind of copies. Whitening is fitted to the originals without their copies, as
+a collection of them fits it. Mirrored and turned copies are searched as they lie, and once more with what `--flips` and
+`--rotations` add.
+
+A run takes some ten minutes on two cores. What the pictures are described by is kept in build/quality.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from _described import ENGINES, KINDS, TURNS, Described, described
+from _harness import ROOT, describe, machine, save
+from _originals import chosen, in_folders, packaged
+from rich.console import Console
+from rich.table import Table
+
+from imgsim_ops import kernels
+from imgsim_ops.matching import rules
+from imgsim_ops.matching.local import Features, Match, verify
+from imgsim_ops.matching.perceptual import distances, is_flat
+from imgsim_ops.quality.copies import MIXTURES, SINGLE_STEPS
+from imgsim_ops.quality.precision import micro_average_precision
+from imgsim_ops.recipes import RECIPES, Whitening
+
+PRECISIONS = (0.9, 0.99)
+# As many contents as collections of these sizes have, to see from which on whitening is worth it.
+SIZES = (50, 100, 200, 400)
+_DRAWS = 5
+
+
+def searched(data: Described, recipe: str, precision: str, whitens: bool = True) -> np.ndarray:
+    """Searched vectors of all pictures, float32 (N, views, D)."""
+    chosen_recipe, raw = RECIPES[recipe], data.raw[precision]
+    fitted = None
+    if chosen_recipe.whitens and whitens:
+        fitted = Whitening.fit(chosen_recipe.unwhitened(raw[: data.originals]))
+    return chosen_recipe.vectors(raw, fitted).astype(np.float32).reshape(len(raw), chosen_recipe.views, -1)
+
+
+def cosines(copies: np.ndarray, originals: np.ndarray) -> np.ndarray:
+    """The best score over all views, of each copy's version with each original."""
+    pairs = [(one, other) for one in range(copies.shape[1]) for other in range(originals.shape[1])]
+    return np.max([copies[:, one] @ originals[:, other].T for one, other in pairs], axis=0)
+
+
+def bits_apart(hashes: np.ndarray, originals: int) -> np.ndarray:
+    """Distances of perceptual hashes, of each copy's version to each original; 256 where one of them is flat."""
+    found = np.stack([distances(value, hashes[:originals]) for value in hashes[originals:]])
+    return np.where(is_flat(hashes[originals:])[:, np.newaxis] | is_flat(hashes[:originals]), 256, found)
+
+
+def cascade(data: Described, scores: np.ndarray, cache: Path, threads: int) -> np.ndarray:
+    """The confidence of each pair after all stages, as `collection.duplicates` asks for them."""
+    apart = bits_apart(data.hashes, data.originals)
+    confidence = rules.confidence(scores)
+    settled = apart <= rules.PERCEPTUAL_BITS
+    confidence[settled] = rules.confidence(scores[settled], distance=apart[settled])
+    nearest = np.argsort(-scores, axis=1, kind="stable")[:, : rules.CANDIDATES]
+    pairs = [(row, column) for row, columns in enumerate(nearest) for column in columns if not settled[row, column]]
+    for (row, column), match in zip(pairs, verified(data, pairs, cache, threads), strict=True):
+        least = min(len_of(data.features[data.originals + row]), len_of(data.features[column]))
+        confidence[row, column] = rules.confidence(scores[row, column], match=match, keypoints=least)
+    return confidence
+
+
+def len_of(packed: bytes) -> int:
+    """Keypoints in packed local features."""
+    return len(Features.from_bytes(packed))
+
+
+def verified(data: Described, pairs: list[tuple[int, int]], cache: Path, threads: int) -> list[Match]:
+    """What local features say of pairs of a copy's version and an original; kept in a file."""
+    key = hashlib.sha256(np.array(pairs).tobytes() + b"".join(data.features)).hexdigest()[:12]
+    file = cache / f"verified-{key}.npz"
+    if not file.exists():
+        blocks = [
+            [(data.features[data.originals + row], data.features[column]) for row, column in pairs[first : first + 256]]
+            for first in range(0, len(pairs), 256)
+        ]
+        with ProcessPoolExecutor(threads) as pool:
+            found = [match for block in pool.map(_verify, blocks) for match in block]
+        np.savez(file, found=np.array([(m.inliers, m.matches, m.spread) for m in found]).reshape(-1, 3))
+    with np.load(file) as kept:
+        return [Match(int(inliers), None, int(matches), spread) for inliers, matches, spread in kept["found"]]
+
+
+def _verify(block: list[tuple[bytes, bytes]]) -> list[Match]:
+    return [verify(Features.from_bytes(one), Features.from_bytes(other)) for one, other in block]
+
+
+def best_of_versions(data: Described, scores: np.ndarray, turned: bool) -> np.ndarray:
+    """Of each copy as it lies, or the best over all ways that its flag turns it."""
+    starts = np.flatnonzero(data.turn == 1)
+    return np.maximum.reduceat(scores, starts) if turned else scores[starts]
+
+
+def measured(data: Described, scores: np.ndarray, which: np.ndarray) -> dict[str, object]:
+    """The measures over the copies in `which`, (copies, originals) of them."""
+    lying = np.flatnonzero(data.turn == 1)[which]
+    original, kind = data.original[lying], data.kind[lying]
+    relevant = original[:, np.newaxis] == np.arange(data.originals)
+    scores = scores[which]
+    found: dict[str, object] = {
+        "micro_ap": round(micro_average_precision(scores, relevant), 4),
+        "first": round(float((scores.argmax(1) == original).mean()), 4),
+    }
+    order = np.lexsort((relevant.ravel(), -scores.ravel()))
+    hits = np.cumsum(relevant.ravel()[order])
+    precision = hits / np.arange(1, len(hits) + 1)
+    for least in PRECISIONS:
+        good = np.flatnonzero(precision >= least)
+        threshold = scores.ravel()[order[good[-1]]] if len(good) else np.inf
+        found[f"recall_at_{least}"] = round(float(hits[good[-1]] / len(scores)) if len(good) else 0.0, 4)
+    own = scores[np.arange(len(scores)), original] >= threshold
+    found["threshold"] = round(float(threshold), 4)
+    found["by_kind"] = {
+        name: round(float(own[kind == i].mean()), 4) for i, name in enumerate(KINDS) if (kind == i).any()
+    }
+    return found
+
+
+def by_size(data: Described) -> dict[str, dict[str, list[float]]]:
+    """Micro average precision of recipes in smaller collections, with whitening fitted to these and without."""
+    lying = np.flatnonzero((data.turn == 1) & ~np.isin(data.kind, [list(KINDS).index(name) for name in TURNS]))
+    original = data.original[lying]
+    found: dict[str, dict[str, list[float]]] = {}
+    for size in (*SIZES, data.originals):
+        for name in ("whitened", "views"):
+            recipe, raw = RECIPES[name], data.raw["int8"]
+            rows = found.setdefault(str(size), {}).setdefault(name, [])
+            values = []
+            for draw in range(_DRAWS if size < data.originals else 1):
+                some = np.sort(np.random.default_rng([size, draw]).choice(data.originals, size, replace=False))
+                copies = lying[np.isin(original, some)]
+                relevant = data.original[copies][:, np.newaxis] == some
+                fitted = Whitening.fit(recipe.unwhitened(raw[some]))
+                for whitening in (None, fitted):
+                    one, other = (
+                        recipe.vectors(raw[which], whitening).astype(np.float32).reshape(len(which), recipe.views, -1)
+                        for which in (data.originals + copies, some)
+                    )
+                    values.append(micro_average_precision(cosines(one, other), relevant))
+            rows += [round(float(np.mean(values[i::2])), 4) for i in (0, 1)]
+    return found
+
+
+def ways(data: Described, cache: Path, threads: int) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
+    """Names, and how the scores of each version with each original are had."""
+    count = data.originals
+    yield "pHash of imagehash, 256 bits", lambda: -bits_apart(data.phashes, count).astype(np.float32)
+    yield "perceptual hash, 256 bits", lambda: -bits_apart(data.hashes, count).astype(np.float32)
+
+    def by_vectors(recipe: str, precision: str) -> np.ndarray:
+        vectors = searched(data, recipe, precision)
+        return cosines(vectors[count:], vectors[:count])
+
+    for precision in ENGINES:
+        for recipe in RECIPES:
+            yield f"`{recipe}`, {precision}", partial(by_vectors, recipe, precision)
+    for recipe in ("whitened", "views"):
+        yield (
+            f"whole cascade on `{recipe}`, int8",
+            lambda recipe=recipe: cascade(data, by_vectors(recipe, "int8"), cache, threads),
+        )
+
+
+def main() -> None:
+    """Describes, measures, prints and saves."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path, help="folders with originals of one's own")
+    parser.add_argument(
+        "--packages", type=Path, default=ROOT / "build" / "originals", help="where Debian's are unpacked"
+    )
+    parser.add_argument("--copied", type=int, default=160, help="how many originals are copied")
+    parser.add_argument("--cache", type=Path, default=ROOT / "build" / "quality")
+    parser.add_argument("--threads", type=int, default=kernels.build_info()["threads"])
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    candidates = in_folders(options.folders) if options.folders else packaged(options.packages)
+    paths = chosen(candidates)
+    if not 0 < options.copied <= len(paths):
+        parser.error(f"--copied must be 1 to {len(paths)}, the number of originals (got {options.copied})")
+    data = described(paths, options.copied, options.cache, options.threads)
+    facts = machine(options.threads, ("opencv-python-headless", "imagehash", "pillow"))
+    sources = {name: len(set(files) & set(paths)) for name, files in candidates.items()}
+    document = {
+        "machine": facts,
+        "originals": len(paths),
+        "sources": sources if not options.folders else {"folders of one's own": len(paths)},
+        "copied": options.copied,
+        "kinds": {"single steps": list(SINGLE_STEPS), "mixtures": list(MIXTURES), "turned": list(TURNS)},
+        "ways": {},
+    }
+    lying = np.flatnonzero(data.turn == 1)
+    upright = ~np.isin(data.kind[lying], [list(KINDS).index(name) for name in TURNS])
+    everything = np.ones_like(upright)
+    console = Console()
+    table = Table(title=describe(facts), title_justify="left")
+    for head in ("way", "copies", "micro-AP", "first", *(f"recall at {least}" for least in PRECISIONS)):
+        table.add_column(head)
+    for name, score in ways(data, options.cache, options.threads):
+        scores = score()
+        document["ways"][name] = rows = {
+            "upright": measured(data, best_of_versions(data, scores, turned=False), upright),
+            "all": measured(data, best_of_versions(data, scores, turned=False), everything),
+            "all, with flags": measured(data, best_of_versions(data, scores, turned=True), everything),
+        }
+        for which, row in rows.items():
+            cells = (row["micro_ap"], row["first"], *(row[f"recall_at_{least}"] for least in PRECISIONS))
+            table.add_row(name, which, *(f"{cell:.3f}" for cell in cells))
+    document["by_size"] = by_size(data)
+    console.print(table)
+    print(f"Results written to {save('quality', document, options.json)}")
+
+
+if __name__ == "__main__":
+    main()

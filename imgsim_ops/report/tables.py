@@ -1,0 +1,115 @@
+"""Answers for other programs: CSV, JUnit's XML, and plain lists of files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from imgsim_ops.atomic import write_file
+from imgsim_ops.collection.answers import Evidence, Group, Leak, Picture
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.names import printable
+
+_COLUMNS = (
+    "group", "path", "role", "best", "stage", "score", "distance", "inliers", "orientation",
+    "width", "height", "format", "bytes", "sha256",
+)  # fmt: skip
+# What no XML document may hold, escaped or not.
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def write_csv(path: str | os.PathLike[str], groups: Iterable[Group]) -> None:
+    """Writes groups of copies as CSV (RFC 4180, UTF-8), a line for each picture.
+
+    Names that are not UTF-8 stand in it with their own bytes.
+
+    Raises:
+        OSError: The folder or the disk refuses.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(_COLUMNS)
+    for number, group in enumerate(groups, 1):
+        for place, member in enumerate(group.members):
+            role = "representative" if member.evidence is None else "member"
+            best = "yes" if place == group.best else ""
+            writer.writerow([number, member.picture.path, role, best, *_why(member.evidence), *_facts(member.picture)])
+    write_file(Path(path), text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def _why(evidence: Evidence | None) -> Sequence[object]:
+    if evidence is None:
+        return [""] * 5
+    values = evidence.stage, f"{evidence.score:.6f}", evidence.distance, evidence.inliers, evidence.orientation
+    return ["" if value is None else value for value in values]
+
+
+def _facts(picture: Picture) -> Sequence[object]:
+    return picture.width, picture.height, picture.format, picture.size, picture.sha256
+
+
+def write_junit(path: str | os.PathLike[str], pictures: Iterable[Picture], leaks: Sequence[Leak]) -> None:
+    """Writes a test set as JUnit's XML for programs that show the results of tests: each leak is a failure.
+
+    Args:
+        path: The file.
+        pictures: The whole test set.
+        leaks: Which of them are copies, and of what.
+
+    Raises:
+        OSError: The folder or the disk refuses.
+    """
+    by_path = {leak.picture.path: leak for leak in leaks}
+    suite = ElementTree.Element("testsuite", name="imgsim leak", failures=str(len(by_path)), errors="0")
+    for picture in pictures:
+        folder, name = os.path.split(picture.path)
+        case = ElementTree.SubElement(suite, "testcase", classname=_xml(folder), name=_xml(name))
+        if picture.path in by_path:
+            leak = by_path[picture.path]
+            message = f"{described(leak.evidence)}: a copy of {printable(leak.source.path)}"
+            failure = ElementTree.SubElement(case, "failure", type=leak.evidence.stage, message=_xml(message))
+            failure.text = _xml(f"{printable(picture.path)}\n{printable(leak.source.path)}")
+    suite.set("tests", str(len(suite)))
+    suites = ElementTree.Element("testsuites")
+    suites.append(suite)
+    ElementTree.indent(suites)
+    write_file(Path(path), ElementTree.tostring(suites, "utf-8", xml_declaration=True) + b"\n")
+
+
+def _xml(text: str) -> str:
+    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def write_paths(path: str | os.PathLike[str], pictures: Iterable[Picture]) -> None:
+    """Writes a list of files, one in each line, with the bytes that their names have.
+
+    Raises:
+        ImgsimError: A name holds a line break.
+        OSError: The folder or the disk refuses.
+    """
+    lines = []
+    for picture in pictures:
+        if "\n" in picture.path:
+            raise ImgsimError(f"list: no name in it may hold a line break (got {printable(picture.path)})")
+        lines.append(os.fsencode(picture.path) + b"\n")
+    write_file(Path(path), b"".join(lines))
+
+
+def described(evidence: Evidence) -> str:
+    """Why two pictures are held to be copies, in a few words."""
+    words = {
+        "content": "the same bytes",
+        "perceptual": f"the same picture, {evidence.distance} of 256 bits differ",
+        "vector": f"similarity {evidence.score:.4f}",
+        "local": f"{evidence.inliers} details at the same places",
+    }[evidence.stage]
+    turned = {
+        2: "mirrored", 3: "turned by 180°", 4: "mirrored upside down", 5: "mirrored, turned by 90°", 6: "turned by 90°",
+        7: "mirrored, turned by 90°", 8: "turned by 90°",
+    }  # fmt: skip
+    return words if evidence.orientation == 1 else f"{words}, {turned[evidence.orientation]}"

@@ -1,0 +1,35 @@
+import pytest
+from stub_embedder import StubEmbedder
+
+from imgsim_ops.collection.indexing import index_files
+from imgsim_ops.collection.store import Store
+from imgsim_ops.recipes import RECIPES
+
+
+@pytest.fixture
+def embedder():
+    return StubEmbedder()
+
+
+@pytest.fixture
+def store(tmp_path, embedder):
+    with Store.create(tmp_path / "c.imgsim", embedder.fingerprint, RECIPES["views"], embedder.raw_width) as store:
+        yield store
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def index(store, embedder, photos):
+    """Indexes a folder, by default `photos`; the report says what was done, `embedder.decoded` what was read."""
+
+    def run(*paths, **options):
+        embedder.decoded.clear()
+        return index_files(store, lambda: embedder, paths or [photos], threads=2, **options)
+
+    return run
