@@ -10,8 +10,9 @@ Each step has a process of its own. `cold` is the first search after the system 
 so that the disk is what is measured; `first` the first one of a process while the file is in the system's memory;
 `warm` the median of more. The time of a search is that of `collection.search.search`: the scan and looking up the
 files of what it found, without embedding the query; `reading` is that of two threads that only read all of it.
-`RssAnon` is what a process holds that cannot be dropped; its peak
-(`VmHWM`) counts mapped pages of the file too, which come and go.
+`load` is how many processes wanted a processor meanwhile, this one's threads among them: above the number of processors
+others took part of the time. `RssAnon` is what a process holds that cannot be dropped; its peak (`VmHWM`) counts mapped
+pages of the file too, which come and go.
 """
 
 from __future__ import annotations
@@ -142,6 +143,7 @@ def measure_search(path: Path) -> dict:
         "least_ms": _ms(min(times[1:])),
         "reading_ms": _ms(statistics.median(reading)),
         "reading_least_ms": _ms(min(reading)),
+        "load": round(os.getloadavg()[0], 1),
         "queries": len(queries),
         "together_ms": _ms(statistics.median(many)),
         "together_least_ms": _ms(min(many)),

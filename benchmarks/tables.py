@@ -151,6 +151,26 @@ def threads(document: dict) -> str:
     return "\n".join(lines)
 
 
+def million(document: dict) -> str:
+    """What a million vectors take, as part of a sentence."""
+    found = document["results"]
+    search, near = found["search"], found["approximate"]
+    text = (
+        f"{document['rows']:,} vectors of {document['width']} numbers open in {found['open']['first_ms']:.0f} ms; one "
+        f"query takes {search['warm_ms']:.0f} ms (at best {search['least_ms']:.0f}; only reading the vectors "
+        f"{search['reading_ms']:.0f}, at best {search['reading_least_ms']:.0f}), {search['queries']} together "
+        f"{search['together_ms'] / 1e3:.1f} s, and the process holds {search['anonymous_mib']:.0f} MiB besides the "
+        f"mapped file"
+    )
+    if "build_s" in near:
+        text += (
+            f"; the approximate index is built in {near['build_s']:.0f} s, finds {near['recall_at_10']:.1%} of the ten "
+            f"nearest, in {near['warm_ms']:.0f} ms"
+        )
+    cores = document["machine"]["cores"]
+    return f"{text} (`benchmarks/million.py`, {cores} cores under a load of {search['load']:.0f})"
+
+
 # A table's mark in the README, the file with its figures, and what writes it.
 TABLES = (
     ("operators", "operators", operators),
@@ -161,6 +181,7 @@ TABLES = (
     ("threads", "threads", threads),
     ("scaled_jpeg", "scaled_jpeg", scaled_jpeg),
     ("throughput", "throughput", throughput),
+    ("million", "million", million),
 )
 
 

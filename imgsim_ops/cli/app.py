@@ -124,8 +124,8 @@ def _imgsim(
 
 
 for _command in (
-    *(dups, leak, search, compare, embed, stats),
-    *(index, info, verify, compact, approximate),
-    *(apply, undo, export, demo, doctor),
+    *(index, search, dups, leak, apply, undo),
+    *(info, verify, compact, approximate),
+    *(compare, embed, stats, export, demo, doctor),
 ):
     app.command()(_command)

@@ -8,7 +8,8 @@ import pytest
 
 import imgsim_ops
 
-COMMANDS = ["compare", "embed", "stats", "apply", "undo", "demo", "doctor"]
+COMMANDS = ["index", "search", "info", "verify", "compact", "approximate"]
+COMMANDS += ["compare", "embed", "stats", "apply", "undo", "demo", "doctor"]
 
 
 def run(*arguments, **options):

@@ -58,7 +58,7 @@ def test_new_and_again(imgsim, engine, photos, path):
     assert "nothing new in " in imgsim("index", photos, "-c", path).stdout
     shutil.copy2(photos / "a.png", photos / "c.png")
     (photos / "b.jpg").unlink()
-    Image.new("RGB", (9, 9)).save(photos / "d.png")
+    Image.new("RGB", (90, 90)).save(photos / "d.png")
     engine.batches.clear()
     first = imgsim("index", photos, "-c", path).stdout.splitlines()[0]
     assert first.startswith(f"3 pictures in {path}: 1 new in ")
