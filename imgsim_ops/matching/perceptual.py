@@ -64,9 +64,8 @@ def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def pairs_within(hashes: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """All pairs of hashes that differ in at most so many bits; exact.
 
-    Two such hashes agree in a whole one of `most` + 1 pieces, or of 16 pieces in all but few bits: only those that
-    share a piece of 16 bits up to one bit are compared. Time grows with how many do, in the worst case (all alike) with
-    N².
+    Of 16 pieces of 16 bits two such hashes have one in common, or from 16 bits on one that differs in a single bit: only
+    those are compared. Time grows with how many there are, in the worst case (all alike) with N².
 
     Args:
         hashes: uint8 (N, 32). Flat ones are in no pair.
@@ -80,30 +79,29 @@ def pairs_within(hashes: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, np
     """
     if not 0 <= most <= 31:
         raise ValueError(f"pairs_within: most must be in [0, 31] (got {most})")
-    pieces = np.ascontiguousarray(hashes).view(">u2").astype(np.uint16)  # (N, 16): 31 = 16 * 1 + 15
+    pieces = np.ascontiguousarray(hashes).view(">u2").astype(np.uint16)
+    slack = most // pieces.shape[1]
     alive = np.flatnonzero(~is_flat(hashes))
-    seen: set[int] = set()
-    count = len(hashes)
     for piece in range(pieces.shape[1]):
         values = pieces[alive, piece]
         order = np.argsort(values, kind="stable")
         rows, values = alive[order], values[order]
-        for flip in (0, *(1 << bit for bit in range(16))):
+        for flip in (0, *(1 << bit for bit in range(16))) if slack else (0,):
             wanted = values ^ np.uint16(flip)
             first, last = np.searchsorted(values, wanted, "left"), np.searchsorted(values, wanted, "right")
-            yield from _compared(hashes, rows, first, last, most, seen, count)
+            for left, right in _spread(rows, first, last):
+                found = distances(hashes[left], hashes[right])
+                near = found <= most
+                left, right, found = left[near], right[near], found[near]
+                # A pair that has several pieces in common was there at the first of them.
+                by_piece = distances(*(hashes[some].reshape(-1, pieces.shape[1], 2) for some in (left, right)))
+                new = (by_piece <= slack).argmax(1) == piece
+                if new.any():
+                    yield left[new], right[new], found[new]
 
 
-def _compared(
-    hashes: np.ndarray,
-    rows: np.ndarray,
-    first: np.ndarray,
-    last: np.ndarray,
-    most: int,
-    seen: set[int],
-    count: int,
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Compares each of `rows` with `rows[first:last]` of its own."""
+def _spread(rows: np.ndarray, first: np.ndarray, last: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Each of `rows` beside each of ``rows[first:last]`` of its own that is larger, some millions at a time."""
     lengths = last - first
     ends = np.cumsum(lengths)
     start = 0
@@ -115,12 +113,5 @@ def _compared(
         offsets = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
         right = rows[np.repeat(first[start:stop], many) + offsets]
         kept = left < right
-        left, right = left[kept], right[kept]
-        found = distances(hashes[left], hashes[right])
-        near = found <= most
-        keys = left[near] * count + right[near]
-        new = np.array([key not in seen for key in keys.tolist()], bool)
-        if new.any():
-            seen.update(keys[new].tolist())
-            yield left[near][new], right[near][new], found[near][new]
+        yield left[kept], right[kept]
         start = stop
