@@ -4,7 +4,8 @@
 
 The vectors have 512 numbers, unit length, and lie around 1,000 centres; each hundredth content is a copy of an earlier
 one with a little noise. They are committed as an indexing commits them, with a file each, by the recipe `gem`: one
-float16 vector for each content, 1 GB. (The raw vectors, from which other recipes can be made, take three.)
+float16 vector for each content, 1 GB. (The raw vectors, from which other recipes can be made, take three.) Perceptual
+hashes are random. `duplicates` goes by hashes and vectors alone: all 5e11 pairs, and groups of what is left.
 
 Each step has a process of its own. `cold` is the first search after the system was told to forget the file of vectors,
 so that the disk is what is measured; `first` the first one of a process while the file is in the system's memory;
@@ -36,6 +37,8 @@ import numpy as np
 from _harness import describe, machine, save
 from rich.console import Console
 
+from imgsim_ops.collection.cascade import Pictures, choose_thresholds
+from imgsim_ops.collection.duplicates import find_duplicates
 from imgsim_ops.collection.search import Query, search
 from imgsim_ops.collection.store import FileRecord, Store
 from imgsim_ops.collection.summary import summary_of
@@ -67,7 +70,6 @@ def vectors_of(block: int, rows: int) -> np.ndarray:
 def fill(store: Store, rows: int, query: Path) -> float:
     """Commits so many contents; returns the seconds that the commits took. The first has the bytes of `query`."""
     seconds = 0.0
-    hashed = np.zeros(32, np.uint8)
     for first in range(0, rows, _BLOCK):
         count = min(_BLOCK, rows - first)
         raw = np.tile(vectors_of(first // _BLOCK, count).astype(np.float16), (1, PARTS))
@@ -75,7 +77,8 @@ def fill(store: Store, rows: int, query: Path) -> float:
         hashes = [hashlib.sha256(name).digest() for name in names]
         if first == 0:
             hashes[0] = hashlib.sha256(query.read_bytes()).digest()
-        contents = [(hashes[i], Description(640, 480, "JPEG", hashed, raw[i])) for i in range(count)]
+        hashed = np.frombuffer(b"".join(hashes), np.uint8).reshape(count, 32)
+        contents = [(hashes[i], Description(640, 480, "JPEG", hashed[i], raw[i])) for i in range(count)]
         files = [FileRecord(name, 100_000, 10**18, True, first + i) for i, name in enumerate(names)]
         start = time.perf_counter()
         store.commit(contents, files)
@@ -179,12 +182,45 @@ def measure_approximate(path: Path) -> dict:
     }
 
 
+def measure_duplicates(path: Path) -> dict:
+    """All groups of copies by hashes and vectors alone, as there are no pictures to look at again."""
+    stages: list[tuple[str, float]] = []
+    with Store.open(path) as store:
+        start = time.perf_counter()
+        pictures = Pictures.of(store)
+        thresholds = choose_thresholds(pictures, None, None)
+        chosen = time.perf_counter() - start
+        groups = list(
+            find_duplicates(
+                store, pictures, thresholds, None, progress=lambda what, *_: stages.append((what, _now(start)))
+            )
+        )
+        found = {tuple(sorted(int(Path(member.picture.path).stem) for member in group.members)) for group in groups}
+        planted = set(_pairs(store.rows, every_block=True))
+    return {
+        "seconds": round(_now(start), 1),
+        "thresholds_s": round(chosen, 1),
+        "hashes_s": round(stages[1][1] - stages[0][1], 1),
+        "threshold": round(thresholds.alone, 4),
+        "candidates_from": round(thresholds.candidate, 4),
+        "planted": len(planted),
+        "found": len(planted & found),
+        "others": len(found - planted),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def _now(start: float) -> float:
+    return time.perf_counter() - start
+
+
 #: More steps may be added here: of the collection's folder, facts to keep.
 STEPS: dict[str, Callable[[Path], dict]] = {
     "open": measure_open,
     "search cold": measure_cold,
     "search": measure_search,
     "approximate": measure_approximate,
+    "duplicates": measure_duplicates,
 }
 
 
@@ -198,11 +234,14 @@ def _read_seconds(vectors: np.ndarray) -> float:
         return time.perf_counter() - start
 
 
-def _pairs(rows: int) -> list[tuple[int, int]]:
-    """Rows of planted copies, all of the first block."""
-    block = min(_BLOCK, rows)
-    copies = block // _COPY_EVERY
-    return [(row, block - copies + row) for row in range(min(_ASKED, copies))]
+def _pairs(rows: int, every_block: bool = False) -> list[tuple[int, int]]:
+    """Rows of planted copies: the first ones of the first block, or all."""
+    found = []
+    for first in range(0, rows, _BLOCK):
+        block = min(_BLOCK, rows - first)
+        copies = block // _COPY_EVERY
+        found += [(first + row, first + block - copies + row) for row in range(copies)]
+    return found if every_block else found[: min(_ASKED, min(_BLOCK, rows) // _COPY_EVERY)]
 
 
 def _queries(store: Store, number: int) -> list[Query]:

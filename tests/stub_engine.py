@@ -33,8 +33,26 @@ class StubEngine:
         return np.stack([vector(picture) for picture in pixels])
 
     def embed_with_gem(self, pixels):
+        return self.embed(pixels), np.stack([gem(picture) for picture in pixels])
+
+
+class Blocks(StubEngine):
+    """Its vector of a picture are the means of 4 x 4 pieces, which tells how it is turned."""
+
+    dimension = 16
+
+    def embed(self, pixels):
+        super().embed(pixels)
+        means = pixels.astype(np.float32).reshape(-1, 4, 56, 4, 56, 3).mean((2, 4, 5))
+        return means.reshape(-1, 16) - 127
+
+    def embed_with_gem(self, pixels):
         vectors = self.embed(pixels)
         return vectors, vectors[:, ::-1].copy()
+
+
+def gem(pixels):
+    return vector(pixels)[::-1] + 1
 
 
 def vector(pixels):

@@ -69,20 +69,26 @@ class Pictures:
         vectors: float16 (N * views, D), those of a content beside each other.
         views: Vectors for each content.
         alive: Whether a file has the content, bool (N,).
+        whitened: Whether the vectors are whitened, which makes scores of unlike pictures low.
     """
 
     hashes: np.ndarray
     vectors: np.ndarray
     views: int
     alive: np.ndarray
+    whitened: bool = False
 
     @classmethod
     def of(cls, store: Store) -> Pictures:
         """Those of a collection by its own recipe."""
-        return cls(store.hashes(), store.vectors(), store.views, store.live())
+        return cls(store.hashes(), store.vectors(), store.views, store.live(), store.whitening is not None)
 
     def __len__(self) -> int:
         return len(self.hashes)
+
+    def vectors_of(self, rows: np.ndarray) -> np.ndarray:
+        """The vectors of some contents, float16 (R * views, D)."""
+        return self.vectors[(rows[:, np.newaxis] * self.views + np.arange(self.views)).ravel()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +122,7 @@ def choose_thresholds(pictures: Pictures, threshold: float | None, false_positiv
         threshold: Of vectors alone.
         false_positives: The share of pairs of unlike pictures that may reach it, where `threshold` is None. By default
             one in a million, and in collections of over 1,400 pictures so few that one pair is expected among all.
+            Never are pairs copies that score less than ``rules.LEAST_ALONE``, unless `threshold` says so.
 
     Raises:
         ImgsimError: A number is out of range, or both are given.
@@ -126,18 +133,16 @@ def choose_thresholds(pictures: Pictures, threshold: float | None, false_positiv
         raise ImgsimError(f"dups: the threshold must be between -1 and 1 (got {threshold})")
     if false_positives is not None and not 0 < false_positives < 1:
         raise ImgsimError(f"dups: the rate of false positives must be between 0 and 1 (got {false_positives})")
-    count = len(pictures)
-    if count < 2:
-        alone = 1.0 if threshold is None else threshold
-        return Thresholds(alone, alone)
+    pairs = max(1, len(pictures) * (len(pictures) - 1) // 2)
 
-    def above(rate: float) -> float:
-        return unlike_threshold(pictures.vectors, pictures.views, rate)
+    def reached_by(share: float) -> float:
+        return unlike_threshold(pictures.vectors, pictures.views, share)
 
-    rate = false_positives or min(1e-6, 2 / (count * (count - 1)))
-    alone = above(rate) if threshold is None else threshold
+    alone = threshold
+    if alone is None:
+        alone = max(rules.LEAST_ALONE[pictures.whitened], reached_by(false_positives or min(1e-6, 1 / pairs)))
     # Each picture has so many others by chance above it, besides its copies.
-    candidate = above(min(0.5, rules.CANDIDATES / (count - 1)))
+    candidate = reached_by(min(0.5, rules.CANDIDATES / max(1, len(pictures) - 1)))
     return Thresholds(alone, min(alone, candidate))
 
 
@@ -207,10 +212,10 @@ def _within(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def scores_of(rows: np.ndarray, cols: np.ndarray, a: Pictures, b: Pictures) -> np.ndarray:
     """The scores of pairs of contents of two collections, float32 (P,)."""
     scores = np.empty(len(rows), np.float32)
-    here, there = (p.vectors.reshape(len(p), p.views, -1) for p in (a, b))
     for first in range(0, len(rows), _BLOCK):
         part = slice(first, first + _BLOCK)
-        x, y = here[rows[part], :, np.newaxis], there[cols[part], np.newaxis]
+        x, y = (p.vectors_of(some[part]).astype(np.float32) for p, some in ((a, rows), (b, cols)))
+        x, y = x.reshape(-1, a.views, 1, x.shape[1]), y.reshape(-1, 1, b.views, y.shape[1])
         scores[part] = kernels.cosine_similarity(x, y).max((1, 2))
     return scores
 

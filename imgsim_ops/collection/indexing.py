@@ -22,7 +22,7 @@ from imgsim_ops.images.memory import MAX_PIXELS
 from imgsim_ops.images.names import printable
 from imgsim_ops.images.opening import open_regular
 from imgsim_ops.images.reasons import Reason, SkippedFile
-from imgsim_ops.images.scan import scan
+from imgsim_ops.images.scan import scan_names
 from imgsim_ops.interrupts import DeferredInterrupt
 from imgsim_ops.recipes import Recipe, Whitening
 
@@ -101,9 +101,10 @@ def index_files(
 
     Raises:
         ImageError: As `scan`.
-        ImgsimError: The embedder has another fingerprint.
+        ImgsimError: The embedder has another fingerprint, or the collection is open for reading.
         OSError: The disk is full or refuses; what was committed before is kept.
     """
+    store.require_writing()
     run = _Run(store, progress)
     with DeferredInterrupt() as interrupt:
         try:
@@ -209,8 +210,12 @@ class _Run:
         unreadable: list[bytes] = []
         roots = [os.fsencode(os.path.abspath(path)) for path in paths if os.path.isdir(path)]
         own = os.fsencode(self._store.path) + b"/"  # the collection may lie among the pictures
-        for given in scan(paths, exclude):
-            path = os.path.abspath(given)
+        folders: dict[str, str] = {}  # to look at a name costs less than to make it absolute
+        for given in scan_names(paths, exclude):
+            folder, name = os.path.split(given)
+            if folder not in folders:
+                folders[folder] = os.path.abspath(folder)
+            path = os.path.join(folders[folder], name)
             key = os.fsencode(path)
             if key in seen or key.startswith(own):
                 continue
@@ -222,10 +227,10 @@ class _Run:
                 self._skipped.append(_reason(path))
                 unreadable.append(key)  # it may be a folder, behind a link to a disk that is not there today
                 continue
-            if stat.S_ISDIR(status.st_mode):
-                unreadable.append(key)
             before = self._before.get(key)
             if before is None or not self._is_unchanged(before, status):
+                if stat.S_ISDIR(status.st_mode):
+                    unreadable.append(key)
                 settled = looked - status.st_mtime_ns > _SAME_TICK
                 changed.append(_Found(path, status.st_size, status.st_mtime_ns, settled))
                 continue

@@ -42,7 +42,7 @@ def pictures_for(test: Store, train: Store) -> Pictures:
         )
     blocks = [train.recipe.vectors(block, train.whitening) for block in blocks_of(test.raw())]
     vectors = np.concatenate(blocks) if blocks else np.empty((0, train.width), np.float16)
-    return Pictures(test.hashes(), vectors, train.views, test.live())
+    return Pictures(test.hashes(), vectors, train.views, test.live(), train.whitening is not None)
 
 
 def find_leaks(
@@ -90,8 +90,7 @@ def find_leaks(
     look(pairs, queries.hashes[pairs.rows])
     rows = np.flatnonzero(queries.alive)
     rows = rows[~np.isin(rows, list(best))]
-    vectors = queries.vectors.reshape(len(queries), -1)[rows].reshape(len(rows) * queries.views, -1)
-    pairs = nearest_pairs(vectors, rows, gallery, rules.CANDIDATES)
+    pairs = nearest_pairs(queries.vectors_of(rows), rows, gallery, rules.CANDIDATES)
     look(pairs, queries.hashes[pairs.rows])
     for block in turned:
         pairs = nearest_pairs(block.vectors, block.rows, gallery, rules.CANDIDATES, block.orientation)

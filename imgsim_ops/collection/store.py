@@ -407,6 +407,15 @@ class Store:
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
+    def require_writing(self) -> None:
+        """Makes sure that it is open for writing.
+
+        Raises:
+            ImgsimError: It is open for reading.
+        """
+        if self._lock is None:
+            raise ImgsimError(f"collection: must be open for writing (got {printable(self.path)} open for reading)")
+
     def commit(
         self,
         contents: Sequence[tuple[bytes, Description]] = (),
@@ -464,7 +473,7 @@ class Store:
             OSError: The disk is full or refuses. The collection is whole: as before, or with the database's own free
                 room still in it.
         """
-        self._require_lock()
+        self.require_writing()
         kept = np.flatnonzero(self.live())
         gone = self.rows - len(kept)
         if gone:
@@ -518,13 +527,9 @@ class Store:
         """Inside a transaction, after which `_read_facts` runs."""
         self._connection.executemany("UPDATE facts SET value = ? WHERE name = ?", ((v, n) for n, v in facts.items()))
 
-    def _require_lock(self) -> None:
-        if self._lock is None:
-            raise ImgsimError(f"collection: must be open for writing (got {printable(self.path)} open for reading)")
-
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._require_lock()
+        self.require_writing()
         with _database_errors(self.path):
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -541,7 +546,7 @@ class Store:
     @contextmanager
     def _replacing(self) -> Iterator[None]:
         """A context in which files of vectors get a new number: at the end those that do not count are gone."""
-        self._require_lock()
+        self.require_writing()
         try:
             yield
         finally:

@@ -44,6 +44,22 @@ def scan(paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] = ()) -
         ImageError: with the code ``missing`` when a path or a glob means nothing, before anything is
             yielded; with ``unreadable`` when a folder that was named cannot be listed.
     """
+    return map(Path, scan_names(paths, exclude))
+
+
+def scan_names(paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] = ()) -> Iterator[str]:
+    """`scan` with names as text: to make a hundred thousand of them a ``Path`` takes a second.
+
+    Args:
+        paths: As in `scan`.
+        exclude: As in `scan`.
+
+    Yields:
+        Paths of files.
+
+    Raises:
+        ImageError: As `scan`.
+    """
     roots = [root for path in paths for root in _named(path)]
     seen: set[str] | None = set() if len(roots) > 1 else None
     entered: set[tuple[int, int]] = set()
@@ -56,7 +72,7 @@ def scan(paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] = ()) -
                 if file in seen:
                     continue
                 seen.add(file)
-            yield Path(file)
+            yield file
 
 
 def _named(path: str | os.PathLike[str]) -> list[str]:
@@ -80,6 +96,8 @@ def _excluder(patterns: Iterable[str]) -> Callable[[str], bool]:
     for pattern in patterns:
         tidy = str(Path(pattern))  # as the paths are: "./a//b/" is "a/b"
         (paths if "/" in tidy else names).append(re.compile(fnmatch.translate(tidy)))
+    if not names and not paths:
+        return lambda path: False
 
     def left_out(path: str) -> bool:
         name = os.path.basename(path)

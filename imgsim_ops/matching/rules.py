@@ -13,6 +13,8 @@ __all__ = ["CANDIDATES", "PERCEPTUAL_BITS", "confidence", "is_copy"]
 
 PERCEPTUAL_BITS = 10
 CANDIDATES = 3
+#: No pair below this is a copy by its vectors alone, where they are as the model gives them, and where whitened.
+LEAST_ALONE = {False: 0.97, True: 0.7}
 
 
 def confidence(evidence: Evidence) -> float:

@@ -1,5 +1,6 @@
 """An embedder that needs no decoder and no model: what it says of a file follows from the file's bytes."""
 
+import functools
 import hashlib
 import os
 
@@ -45,6 +46,7 @@ class StubEmbedder:
                 yield path, SkippedFile(path, code, f"decode: the content must be a picture (got {path})")
 
 
+@functools.lru_cache(1024)
 def description_of(content):
     """What the stub says of a file with these bytes."""
     digest = hashlib.sha256(content).digest()

@@ -415,7 +415,7 @@ def test_ctrl_c_at_other_moments(store, index, photos, embedder, monkeypatch, mo
 
     with monkeypatch.context() as patch:
         where = {
-            "look": (indexing, "scan"),
+            "look": (indexing, "scan_names"),
             "hash": (indexing, "_ahead"),
             "commit": (store, "commit"),
             "refit": (store, "change_recipe"),

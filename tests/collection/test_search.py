@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from stores import made_raw, made_store
-from stub_engine import StubEngine
+from stub_engine import Blocks, StubEngine
 
 from imgsim_ops import embedder as embedders
 from imgsim_ops.collection import Collection
@@ -137,17 +137,6 @@ def test_orientations():
 
 
 # Of files
-
-
-class Blocks(StubEngine):
-    """Its vector of a picture are the means of 4 x 4 pieces, which tells how it is turned."""
-
-    dimension = 16
-
-    def embed(self, pixels):
-        super().embed(pixels)
-        means = pixels.astype(np.float32).reshape(-1, 4, 56, 4, 56, 3).mean((2, 4, 5))
-        return means.reshape(-1, 16) - 127
 
 
 @pytest.fixture

@@ -1,0 +1,200 @@
+"""``imgsim dups`` over real photographs, by an engine that takes no time."""
+
+import csv
+import json
+import os
+import shutil
+from xml.etree import ElementTree
+
+import pytest
+from photographs import write_copy, write_photographs
+from stub_engine import Blocks
+from test_app import HEAVY, packages_of
+
+from imgsim_ops import embedder as embedders
+from imgsim_ops.cleanup.decisions import read_decisions
+
+
+@pytest.fixture(autouse=True)
+def engine(monkeypatch, tmp_path):
+    monkeypatch.setenv("IMGSIM_CACHE", str(tmp_path / "cache"))
+    engine = Blocks()
+    monkeypatch.setattr(embedders, "create_engine", lambda name, **options: engine)
+    return engine
+
+
+@pytest.fixture
+def album(tmp_path):
+    """Five photographs; of two there are copies."""
+    folder = write_photographs(tmp_path / "album")
+    shutil.copy(folder / "coffee.png", folder / "z.png")
+    write_copy(folder, "chelsea", "recompressed", ".jpg")
+    return folder
+
+
+def names(group):
+    return [os.path.basename(member["path"]) for member in group["members"]]
+
+
+def test_table(imgsim, album):
+    result = imgsim("dups", album)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    assert "the same bytes" in result.stdout
+    assert "the same picture, " in result.stdout
+    assert "2 groups: 2 of 7 pictures are copies of others, " in result.stdout
+    assert "--html report.html shows them; --decisions FILE is for imgsim apply" in result.stdout
+
+
+def test_no_copies(imgsim, tmp_path):
+    folder = write_photographs(tmp_path / "album")
+    result = imgsim("dups", folder)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("No copies among 5 pictures, in ")
+
+
+def test_json(imgsim, album):
+    result = imgsim("dups", album, "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["pictures"] == 7
+    assert document["fingerprint"] == "stub-000000000000-fp32-p2"
+    assert document["recipe"] == "views"
+    assert set(document["thresholds"]) == {"alone", "candidate"}
+    assert document["verified"]["unreadable"] == 0
+    assert document["skipped"] == []
+    assert [names(group) for group in document["groups"]] == [
+        ["chelsea.png", "chelsea-recompressed.jpg"],
+        ["coffee.png", "z.png"],
+    ]
+    first, second = (group["members"] for group in document["groups"])
+    assert first[0]["evidence"] is None
+    assert first[1]["evidence"]["stage"] == "perceptual"
+    assert second[1]["evidence"] == {"stage": "content", "score": 1.0, "orientation": 1}
+    gone = (album / "chelsea-recompressed.jpg").stat().st_size + (album / "z.png").stat().st_size
+    assert document["bytes_of_copies"] == gone
+
+
+def test_all_that_it_writes(imgsim, album, tmp_path):
+    page, table, decisions = tmp_path / "r.html", tmp_path / "r.csv", tmp_path / "d.json"
+    result = imgsim("dups", album, "--html", page, "--csv", table, "--decisions", decisions)
+    assert result.exit_code == 0, result.output
+    assert b"<title>Copies</title>" in page.read_bytes()
+    with open(table, newline="", encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == 4
+    decided = read_decisions(decisions)
+    assert [len(group.remove) for group in decided.groups] == [1, 1]
+    assert f"{page} shows them" in result.stdout
+    assert f"imgsim apply {decisions} --trash shows what would go" in result.stdout
+    assert imgsim("apply", decisions, "--move-to", tmp_path / "moved", "--yes").exit_code == 0
+    assert len(os.listdir(album)) == 5
+    journal = next(tmp_path.glob("*.journal.jsonl"))
+    assert imgsim("undo", journal).exit_code == 0
+    assert len(os.listdir(album)) == 7
+
+
+def test_the_second_run_reads_what_is_new(imgsim, album, engine):
+    assert imgsim("dups", album).exit_code == 0
+    engine.batches.clear()
+    assert imgsim("dups", album).exit_code == 0
+    assert engine.batches == []
+    write_copy(album, "rocket", "shrunk")
+    result = imgsim("dups", album, "--json")
+    assert sum(engine.batches) == 2  # one picture has two views
+    assert len(json.loads(result.stdout)["groups"]) == 3
+
+
+def test_a_collection(imgsim, album, tmp_path, engine):
+    collection = tmp_path / "c.imgsim"
+    assert imgsim("index", album, "-c", collection).exit_code == 0
+    engine.batches.clear()
+    result = imgsim("dups", collection, "--json")
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(result.stdout)["groups"]) == 2
+    assert engine.batches == []
+
+
+def test_skipped_files(imgsim, album):
+    (album / "notes.png").write_text("no picture")
+    result = imgsim("dups", album, "--json")
+    assert result.exit_code == 3
+    (skipped,) = json.loads(result.stdout)["skipped"]
+    assert skipped["code"] == "not_a_picture"
+    result = imgsim("dups", album)  # known by now, and still said
+    assert result.exit_code == 3
+    assert "Skipped 1 file" in result.stdout
+
+
+def test_mistakes(failure, album, tmp_path, imgsim):
+    collection = tmp_path / "c.imgsim"
+    assert imgsim("index", album, "-c", collection).exit_code == 0
+    assert "a collection must stand alone (got 2 paths)" in failure("dups", collection, album)
+    assert "options of folders do not go with a collection (got --recipe)" in failure(
+        "dups", collection, "--recipe", "mean"
+    )
+    assert "recipe: must be one of" in failure("dups", album, "--recipe", "none")
+    assert "one of a threshold and a rate" in failure("dups", album, "--threshold", 0.9, "--false-positives", 0.1)
+    assert "the threshold must be between -1 and 1 (got nan)" in failure("dups", album, "--threshold", "nan")
+    (tmp_path / "empty").mkdir()
+    assert "dups: there must be a picture to read (got none in" in failure("dups", tmp_path / "empty")
+    assert "nowhere" in failure("dups", tmp_path / "nowhere")
+
+
+# --- leak ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sets(tmp_path):
+    """A training set of five photographs, and a test set of three pictures, two of which are copies."""
+    train = write_photographs(tmp_path / "train")
+    test = write_photographs(tmp_path / "test", ["astronaut.png"])
+    shutil.copy(train / "coffee.png", test / "renamed.png")
+    shutil.move(write_copy(train, "chelsea", "recompressed", ".jpg"), test / "copy.jpg")
+    return train, test
+
+
+def test_leak_table(imgsim, sets):
+    result = imgsim("leak", *sets)
+    assert result.exit_code == 0, result.output
+    assert "2 of 3 test pictures (66.7%) are copies of some of 5 training pictures, in " in result.stdout
+    assert "the same bytes" in result.stdout
+
+
+def test_leak_json(imgsim, sets):
+    result = imgsim("leak", *sets, "--json", "--fail-over", 2)
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert [os.path.basename(leak["picture"]["path"]) for leak in document["leaks"]] == ["copy.jpg", "renamed.png"]
+    assert [os.path.basename(leak["source"]["path"]) for leak in document["leaks"]] == ["chelsea.png", "coffee.png"]
+    assert [leak["evidence"]["stage"] for leak in document["leaks"]] == ["perceptual", "content"]
+    assert (document["train"]["pictures"], document["test"]["pictures"], document["clean"]) == (5, 3, 1)
+
+
+def test_leak_in_ci(imgsim, sets, tmp_path):
+    page, junit, clean = tmp_path / "l.html", tmp_path / "l.xml", tmp_path / "clean.txt"
+    result = imgsim("leak", *sets, "--html", page, "--junit", junit, "--clean", clean, "--fail-over", 1)
+    assert result.exit_code == 1
+    assert b"<title>Leaks</title>" in page.read_bytes()
+    suite = ElementTree.parse(junit).getroot().find("testsuite")
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
+    assert clean.read_text() == f"{sets[1] / 'astronaut.png'}\n"
+
+
+def test_a_collection_says_how_a_folder_is_embedded(imgsim, failure, sets, tmp_path):
+    train, test = sets
+    collection = tmp_path / "train.imgsim"
+    assert imgsim("index", train, "-c", collection, "--recipe", "gem").exit_code == 0
+    for arguments in ((collection, test), (train, collection)):
+        result = imgsim("leak", *arguments, "--json")
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["recipe"] == "gem"
+    assert "options of folders do not go with a collection" in failure(
+        "leak", collection, collection, "--recipe", "mean"
+    )
+
+
+def test_no_torch_and_no_runtime_where_all_is_known(imgsim, album, sets, tmp_path):
+    assert imgsim("dups", album).exit_code == 0
+    assert not packages_of("dups", album) & (HEAVY | {"onnxruntime"}) - {"filelock"}
+    assert imgsim("leak", *sets).exit_code == 0
+    assert not packages_of("leak", *sets) & (HEAVY | {"onnxruntime"}) - {"filelock"}

@@ -1,0 +1,142 @@
+"""Leaks among real photographs, and vectors of two collections."""
+
+import os
+import shutil
+
+import pytest
+from photographs import write_copy, write_photographs
+from PIL import Image, ImageOps
+from stub_engine import Blocks
+
+from imgsim_ops import embedder as embedders
+from imgsim_ops.collection import Collection
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.models.fingerprint import Fingerprint
+
+
+def piece(image):
+    width, height = image.size
+    return image.crop((width // 8, height // 8, width, height))
+
+
+def mirrored(image):
+    return ImageOps.mirror(image)
+
+
+@pytest.fixture(autouse=True)
+def engine(monkeypatch):
+    engine = Blocks()
+    monkeypatch.setattr(embedders, "create_engine", lambda name, **options: engine)
+    return engine
+
+
+@pytest.fixture
+def train(tmp_path):
+    return write_photographs(tmp_path / "train")
+
+
+@pytest.fixture
+def test(tmp_path):
+    folder = tmp_path / "test"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def leaks(tmp_path, train, test):
+    """Indexes both and returns the leaks, as file in test to (file in train, evidence)."""
+
+    def run(recipes=("gem", "gem"), **options):
+        with (
+            Collection.create(tmp_path / f"train-{len(os.listdir(tmp_path))}", recipe=recipes[0]) as trained,
+            Collection.create(tmp_path / f"test-{len(os.listdir(tmp_path))}", recipe=recipes[1]) as tested,
+        ):
+            trained.add([train])
+            tested.add([test])
+            with trained.leaks(tested, **options) as answers:
+                found = list(answers)
+        names = [os.path.basename(leak.picture.path) for leak in found]
+        assert len(names) == len(set(names))
+        return {
+            name: (os.path.basename(leak.source.path), leak.evidence) for name, leak in zip(names, found, strict=True)
+        }
+
+    return run
+
+
+def moved(train, test, name, kind, suffix=".png"):
+    copy = write_copy(train, name, kind, suffix)
+    return shutil.move(copy, test / copy.name)
+
+
+def test_each_stage(train, test, leaks):
+    shutil.copy(train / "coffee.png", test / "renamed.png")
+    moved(train, test, "chelsea", "recompressed", ".jpg")
+    moved(train, test, "motorcycle_left", piece)
+    moved(train, test, "rocket", mirrored, ".jpg")
+    (train / "coins.png").rename(test / "coins.png")
+    found = leaks()
+    assert {name: (source, evidence.stage) for name, (source, evidence) in found.items()} == {
+        "renamed.png": ("coffee.png", "content"),
+        "chelsea-recompressed.jpg": ("chelsea.png", "perceptual"),
+        "motorcycle_left-piece.png": ("motorcycle_left.png", "local"),
+    }
+    assert found["renamed.png"][1].score == 1
+    # From the picture of the test set to the one of the training set.
+    assert found["motorcycle_left-piece.png"][1].transform[:5] == pytest.approx((1, 0, 50, 0, 1), abs=0.5)
+    assert set(leaks(verify=False)) == {"renamed.png", "chelsea-recompressed.jpg"}
+    turned = leaks(flips=True)
+    assert turned.pop("rocket-mirrored.jpg")[1].orientation == 2
+    assert set(turned) == set(found)
+
+
+def test_one_collection_leaks_all_of_itself(tmp_path, train):
+    with Collection.create(tmp_path / "c.imgsim") as collection:
+        collection.add([train])
+        with collection.leaks(collection) as answers:
+            assert [leak.picture for leak in answers] == list(collection.pictures())
+
+
+def test_files_of_equal_bytes_each_leak(train, test, leaks):
+    for name in "ab":
+        shutil.copy(train / "coffee.png", test / f"{name}.png")
+    assert set(leaks()) == {"a.png", "b.png"}
+
+
+def test_what_is_gone_from_the_training_set_leaks_nothing(tmp_path, train, test):
+    shutil.copy(train / "coffee.png", test / "a.png")
+    with Collection.create(tmp_path / "c") as trained, Collection.create(tmp_path / "t") as tested:
+        trained.add([train])
+        tested.add([test])
+        (train / "coffee.png").unlink()
+        trained.add([train])
+        with trained.leaks(tested) as answers:
+            assert list(answers) == []
+
+
+@pytest.mark.parametrize("recipes", [("views", "gem"), ("mean", "views")])
+def test_the_recipe_of_the_training_set_is_used_for_both(train, test, leaks, recipes):
+    moved(train, test, "chelsea", "recompressed", ".jpg")
+    assert set(leaks(recipes)) == {"chelsea-recompressed.jpg"}
+
+
+def test_nothing_to_compare(train, test, leaks):
+    assert leaks() == {}
+    for path in train.iterdir():
+        path.unlink()
+    Image.new("RGB", (30, 30)).save(test / "black.png")
+    assert leaks() == {}
+
+
+def test_other_fingerprints(tmp_path, monkeypatch):
+    class Other(Blocks):
+        fingerprint = Fingerprint("other", "1" * 12, "fp32", 1)
+
+    with Collection.create(tmp_path / "a") as one:
+        monkeypatch.setattr(embedders, "create_engine", lambda name, **options: Other())
+        with Collection.create(tmp_path / "b") as other, pytest.raises(ImgsimError) as caught:
+            one.leaks(other)
+    assert str(caught.value) == (
+        "leak: vectors of both must have one fingerprint (got other-111111111111-fp32-p2 for the test set, "
+        "stub-000000000000-fp32-p2 for the training set)"
+    )

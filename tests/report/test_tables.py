@@ -1,0 +1,76 @@
+import csv
+import os
+from xml.etree import ElementTree
+
+import pytest
+from answers_made import made_groups, write_picture
+
+from imgsim_ops.collection.answers import Evidence, Leak
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.report import tables
+
+
+def test_csv(tmp_path):
+    groups = list(made_groups(tmp_path, 2))
+    tables.write_csv(tmp_path / "t.csv", groups)
+    with open(tmp_path / "t.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["group"] for row in rows] == ["1", "1", "1", "2", "2", "2"]
+    assert [row["path"] for row in rows] == [member.picture.path for group in groups for member in group.members]
+    assert [row["role"] for row in rows[:3]] == ["representative", "member", "member"]
+    assert [row["best"] for row in rows[:3]] == ["yes", "", ""]
+    first, content, local = rows[:3]
+    assert (first["stage"], first["score"], first["distance"]) == ("", "", "")
+    assert (content["stage"], content["score"], content["distance"], content["inliers"]) == (
+        "content",
+        "1.000000",
+        "",
+        "",
+    )
+    assert (local["stage"], local["distance"], local["inliers"], local["orientation"]) == ("local", "40", "25", "1")
+    assert (local["width"], local["height"], local["format"]) == ("20", "15", "PNG")
+    assert local["sha256"] == groups[0].members[2].picture.sha256
+
+
+def test_odd_names_keep_their_bytes(tmp_path):
+    name = os.fsencode(tmp_path) + b'/"a", \xff\xe9.png'
+    picture = write_picture(name)
+    picture = type(picture)(os.fsdecode(name), *list(vars(picture).values())[1:])
+    leak = Leak(picture, picture, Evidence("content", 1.0))
+    tables.write_paths(tmp_path / "list", [picture])
+    assert (tmp_path / "list").read_bytes() == name + b"\n"
+    tables.write_junit(tmp_path / "t.xml", [picture], [leak])
+    case = ElementTree.parse(tmp_path / "t.xml").getroot().find("testsuite/testcase")
+    assert case.get("name").startswith('"a", ')
+    with pytest.raises(ImgsimError, match="no name in it may hold a line break"):
+        tables.write_paths(tmp_path / "list", [type(picture)("/a\nb", *list(vars(picture).values())[1:])])
+    assert (tmp_path / "list").read_bytes() == name + b"\n"
+
+
+def test_junit(tmp_path):
+    pictures = [write_picture(tmp_path / f"{n}.png", n) for n in range(4)]
+    source = write_picture(tmp_path / "<source>&.png", 9)
+    leaks = [Leak(pictures[2], source, Evidence("local", 0.7, None, 31, (1, 0, 0, 0, 1, 0), 6))]
+    tables.write_junit(tmp_path / "t.xml", pictures, leaks)
+    suite = ElementTree.parse(tmp_path / "t.xml").getroot().find("testsuite")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "1", "0")
+    cases = suite.findall("testcase")
+    assert [case.get("name") for case in cases] == ["0.png", "1.png", "2.png", "3.png"]
+    assert [len(case) for case in cases] == [0, 0, 1, 0]
+    (failure,) = cases[2]
+    assert failure.get("type") == "local"
+    assert failure.get("message") == f"31 details at the same places, turned by 90°: a copy of {source.path}"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        (Evidence("content", 1.0), "the same bytes"),
+        (Evidence("perceptual", 0.98, 3), "the same picture, 3 of 256 bits differ"),
+        (Evidence("vector", 0.98765), "similarity 0.9877"),
+        (Evidence("vector", 0.98765, orientation=2), "similarity 0.9877, mirrored"),
+        (Evidence("local", 0.5, inliers=12, orientation=3), "12 details at the same places, turned by 180°"),
+    ],
+)
+def test_words(evidence, words):
+    assert tables.described(evidence) == words
