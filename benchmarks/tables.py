@@ -164,8 +164,8 @@ def million(document: dict) -> str:
     )
     if "build_s" in near:
         text += (
-            f"; the approximate index is built in {near['build_s']:.0f} s, finds {near['recall_at_10']:.1%} of the ten "
-            f"nearest, in {near['warm_ms']:.0f} ms"
+            f"; the approximate index is built in {near['build_s']:.0f} s and finds {near['recall_at_10']:.1%} of the "
+            f"ten nearest, in {near['warm_ms']:.0f} ms for one query"
         )
     cores = document["machine"]["cores"]
     return f"{text} (`benchmarks/million.py`, {cores} cores under a load of {search['load']:.0f})"

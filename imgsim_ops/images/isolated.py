@@ -37,7 +37,7 @@ except ImportError:
     fcntl = None
 
 from imgsim_ops.errors import ImageError
-from imgsim_ops.images.memory import most_held
+from imgsim_ops.images.memory import admit_at_once, most_held
 from imgsim_ops.images.names import printable
 from imgsim_ops.images.reasons import Reason, SkippedFile
 
@@ -175,7 +175,7 @@ def read_here(
     work = getattr(importlib.import_module(module), function)
     for path in map(os.fspath, paths):
         try:
-            answer = work(path, **options)
+            answer = work(path, admit=admit_at_once, **options)
         except ImageError as error:
             answer = SkippedFile(path, error.code, str(error))
         except MemoryError:

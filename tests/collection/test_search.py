@@ -220,6 +220,23 @@ def test_known_and_embedded_answers_are_equal(collection, photos, tmp_path):
     assert collection.search(same, k=5) == collection.search(photos / "c.png", k=5)
 
 
+def test_few_and_many_new_queries_get_the_same_answers(collection, photos, tmp_path):
+    """Fewer than eight are read in this process, more by others."""
+    queries = []
+    for number in range(9):
+        queries.append(tmp_path / f"{number}.jpg")
+        picture = Image.open(photos / f"{'abcd'[number % 4]}.png")
+        picture.rotate(90 * (number // 4), expand=True).save(queries[-1], quality=95)
+    queries.append(tmp_path / "none.jpg")
+    many = list(collection.search_many(queries, k=3, rotations=True))
+    assert [path for path, _ in many] == list(map(str, queries))
+    for query, (_, hits) in zip(queries[:-1], many, strict=False):
+        assert hits == collection.search(query, k=3, rotations=True)
+    (few,) = collection.search_many(queries[-1:], rotations=True)
+    assert few == many[-1]
+    assert few[1].code == "missing"
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_all_eight_orientations_are_found(collection, photos, tmp_path, orientation):
     pixels = np.asarray(Image.open(photos / "b.png"))

@@ -12,7 +12,7 @@ import pytest
 from processes import children, needs_proc, wait_until
 
 from imgsim_ops.images import isolated
-from imgsim_ops.images.isolated import IsolatedReaders
+from imgsim_ops.images.isolated import IsolatedReaders, read_here
 from imgsim_ops.images.reasons import SkippedFile
 
 pytestmark = [needs_proc, pytest.mark.usefixtures("nothing_left")]
@@ -41,6 +41,15 @@ def code_of(answer):
 def test_answers_come_in_order(processes):
     paths = [f"name {number}" for number in range(100)]
     assert answers(paths, processes) == [(path, path.encode()) for path in paths]
+
+
+def test_reading_here_gives_the_same_answers():
+    paths = [Path("name"), "image_error:7", "memory", "options"]
+    here = list(read_here(TASK, {**OPTIONS, "exact": True}, paths))
+    assert here == answers(paths, exact=True)
+    assert [code_of(answer) for _, answer in here] == [b"name", "damaged", "out_of_memory", b"[('exact', True)]"]
+    with pytest.raises(KeyError, match="a mistake of ours"):
+        list(read_here(TASK, OPTIONS, ["mistake"]))
 
 
 def test_no_files():
