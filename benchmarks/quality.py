@@ -4,12 +4,14 @@
 
 Originals are photographs and drawings of Debian packages, which are fetched once by `apt-get download`, and of
 scikit-image (`_originals.py` says which and what is left out), or the pictures in folders of one's own. Some of them,
-spread evenly over all, are copied in the ways of `imgsim_ops.quality.copies`, by fixed seeds, and every copy is compared
-with every original, so that each may be mistaken for 600 others. The weights are efficientnet_lite0's of ImageNet.
+spread evenly over all, are copied in the ways of `imgsim_ops.quality.copies`, by fixed seeds, and every copy is
+compared with every original, so that each may be mistaken for 600 others. The weights are efficientnet_lite0's of
+ImageNet.
 
 Measured are the micro average precision over all pairs together, the recall at a precision of 0.90 and of 0.99, and at
-the latter's threshold the recall of each kind of copies. Whitening is fitted to the originals without their copies, as
-a collection of them fits it. Mirrored and turned copies are searched as they lie, and once more with what `--flips` and
+the latter's threshold the recall of each kind of copies. Whitening is fitted to other pictures of the same packages,
+and once to the originals without their copies, which flatters it: these lie apart from each other then as nothing new
+does. Mirrored and turned copies are searched as they lie, and once more with what `--flips` and
 `--rotations` add.
 
 A run takes some ten minutes on two cores. What the pictures are described by is kept in build/quality.
@@ -25,9 +27,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from _described import ENGINES, KINDS, TURNS, Described, described
+from _described import ENGINES, KINDS, TURNS, Described, described, raw_vectors
 from _harness import ROOT, describe, machine, save
-from _originals import chosen, in_folders, packaged
+from _originals import chosen, in_folders, is_same, others, packaged
 from rich.console import Console
 from rich.table import Table
 
@@ -40,18 +42,15 @@ from imgsim_ops.quality.precision import micro_average_precision
 from imgsim_ops.recipes import RECIPES, Whitening
 
 PRECISIONS = (0.9, 0.99)
-# As many contents as collections of these sizes have, to see from which on whitening is worth it.
-SIZES = (50, 100, 200, 400)
-_DRAWS = 5
 
 
-def searched(data: Described, recipe: str, precision: str, whitens: bool = True) -> np.ndarray:
-    """Searched vectors of all pictures, float32 (N, views, D)."""
+def searched(data: Described, recipe: str, precision: str, fitted_on: dict[str, np.ndarray] | None) -> np.ndarray:
+    """Searched vectors of all pictures, float32 (N, views, D); whitened where there are raw vectors to fit that to."""
     chosen_recipe, raw = RECIPES[recipe], data.raw[precision]
-    fitted = None
-    if chosen_recipe.whitens and whitens:
-        fitted = Whitening.fit(chosen_recipe.unwhitened(raw[: data.originals]))
-    return chosen_recipe.vectors(raw, fitted).astype(np.float32).reshape(len(raw), chosen_recipe.views, -1)
+    whitening = None
+    if chosen_recipe.whitens and fitted_on is not None:
+        whitening = Whitening.fit(chosen_recipe.unwhitened(fitted_on[precision]))
+    return chosen_recipe.vectors(raw, whitening).astype(np.float32).reshape(len(raw), chosen_recipe.views, -1)
 
 
 def cosines(copies: np.ndarray, originals: np.ndarray) -> np.ndarray:
@@ -74,15 +73,11 @@ def cascade(data: Described, scores: np.ndarray, cache: Path, threads: int) -> n
     confidence[settled] = rules.confidence(scores[settled], distance=apart[settled])
     nearest = np.argsort(-scores, axis=1, kind="stable")[:, : rules.CANDIDATES]
     pairs = [(row, column) for row, columns in enumerate(nearest) for column in columns if not settled[row, column]]
-    for (row, column), match in zip(pairs, verified(data, pairs, cache, threads), strict=True):
-        least = min(len_of(data.features[data.originals + row]), len_of(data.features[column]))
-        confidence[row, column] = rules.confidence(scores[row, column], match=match, keypoints=least)
+    rows, columns = np.array(pairs).reshape(-1, 2).T
+    matches = verified(data, pairs, cache, threads)
+    inliers, spread = (np.array([getattr(match, name) for match in matches]) for name in ("inliers", "spread"))
+    confidence[rows, columns] = rules.confidence(scores[rows, columns], inliers=inliers, spread=spread)
     return confidence
-
-
-def len_of(packed: bytes) -> int:
-    """Keypoints in packed local features."""
-    return len(Features.from_bytes(packed))
 
 
 def verified(data: Described, pairs: list[tuple[int, int]], cache: Path, threads: int) -> list[Match]:
@@ -136,49 +131,43 @@ def measured(data: Described, scores: np.ndarray, which: np.ndarray) -> dict[str
     return found
 
 
-def by_size(data: Described) -> dict[str, dict[str, list[float]]]:
-    """Micro average precision of recipes in smaller collections, with whitening fitted to these and without."""
-    lying = np.flatnonzero((data.turn == 1) & ~np.isin(data.kind, [list(KINDS).index(name) for name in TURNS]))
-    original = data.original[lying]
-    found: dict[str, dict[str, list[float]]] = {}
-    for size in (*SIZES, data.originals):
-        for name in ("whitened", "views"):
-            recipe, raw = RECIPES[name], data.raw["int8"]
-            rows = found.setdefault(str(size), {}).setdefault(name, [])
-            values = []
-            for draw in range(_DRAWS if size < data.originals else 1):
-                some = np.sort(np.random.default_rng([size, draw]).choice(data.originals, size, replace=False))
-                copies = lying[np.isin(original, some)]
-                relevant = data.original[copies][:, np.newaxis] == some
-                fitted = Whitening.fit(recipe.unwhitened(raw[some]))
-                for whitening in (None, fitted):
-                    one, other = (
-                        recipe.vectors(raw[which], whitening).astype(np.float32).reshape(len(which), recipe.views, -1)
-                        for which in (data.originals + copies, some)
-                    )
-                    values.append(micro_average_precision(cosines(one, other), relevant))
-            rows += [round(float(np.mean(values[i::2])), 4) for i in (0, 1)]
-    return found
-
-
-def ways(data: Described, cache: Path, threads: int) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
+def ways(
+    data: Described, fitted_on: dict[str, np.ndarray], cache: Path, threads: int
+) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
     """Names, and how the scores of each version with each original are had."""
     count = data.originals
     yield "pHash of imagehash, 256 bits", lambda: -bits_apart(data.phashes, count).astype(np.float32)
     yield "perceptual hash, 256 bits", lambda: -bits_apart(data.hashes, count).astype(np.float32)
 
-    def by_vectors(recipe: str, precision: str) -> np.ndarray:
-        vectors = searched(data, recipe, precision)
+    def by_vectors(recipe: str, precision: str, fitted_on: dict[str, np.ndarray] | None) -> np.ndarray:
+        vectors = searched(data, recipe, precision, fitted_on)
         return cosines(vectors[count:], vectors[:count])
 
     for precision in ENGINES:
-        for recipe in RECIPES:
-            yield f"`{recipe}`, {precision}", partial(by_vectors, recipe, precision)
-    for recipe in ("whitened", "views"):
-        yield (
-            f"whole cascade on `{recipe}`, int8",
-            lambda recipe=recipe: cascade(data, by_vectors(recipe, "int8"), cache, threads),
-        )
+        for name, recipe in RECIPES.items():
+            if recipe.whitens:
+                yield (
+                    f"`{name}`, fitted to other pictures, {precision}",
+                    partial(by_vectors, name, precision, fitted_on),
+                )
+            if recipe.whitens and precision == "int8":
+                yield (
+                    f"`{name}`, fitted to the originals, {precision}",
+                    partial(by_vectors, name, precision, data.raw_originals()),
+                )
+            if recipe.views > 1 or not recipe.whitens:
+                yield (
+                    f"`{name}`{', not whitened' * recipe.whitens}, {precision}",
+                    partial(by_vectors, name, precision, None),
+                )
+    yield (
+        "the whole cascade on `views`, fitted to other pictures, int8",
+        lambda: cascade(data, by_vectors("views", "int8", fitted_on), cache, threads),
+    )
+    yield (
+        "the whole cascade on `views`, not whitened, int8",
+        lambda: cascade(data, by_vectors("views", "int8", None), cache, threads),
+    )
 
 
 def main() -> None:
@@ -189,7 +178,7 @@ def main() -> None:
         "--packages", type=Path, default=ROOT / "build" / "originals", help="where Debian's are unpacked"
     )
     parser.add_argument("--copied", type=int, default=160, help="how many originals are copied")
-    parser.add_argument("--cache", type=Path, default=ROOT / "build" / "quality")
+    parser.add_argument("--cache", type=Path, default=ROOT / "build/quality")
     parser.add_argument("--threads", type=int, default=kernels.build_info()["threads"])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -198,13 +187,18 @@ def main() -> None:
     if not 0 < options.copied <= len(paths):
         parser.error(f"--copied must be 1 to {len(paths)}, the number of originals (got {options.copied})")
     data = described(paths, options.copied, options.cache, options.threads)
+    left_out = np.array([is_same(path) for path in paths])
+    data = data.without(left_out)
+    fitted_on = raw_vectors(others(candidates, paths), options.cache)
     facts = machine(options.threads, ("opencv-python-headless", "imagehash", "pillow"))
-    sources = {name: len(set(files) & set(paths)) for name, files in candidates.items()}
+    measured_paths = {path for path, out in zip(paths, left_out, strict=True) if not out}
+    sources = {name: len(measured_paths & set(files)) for name, files in candidates.items()}
     document = {
         "machine": facts,
-        "originals": len(paths),
-        "sources": sources if not options.folders else {"folders of one's own": len(paths)},
-        "copied": options.copied,
+        "originals": data.originals,
+        "sources": sources if not options.folders else {"folders of one's own": data.originals},
+        "copied": len(np.unique(data.original)),
+        "whitening_fitted_on": len(fitted_on["int8"]),
         "kinds": {"single steps": list(SINGLE_STEPS), "mixtures": list(MIXTURES), "turned": list(TURNS)},
         "ways": {},
     }
@@ -215,7 +209,7 @@ def main() -> None:
     table = Table(title=describe(facts), title_justify="left")
     for head in ("way", "copies", "micro-AP", "first", *(f"recall at {least}" for least in PRECISIONS)):
         table.add_column(head)
-    for name, score in ways(data, options.cache, options.threads):
+    for name, score in ways(data, fitted_on, options.cache, options.threads):
         scores = score()
         document["ways"][name] = rows = {
             "upright": measured(data, best_of_versions(data, scores, turned=False), upright),
@@ -225,7 +219,6 @@ def main() -> None:
         for which, row in rows.items():
             cells = (row["micro_ap"], row["first"], *(row[f"recall_at_{least}"] for least in PRECISIONS))
             table.add_row(name, which, *(f"{cell:.3f}" for cell in cells))
-    document["by_size"] = by_size(data)
     console.print(table)
     print(f"Results written to {save('quality', document, options.json)}")
 

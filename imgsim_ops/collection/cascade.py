@@ -69,19 +69,22 @@ class Pictures:
         vectors: float16 (N * views, D), those of a content beside each other.
         views: Vectors for each content.
         alive: Whether a file has the content, bool (N,).
-        whitened: Whether the vectors are whitened, which makes scores of unlike pictures low.
+        recipe: The name of what made the vectors.
+        whitened: Whether they are whitened.
     """
 
     hashes: np.ndarray
     vectors: np.ndarray
     views: int
     alive: np.ndarray
-    whitened: bool = False
+    recipe: str
+    whitened: bool
 
     @classmethod
     def of(cls, store: Store) -> Pictures:
         """Those of a collection by its own recipe."""
-        return cls(store.hashes(), store.vectors(), store.views, store.live(), store.whitening is not None)
+        vectors = store.vectors()  # before the recipe is looked at, which may be another one then
+        return cls(store.hashes(), vectors, store.views, store.live(), store.recipe.name, store.whitening is not None)
 
     def __len__(self) -> int:
         return len(self.hashes)
@@ -122,7 +125,7 @@ def choose_thresholds(pictures: Pictures, threshold: float | None, false_positiv
         threshold: Of vectors alone.
         false_positives: The share of pairs of unlike pictures that may reach it, where `threshold` is None. By default
             one in a million, and in collections of over 1,400 pictures so few that one pair is expected among all.
-            Never are pairs copies that score less than ``rules.LEAST_ALONE``, unless `threshold` says so.
+            Never does it fall below what was measured for the recipe, see ``rules.vector_threshold``.
 
     Raises:
         ImgsimError: A number is out of range, or both are given.
@@ -140,7 +143,8 @@ def choose_thresholds(pictures: Pictures, threshold: float | None, false_positiv
 
     alone = threshold
     if alone is None:
-        alone = max(rules.LEAST_ALONE[pictures.whitened], reached_by(false_positives or min(1e-6, 1 / pairs)))
+        unlike = reached_by(false_positives or min(1e-6, 1 / pairs))
+        alone = rules.vector_threshold(pictures.recipe, pictures.whitened, unlike)
     # Each picture has so many others by chance above it, besides its copies.
     candidate = reached_by(min(0.5, rules.CANDIDATES / max(1, len(pictures) - 1)))
     return Thresholds(alone, min(alone, candidate))
@@ -357,6 +361,14 @@ def _orientation(transform: Transform) -> int:
 
 def _score(score: float) -> float:
     return min(1.0, float(score))
+
+
+def confidence(evidence: Evidence) -> float:
+    """How sure evidence is, from 0 to 1, over all stages."""
+    if evidence.stage == "content":
+        return 1.0
+    distance = evidence.distance if evidence.stage == "perceptual" else None
+    return float(rules.confidence(evidence.score, distance=distance, inliers=evidence.inliers or 0))
 
 
 def reversed_evidence(evidence: Evidence) -> Evidence:

@@ -16,6 +16,7 @@ from imgsim_ops.collection.cascade import (
     Progress,
     Thresholds,
     Verifier,
+    confidence,
     hash_pairs,
     near_pairs,
     nearest_pairs,
@@ -111,7 +112,7 @@ def _edges(
         if row > col:
             row, col, evidence = col, row, reversed_evidence(evidence)
         before = edges.get((row, col))
-        if before is None or rules.confidence(evidence) > rules.confidence(before):
+        if before is None or confidence(evidence) > confidence(before):
             edges[row, col] = evidence
 
     def look(pairs: Pairs, hashes: np.ndarray, others: np.ndarray) -> None:
@@ -170,7 +171,7 @@ def _stars(
             if others := sorted(component - found.keys() - {center}):
                 found.update(confirm(center, others))
             component -= found.keys() | {center}
-            rows = sorted(found, key=lambda row: (-rules.confidence(found[row]), -found[row].score, row))
+            rows = sorted(found, key=lambda row: (-confidence(found[row]), -found[row].score, row))
             yield [center, *rows], [None, *(found[row] for row in rows)]
 
 

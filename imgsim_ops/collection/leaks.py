@@ -14,6 +14,7 @@ from imgsim_ops.collection.cascade import (
     Progress,
     Thresholds,
     Verifier,
+    confidence,
     hash_pairs_between,
     nearest_pairs,
     settle,
@@ -42,7 +43,7 @@ def pictures_for(test: Store, train: Store) -> Pictures:
         )
     blocks = [train.recipe.vectors(block, train.whitening) for block in blocks_of(test.raw())]
     vectors = np.concatenate(blocks) if blocks else np.empty((0, train.width), np.float16)
-    return Pictures(test.hashes(), vectors, train.views, test.live(), train.whitening is not None)
+    return Pictures(test.hashes(), vectors, train.views, test.live(), train.recipe.name, train.whitening is not None)
 
 
 def find_leaks(
@@ -70,7 +71,7 @@ def find_leaks(
     best: _Best = {row: (col, Evidence("content", 1.0)) for row, col in test.rows_shared_with(train)}
 
     def add(row: int, col: int, evidence: Evidence) -> None:
-        if row not in best or rules.confidence(evidence) > rules.confidence(best[row][1]):
+        if row not in best or confidence(evidence) > confidence(best[row][1]):
             best[row] = col, evidence
 
     def look(pairs: Pairs, hashes: np.ndarray) -> None:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 SIDE = 512
 #: Keypoints kept, the strongest.
 MOST_KEYPOINTS = 500
-#: Inliers from which on a pair is held to be a copy, see `is_copy`.
-LEAST_INLIERS = 10
 
 _MAGIC = b"imgsim-sift\x01"
 _HEAD = struct.Struct("<12sIIII")  # magic, width, height, of what was described its longer side, number of keypoints
@@ -179,11 +177,6 @@ def verify(a: Features, b: Features) -> Match:
     transform = tuple(float(value) for row in zip(turned, shift, strict=True) for value in (*row[0], row[1]))
     spread = max(_covered(here[inside], a), _covered(there[inside], b))
     return Match(len(inside), transform, len(first), spread)
-
-
-def is_copy(match: Match) -> bool:
-    """Whether a pair is held to be a copy, for a precision of 0.99 among pairs that the vectors found alike."""
-    return match.inliers >= LEAST_INLIERS
 
 
 # --- describing ------------------------------------------------------------------------------------------------------

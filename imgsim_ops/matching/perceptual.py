@@ -17,7 +17,11 @@ BYTES = 32
 _LOWEST = 16
 # Rec. 601, as Pillow's conversion to grey has them.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_BITS_OF_BYTE = np.array([bin(value).count("1") for value in range(256)], np.uint8)
+if hasattr(np, "bitwise_count"):  # NumPy 2
+    _WORD, _bits = np.uint64, np.bitwise_count
+else:
+    _WORD = np.uint8
+    _bits = np.array([bin(value).count("1") for value in range(256)], np.uint8).__getitem__
 # A picture whose frequencies all lie below this has nothing in it but rounding: its bits mean nothing.
 _FLAT = 8.0
 _BLOCK = 1 << 22
@@ -56,16 +60,15 @@ def is_flat(hashes: np.ndarray) -> np.ndarray:
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """In how many bits hashes differ: integers of the broadcast shape of `a` and `b`, uint8 (..., 32), without it."""
-    different = np.bitwise_xor(a, b)
-    return _BITS_OF_BYTE[different].sum(-1, dtype=np.int64)
+    """In how many bits hashes differ: int64 of the broadcast shape of `a` and `b`, uint8 (..., 32), without its last."""
+    return _bits(np.bitwise_xor(a, b)).sum(-1, dtype=np.int64)
 
 
 def pairs_within(hashes: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """All pairs of hashes that differ in at most so many bits; exact.
 
-    Of 16 pieces of 16 bits two such hashes have one in common, or from 16 bits on one that differs in a single bit: only
-    those are compared. Time grows with how many there are, in the worst case (all alike) with N².
+    Of 16 pieces of 16 bits two such hashes have one in common, or, where `most` is above 15, one that differs in a
+    single bit: only those are compared. Time grows with how many there are, in the worst case (all alike) with N².
 
     Args:
         hashes: uint8 (N, 32). Flat ones are in no pair.
@@ -81,6 +84,7 @@ def pairs_within(hashes: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, np
         raise ValueError(f"pairs_within: most must be in [0, 31] (got {most})")
     pieces = np.ascontiguousarray(hashes).view(">u2").astype(np.uint16)
     slack = most // pieces.shape[1]
+    words = np.ascontiguousarray(hashes).view(_WORD)
     alive = np.flatnonzero(~is_flat(hashes))
     for piece in range(pieces.shape[1]):
         values = pieces[alive, piece]
@@ -90,7 +94,7 @@ def pairs_within(hashes: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, np
             wanted = values ^ np.uint16(flip)
             first, last = np.searchsorted(values, wanted, "left"), np.searchsorted(values, wanted, "right")
             for left, right in _spread(rows, first, last):
-                found = distances(hashes[left], hashes[right])
+                found = distances(words[left], words[right])
                 near = found <= most
                 left, right, found = left[near], right[near], found[near]
                 # A pair that has several pieces in common was there at the first of them.

@@ -24,7 +24,7 @@ def made_pictures(count, views=2, width=8, seed=0, dead=()):
     alive[[row for row in dead if row < count]] = False
     # Few different bytes, so that there are hashes that are near each other.
     hashes = np.repeat(random.integers(1, 4, (count, 4), np.uint8), 8, axis=1)
-    return Pictures(hashes, vectors, views, alive)
+    return Pictures(hashes, vectors, views, alive, "views", False)
 
 
 def all_scores(a, b):
@@ -186,7 +186,7 @@ def test_a_threshold_that_is_given_is_taken():
 
 
 def test_fewer_false_positives_need_a_higher_threshold(monkeypatch):
-    monkeypatch.setattr(rules, "LEAST_ALONE", {False: 0.1})
+    monkeypatch.setattr(rules, "vector_threshold", lambda recipe, whitened, unlike: unlike)
     pictures = made_pictures(400, width=32)
     found = [cascade.choose_thresholds(pictures, None, rate).alone for rate in (1e-2, 1e-4, 1e-6)]
     assert found[0] < found[1] < found[2]
