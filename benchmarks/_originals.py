@@ -124,7 +124,8 @@ def chosen(candidates: dict[str, Sequence[Path]]) -> list[Path]:
 
 def others(candidates: dict[str, Sequence[Path]], originals: Sequence[Path]) -> list[Path]:
     """The large ones that are no originals, for fitting whitening: fitted to the originals it fits them too well."""
-    return [path for files in candidates.values() for path in files if _is_large(path) and path not in set(originals)]
+    taken = set(originals)
+    return [path for files in candidates.values() for path in files if path not in taken and _is_large(path)]
 
 
 def in_folders(folders: Sequence[Path]) -> dict[str, list[Path]]:

@@ -166,8 +166,8 @@ def quality(document: dict) -> str:
     lines += [
         "",
         f"{document['originals']} originals, {document['copied']} of them copied in {len(kinds)} ways, each copy "
-        f"against every original. With `--flips` and `--rotations`, recall at precision 0.99 by {name} is 1 for all kinds "
-        f"{'but ' + ', '.join(rest) if rest else ''}.",
+        f"against every original. With `--flips` and `--rotations`, recall at precision 0.99 by {name} is 1 for all "
+        f"kinds {'but ' + ', '.join(rest) if rest else ''}.",
     ]
     return "\n".join(lines)
 
