@@ -70,10 +70,6 @@ class Described:
     kind: np.ndarray
     turn: np.ndarray
 
-    def raw_originals(self) -> dict[str, np.ndarray]:
-        """`raw` of the originals only."""
-        return {precision: raw[: self.originals] for precision, raw in self.raw.items()}
-
     def without(self, left_out: np.ndarray) -> Described:
         """The same without some originals, bool (originals,), and their copies."""
         copies = ~left_out[self.original]
@@ -108,17 +104,13 @@ def described(paths: Sequence[Path], copied: int, cache: Path, threads: int) -> 
         return Described(raw, features=features, originals=len(paths), **rest)
 
 
-def raw_vectors(paths: Sequence[Path], cache: Path) -> dict[str, np.ndarray]:
-    """By precision, the raw vectors of pictures that are not copied."""
-    file = cache / f"raw-{hashlib.sha256(json.dumps([str(path) for path in paths]).encode()).hexdigest()[:12]}.npz"
+def raw_vectors(paths: Sequence[Path], cache: Path) -> np.ndarray:
+    """The raw vectors, int8, of pictures that are not copied."""
+    file = cache / f"raw-{hashlib.sha256(json.dumps([str(path) for path in paths]).encode()).hexdigest()[:12]}.npy"
     if not file.exists():
-        found = {}
-        for precision in ENGINES:
-            answers = Embedder("efficientnet_lite0", precision=precision).describe(paths)
-            found[precision] = np.stack([answer.raw for _, answer in answers if isinstance(answer, Description)])
-        np.savez(file, **found)
-    with np.load(file) as kept:
-        return {precision: kept[precision] for precision in ENGINES}
+        answers = Embedder("efficientnet_lite0", precision="int8").describe(paths)
+        np.save(file, np.stack([answer.raw for _, answer in answers if isinstance(answer, Description)]))
+    return np.load(file)
 
 
 def _made(paths: Sequence[Path], copied: int, threads: int) -> dict[str, np.ndarray]:

@@ -68,11 +68,11 @@ SOURCES = (
     Source("ukui-wallpapers", ("**/backgrounds/*",), 40),
 )  # fmt: skip
 
-#: Left out of what is measured, after looking at the pairs most alike: they show what another one shows, mirrored, cut or
-#: in other colours, so that finding it would be right and count as wrong. Numbers are those of gcompris-qt-data 3.1.
+#: Left out of what is measured, after looking at the pairs most alike: they show what another one shows, mirrored, cut
+#: or in other colours, so that finding it would be right and count as wrong. Numbers are those of gcompris-qt-data 3.1.
 SAME = {
-    "pumpkin2_yemu_01.png", "bradley_mirror.png", "dumper_mirror.png", "clothing/hats/blue_fedora.png", "computer/home6.png",
-    "evergreen/tree.png", "gnu-baby-stand.png",
+    "pumpkin2_yemu_01.png", "bradley_mirror.png", "dumper_mirror.png", "clothing/hats/blue_fedora.png",
+    "computer/home6.png", "evergreen/tree.png", "gnu-baby-stand.png",
     "lang-2535415.webp", "lang-1316905.webp", "lang-2616333.webp", "lang-4556889.webp", "lang-3318927.webp",
 }  # fmt: skip
 
@@ -123,8 +123,9 @@ def chosen(candidates: dict[str, Sequence[Path]]) -> list[Path]:
 
 
 def others(candidates: dict[str, Sequence[Path]], originals: Sequence[Path]) -> list[Path]:
-    """The large ones that are no originals: to fit whitening on, as what is fitted on the originals fits them too well."""
-    return [path for files in candidates.values() for path in files if _is_large(path) and path not in set(originals)]
+    """The large ones that are no originals, for fitting whitening: fitted to the originals it fits them too well."""
+    taken = set(originals)
+    return [path for files in candidates.values() for path in files if path not in taken and _is_large(path)]
 
 
 def in_folders(folders: Sequence[Path]) -> dict[str, list[Path]]:

@@ -44,12 +44,10 @@ from imgsim_ops.recipes import RECIPES, Whitening
 PRECISIONS = (0.9, 0.99)
 
 
-def searched(data: Described, recipe: str, precision: str, fitted_on: dict[str, np.ndarray] | None) -> np.ndarray:
+def searched(data: Described, recipe: str, precision: str, fitted_on: np.ndarray | None = None) -> np.ndarray:
     """Searched vectors of all pictures, float32 (N, views, D); whitened where there are raw vectors to fit that to."""
     chosen_recipe, raw = RECIPES[recipe], data.raw[precision]
-    whitening = None
-    if chosen_recipe.whitens and fitted_on is not None:
-        whitening = Whitening.fit(chosen_recipe.unwhitened(fitted_on[precision]))
+    whitening = None if fitted_on is None else Whitening.fit(chosen_recipe.unwhitened(fitted_on))
     return chosen_recipe.vectors(raw, whitening).astype(np.float32).reshape(len(raw), chosen_recipe.views, -1)
 
 
@@ -132,41 +130,27 @@ def measured(data: Described, scores: np.ndarray, which: np.ndarray) -> dict[str
 
 
 def ways(
-    data: Described, fitted_on: dict[str, np.ndarray], cache: Path, threads: int
+    data: Described, fitted_on: np.ndarray, cache: Path, threads: int
 ) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
     """Names, and how the scores of each version with each original are had."""
     count = data.originals
     yield "pHash of imagehash, 256 bits", lambda: -bits_apart(data.phashes, count).astype(np.float32)
     yield "perceptual hash, 256 bits", lambda: -bits_apart(data.hashes, count).astype(np.float32)
 
-    def by_vectors(recipe: str, precision: str, fitted_on: dict[str, np.ndarray] | None) -> np.ndarray:
+    def by_vectors(recipe: str, precision: str, fitted_on: np.ndarray | None = None) -> np.ndarray:
         vectors = searched(data, recipe, precision, fitted_on)
         return cosines(vectors[count:], vectors[:count])
 
     for precision in ENGINES:
-        for name, recipe in RECIPES.items():
-            if recipe.whitens:
-                yield (
-                    f"`{name}`, fitted to other pictures, {precision}",
-                    partial(by_vectors, name, precision, fitted_on),
-                )
-            if recipe.whitens and precision == "int8":
-                yield (
-                    f"`{name}`, fitted to the originals, {precision}",
-                    partial(by_vectors, name, precision, data.raw_originals()),
-                )
-            if recipe.views > 1 or not recipe.whitens:
-                yield (
-                    f"`{name}`{', not whitened' * recipe.whitens}, {precision}",
-                    partial(by_vectors, name, precision, None),
-                )
+        for name in ("mean", "gem", "views"):
+            unwhitened = ", not whitened" * RECIPES[name].whitens
+            yield f"`{name}`{unwhitened}, {precision}", partial(by_vectors, name, precision)
+    for name in ("whitened", "views"):
+        for to, raw in (("other pictures", fitted_on), ("the originals", data.raw["int8"][:count])):
+            yield f"`{name}` fitted to {to}, int8", partial(by_vectors, name, "int8", raw)
     yield (
-        "the whole cascade on `views`, fitted to other pictures, int8",
+        "the whole cascade on `views` fitted to other pictures, int8",
         lambda: cascade(data, by_vectors("views", "int8", fitted_on), cache, threads),
-    )
-    yield (
-        "the whole cascade on `views`, not whitened, int8",
-        lambda: cascade(data, by_vectors("views", "int8", None), cache, threads),
     )
 
 
@@ -198,7 +182,7 @@ def main() -> None:
         "originals": data.originals,
         "sources": sources if not options.folders else {"folders of one's own": data.originals},
         "copied": len(np.unique(data.original)),
-        "whitening_fitted_on": len(fitted_on["int8"]),
+        "whitening_fitted_on": len(fitted_on),
         "kinds": {"single steps": list(SINGLE_STEPS), "mixtures": list(MIXTURES), "turned": list(TURNS)},
         "ways": {},
     }

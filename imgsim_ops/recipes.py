@@ -22,8 +22,10 @@ PARTS = 3
 
 _MOST_COMPONENTS = 512
 # What is added to each variance, as a share of their mean, so that directions which the pictures hardly differ in are
-# not blown up into noise.
-_SHRINKAGE = 0.01
+# not blown up into noise: that pulls copies apart where there are fewer pictures than dimensions. Fitted to 200 of them
+# with copies of some among them, a share of 0.01 gives a micro average precision of 0.950, one of 0.1 0.998, and no
+# whitening 0.980; with 676 pictures it is 0.983, 0.984 and 0.944.
+_SHRINKAGE = 0.1
 _BLOCK = 8192
 
 

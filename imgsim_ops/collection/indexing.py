@@ -41,8 +41,9 @@ _SAME_TICK = 2_000_000_000
 # What is wrong with these files lies in their bytes, so they need not be read again while they are the same.
 _LASTING = {Reason.EMPTY.code, Reason.NOT_A_PICTURE.code, Reason.TRUNCATED.code, Reason.DAMAGED.code}
 
-#: From so many contents on a recipe that whitens is fitted to the collection, and anew whenever it has doubled.
-FIT_FROM = 1000
+#: From so many contents on a recipe that whitens is fitted to the collection, and anew whenever it has doubled: the
+#: smallest collections for which it was measured to find more copies among pictures that it was fitted to (`recipes`).
+FIT_FROM = 200
 # Rows that are looked at for it, spread over all: more change nothing that can be measured.
 _FIT_ROWS = 50_000
 
