@@ -60,7 +60,7 @@ def is_flat(hashes: np.ndarray) -> np.ndarray:
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """In how many bits hashes differ: int64 of the broadcast shape of `a` and `b`, uint8 (..., 32), without its last."""
+    """In how many bits hashes differ: int64 of the broadcast shape of `a` and `b`, uint8 (..., 32), but its last."""
     return _bits(np.bitwise_xor(a, b)).sum(-1, dtype=np.int64)
 
 
