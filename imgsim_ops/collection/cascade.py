@@ -3,6 +3,7 @@
 Equal bytes come first, which the store knows. Then perceptual hashes a few bits apart: a picture saved anew, resized or
 written upon. Then vectors so alike that few unlike pictures are. What is near but not so near is looked at again: local
 features of both pictures, and one transform that explains them. Each stage sees only what the one before left open.
+Pictures of at most ``views.SMALL`` pixels have too few features, so that the last stage is not for them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from imgsim_ops.collection.answers import Evidence
 from imgsim_ops.collection.features import FeatureSource
 from imgsim_ops.collection.store import Store
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.views import SMALL
 from imgsim_ops.matching import rules
 from imgsim_ops.matching.distribution import unlike_threshold
 from imgsim_ops.matching.local import Match, verify
@@ -69,6 +71,7 @@ class Pictures:
         vectors: float16 (N * views, D), those of a content beside each other.
         views: Vectors for each content.
         alive: Whether a file has the content, bool (N,).
+        small: Whether it has too few pixels for local features, bool (N,).
         recipe: The name of what made the vectors.
         whitened: Whether they are whitened.
     """
@@ -77,6 +80,7 @@ class Pictures:
     vectors: np.ndarray
     views: int
     alive: np.ndarray
+    small: np.ndarray
     recipe: str
     whitened: bool
 
@@ -84,7 +88,10 @@ class Pictures:
     def of(cls, store: Store) -> Pictures:
         """Those of a collection by its own recipe."""
         vectors = store.vectors()  # before the recipe is looked at, which may be another one then
-        return cls(store.hashes(), vectors, store.views, store.live(), store.recipe.name, store.whitening is not None)
+        small = store.longer_sides() <= SMALL
+        return cls(
+            store.hashes(), vectors, store.views, store.live(), small, store.recipe.name, store.whitening is not None
+        )
 
     def __len__(self) -> int:
         return len(self.hashes)

@@ -76,9 +76,10 @@ def find_duplicates(
     edges = _edges(pictures, thresholds, verifier, turned, progress)
 
     def confirm(row: int, others: Sequence[int]) -> Iterable[tuple[int, Evidence]]:
-        if verifier is None:
+        rows = np.array([other for other in others if not pictures.small[other]], np.int64)
+        if verifier is None or pictures.small[row] or not len(rows):
             return
-        rows, cols = np.asarray(others), np.full(len(others), row)
+        cols = np.full(len(rows), row)
         asked = Pairs(rows, cols, scores_of(rows, cols, pictures, pictures))
         for other, _, evidence in verifier.evidence(asked):
             if evidence is not None:
@@ -123,7 +124,8 @@ def _edges(
         if verifier is None:
             return
         seen = np.array([(min(p), max(p)) in edges for p in zip(pairs.rows, pairs.cols, strict=True)], bool)
-        for row, col, evidence in verifier.evidence(pairs[left_open & ~seen & worth_verifying(pairs)]):
+        asked = pairs[left_open & ~seen & ~(pictures.small[pairs.rows] | pictures.small[pairs.cols])]
+        for row, col, evidence in verifier.evidence(asked[worth_verifying(asked)]):
             if evidence is not None:
                 add(row, col, evidence)
 

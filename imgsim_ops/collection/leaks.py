@@ -21,6 +21,7 @@ from imgsim_ops.collection.cascade import (
 )
 from imgsim_ops.collection.rows import blocks_of
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.views import SMALL
 from imgsim_ops.matching import rules
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def pictures_for(test: Store, train: Store) -> Pictures:
         )
     blocks = [train.recipe.vectors(block, train.whitening) for block in blocks_of(test.raw())]
     vectors = np.concatenate(blocks) if blocks else np.empty((0, train.width), np.float16)
-    return Pictures(test.hashes(), vectors, train.views, test.live(), train.recipe.name, train.whitening is not None)
+    recipe, whitened = train.recipe.name, train.whitening is not None
+    small = test.longer_sides() <= SMALL
+    return Pictures(test.hashes(), vectors, train.views, test.live(), small, recipe, whitened)
 
 
 def find_leaks(
@@ -81,6 +84,7 @@ def find_leaks(
             if evidence is not None:
                 add(row, col, evidence)
         if verifier is not None:
+            left_open &= ~(queries.small[pairs.rows] | gallery.small[pairs.cols])
             pairs, _ = _open(pairs[left_open], hashes[left_open], best)
             for row, col, evidence in verifier.evidence(pairs):
                 if evidence is not None:

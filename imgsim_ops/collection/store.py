@@ -288,6 +288,15 @@ class Store:
                 "another backbone, weights or precision needs a collection of its own"
             )
 
+    def longer_sides(self) -> np.ndarray:
+        """The longer side of each content in pixels, int32 (rows,); 0 for a row that no content has any more."""
+        found = np.zeros(self.rows, np.int32)
+        with self._reading() as connection:
+            query = "SELECT row, max(width, height) FROM contents WHERE row < ?"
+            for row, side in connection.execute(query, (self.rows,)):
+                found[row] = side
+        return found
+
     def live(self) -> np.ndarray:
         """Which rows belong to a file, bool (rows,)."""
         found = np.zeros(self.rows, bool)

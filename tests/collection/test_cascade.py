@@ -24,7 +24,7 @@ def made_pictures(count, views=2, width=8, seed=0, dead=()):
     alive[[row for row in dead if row < count]] = False
     # Few different bytes, so that there are hashes that are near each other.
     hashes = np.repeat(random.integers(1, 4, (count, 4), np.uint8), 8, axis=1)
-    return Pictures(hashes, vectors, views, alive, "views", False)
+    return Pictures(hashes, vectors, views, alive, np.zeros(count, bool), "views", False)
 
 
 def all_scores(a, b):

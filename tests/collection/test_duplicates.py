@@ -258,6 +258,20 @@ def test_a_picture_that_has_changed_since_is_not_looked_at(collection, photos):
     assert answers.verifier.unverified > 0
 
 
+def test_small_pictures_are_not_described(collection, photos, monkeypatch):
+    for path in photos.iterdir():
+        with Image.open(path) as image:
+            small = image.resize((64, 48))
+        small.save(path)
+    write_copy(photos, "motorcycle_left", piece)
+    write_copy(photos, "coffee", "recompressed", ".jpg")
+    collection.add([photos])
+    with collection.duplicates(threshold=0.999) as answers:
+        groups = list(answers)
+    assert [names(member.picture for member in group.members)[0] for group in groups] == ["coffee.png"]
+    assert answers.verifier.verified == answers.verifier.unverified == 0
+
+
 def test_damaged_descriptions_are_made_anew(collection, photos):
     write_copy(photos, "motorcycle_left", piece)
     collection.add([photos])
