@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgsim_ops.cli.console import LateProgress, waiting
+from imgsim_ops.cli.console import LateProgress, say, waiting
 from imgsim_ops.errors import ImgsimError
 
 if TYPE_CHECKING:
     from imgsim_ops.collection.cascade import Answers
     from imgsim_ops.collection.collection import Collection
-    from imgsim_ops.collection.kept import Making
     from imgsim_ops.images.reasons import SkippedFile
 
 ThresholdOption = Annotated[
@@ -125,8 +123,8 @@ def open_pictures(
         ImgsimError: A collection beside other paths or with options that only folders take; no pictures; or as
             ``Collection``.
     """
-    from imgsim_ops.collection.collection import Collection
-    from imgsim_ops.collection.kept import Making, is_collection, kept_folder
+    from imgsim_ops.collection.collection import DEFAULT_RECIPE, Collection
+    from imgsim_ops.collection.kept import is_collection, kept_folder
 
     if any(map(is_collection, paths)):
         if len(paths) > 1:
@@ -135,15 +133,17 @@ def open_pictures(
             given = ", ".join(f"--{name}" for name in [*asked, *(["exclude"] if exclude else [])])
             raise ImgsimError(f"{command}: options of folders do not go with a collection (got {given})")
         return Collection.open(paths[0]), []
-    made: Making = Making(**asked) if like is None else replace(Making.of(like.store), **asked)
-    where = kept_folder(paths, made)
-    if is_collection(where):
-        collection = Collection.open(where, write=True, wait=True, announce=_announce)
+    if like is None:
+        made_with = {"backbone": "resnet18", "precision": "auto", "weights": None, "exact": False}
+        made_with |= {"recipe": DEFAULT_RECIPE, **asked}
     else:
-        where.parent.mkdir(parents=True, exist_ok=True)
-        with waiting(f"Loading {made.backbone}"):
-            embedder = None if like is None else like.embedder()
-            collection = Collection.create(where, **vars(made), embedder=embedder)
+        made_with = {**like.made_with, "recipe": like.store.recipe.name, **asked}
+    where = kept_folder(paths, made_with)
+    if is_collection(where):
+        collection = Collection.open(where, write=True, wait=True, announce=say)
+    else:
+        with waiting(f"Loading {made_with['backbone']}"):
+            collection = Collection.create(where, **made_with)
     try:
         report = collection.add(
             paths, exclude or (), threads, progress=lambda done, total: stages("Indexing", done, total), **limits
@@ -156,10 +156,6 @@ def open_pictures(
         collection.close()
         raise
     return collection, report.skipped
-
-
-def _announce(line: str) -> None:
-    typer.echo(f"imgsim: {line}", err=True)
 
 
 def thresholds_as_json(answers: Answers) -> dict[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgsim_ops.collection.answers import Group, Hit, Leak, Picture
 from imgsim_ops.collection.cascade import Answers, Pictures, Progress, Verifier, choose_thresholds
@@ -181,27 +181,31 @@ class Collection:
             WeightsError: The weights cannot be had.
         """
         if self._embedder is None:
-            made_by = self.store.fingerprint
-            self._embedder = _new_embedder(
-                made_by.backbone, self._precision, self.store.weights, exact=made_by.preprocessing == 1
-            )
+            self._embedder = _new_embedder(**self.made_with)
         self.store.check_made_by(self._embedder.fingerprint)
         return self._embedder
 
     @property
-    def _precision(self) -> str:
-        """What ``Embedder`` takes for the precision of the fingerprint."""
-        precision = self.store.fingerprint.precision
-        return "int8" if precision.startswith("int8") else precision
+    def made_with(self) -> dict[str, Any]:
+        """The backbone, precision, weights and exactness that `create` takes for vectors like these."""
+        made_by = self.store.fingerprint
+        precision = "int8" if made_by.precision.startswith("int8") else made_by.precision
+        exact = made_by.preprocessing == 1
+        return {
+            "backbone": made_by.backbone,
+            "precision": precision,
+            "weights": self.store.weights,
+            "exact": exact,
+        }
 
     def _check_made_with(
         self, backbone: str | None, precision: str | None, weights: str | os.PathLike[str] | None, exact: bool
     ) -> None:
-        made_by = self.store.fingerprint
+        made_with = self.made_with
         for name, given, made in (
-            ("backbone", backbone, made_by.backbone),
-            ("precision", None if precision == "auto" else precision, self._precision),
-            ("decoding", "exact" if exact else None, "exact" if made_by.preprocessing == 1 else "scaled"),
+            ("backbone", backbone, made_with["backbone"]),
+            ("precision", None if precision == "auto" else precision, made_with["precision"]),
+            ("decoding", "exact" if exact else None, "exact" if made_with["exact"] else "scaled"),
         ):
             if given is not None and given != made:
                 raise ImgsimError(
@@ -211,7 +215,7 @@ class Collection:
         source = _source(weights)
         if source is not None and source != self.store.weights:
             # A file may have moved since: what is in it counts.
-            self._embedder = _new_embedder(made_by.backbone, self._precision, weights, made_by.preprocessing == 1)
+            self._embedder = _new_embedder(**{**made_with, "weights": weights})
             self.embedder()
 
     def pictures(self) -> Iterator[Picture]:

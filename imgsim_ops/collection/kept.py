@@ -5,39 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from imgsim_ops.collection.collection import DEFAULT_RECIPE
-from imgsim_ops.collection.store import DATABASE, FORMAT, Store
+from imgsim_ops.collection.store import DATABASE, FORMAT
 from imgsim_ops.models.files import cache_folder
-
-
-@dataclass(frozen=True)
-class Making:
-    """How vectors are made, as ``Collection.create`` takes it.
-
-    Attributes:
-        backbone: As of ``Embedder``, likewise the next three.
-        precision: As of ``Embedder``.
-        weights: As of ``Embedder``.
-        exact: As of ``Embedder``.
-        recipe: A name in ``recipes.RECIPES``.
-    """
-
-    backbone: str = "resnet18"
-    precision: str = "auto"
-    weights: str | None = None
-    exact: bool = False
-    recipe: str = DEFAULT_RECIPE
-
-    @classmethod
-    def of(cls, store: Store) -> Making:
-        """What makes vectors that can be compared with those of a collection."""
-        made_by = store.fingerprint
-        precision = "int8" if made_by.precision.startswith("int8") else made_by.precision
-        return cls(made_by.backbone, precision, store.weights, made_by.preprocessing == 1, store.recipe.name)
 
 
 def is_collection(path: str | os.PathLike[str]) -> bool:
@@ -45,13 +18,13 @@ def is_collection(path: str | os.PathLike[str]) -> bool:
     return (Path(path) / DATABASE).is_file()
 
 
-def kept_folder(paths: Sequence[str | os.PathLike[str]], making: Making) -> Path:
+def kept_folder(paths: Sequence[str | os.PathLike[str]], made_with: Mapping[str, Any]) -> Path:
     """Where the collection of some folders is kept: a folder in the cache of model files, ``IMGSIM_CACHE``.
 
     Args:
         paths: Files and folders.
-        making: How their vectors are made.
+        made_with: How their vectors are made, as ``Collection.create`` takes it.
     """
     places = sorted({os.fsencode(os.path.abspath(path)).hex() for path in paths})
-    key = json.dumps([FORMAT, places, asdict(making)])
+    key = json.dumps([FORMAT, places, sorted(made_with.items())])
     return cache_folder() / "collections" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.imgsim"

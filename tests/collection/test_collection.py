@@ -71,7 +71,7 @@ def test_another_embedder_is_refused(path, made, photos, monkeypatch):
         pytest.raises(ImgsimError, match="needs a collection of its own"),
     ):
         collection.embedder()
-    assert asked == [(("stub", "fp32", None), {"exact": False})]
+    assert asked == [((), {"backbone": "stub", "precision": "fp32", "weights": None, "exact": False})]
 
 
 def test_a_second_writer_is_told_and_readers_are_not_kept_out(made, path, photos, embedder):
