@@ -100,13 +100,14 @@ def export_files(
 
 def _fitted(collection: str | os.PathLike[str]) -> tuple[Whitening, Fingerprint]:
     """The whitening of a collection, and what made the vectors that it was fitted to."""
+    from imgsim_ops.collection.indexing import FIT_FROM
     from imgsim_ops.collection.store import Store
 
     with Store.open(collection) as store:
         if store.whitening is None:
             raise ImgsimError(
                 "export: the collection must have been fitted by the recipe whitened or views, which imgsim index does "
-                f"once it is large enough (got recipe {store.recipe.name} of {store.rows} pictures in "
+                f"from {FIT_FROM} pictures on (got recipe {store.recipe.name} of {store.rows} in "
                 f"{printable(collection)})"
             )
         return store.whitening, store.fingerprint

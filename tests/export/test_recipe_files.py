@@ -146,7 +146,7 @@ def test_vectors_are_those_of_collections(made, of, recipe):
     np.testing.assert_allclose(found, expected, rtol=0, atol=2**-12 + 1e-4)
     centres = RECIPES[recipe].unwhitened(raw)
     exact = centres if whitening is None else whitening.apply(centres)
-    # float32's 6e-8 of the values of a unit vector, which whitening blows up by its matrix, up to some hundreds.
+    # float32's 6e-8 of the values of a unit vector, which whitening blows up by its matrix, up to some tens.
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-6 if whitening is None else 1e-4)
     # Of a sum of up to 1280 squares in float32.
     np.testing.assert_allclose(np.linalg.norm(found.astype(np.float64), axis=1), 1, rtol=0, atol=1e-5)
