@@ -133,7 +133,8 @@ class Embedder:
             pictures: Paths, or uint8 RGB arrays (H, W, 3).
 
         Returns:
-            float32 (N, dimension). Not normalised to unit length.
+            float32 (N, dimension). Not normalised to unit length, unless `model` was exported by another recipe than
+            ``mean``.
 
         Raises:
             ImageError: A file cannot be read as a picture. ``stream`` goes on without it.

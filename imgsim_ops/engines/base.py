@@ -31,7 +31,8 @@ class Engine(Protocol):
             pixels: uint8 RGB (N, 224, 224, 3), as ``images.preprocess.load_pixels`` makes them; N may be 0.
 
         Returns:
-            float32 (N, dimension). Not normalised to unit length.
+            float32 (N, dimension). Not normalised to unit length, unless the model is a file exported by another recipe
+            than ``mean``.
 
         Raises:
             ImgsimError: ``pixels`` has another type or shape.
@@ -67,10 +68,10 @@ def not_a_model(path: str | os.PathLike[str]) -> ImgsimError:
 
 
 def check_facts(facts: Mapping[str, object], path: str | os.PathLike[str]) -> None:
-    """Checks what a model file says of itself, ``MultiScaleExtractor.facts``.
+    """Checks what a model file says of itself, ``MultiScaleExtractor.facts`` and ``export.model.recipe_facts``.
 
     Raises:
-        ImgsimError: Something is missing, or the model was made for another preprocessing.
+        ImgsimError: Something is missing or contradicts itself, or the model was made for another preprocessing.
     """
     kinds = {"fingerprint": str, "dimension": int, "channels": list, "preprocessing_version": int}
     if not all(isinstance(facts.get(name), kind) for name, kind in kinds.items()):
@@ -80,6 +81,8 @@ def check_facts(facts: Mapping[str, object], path: str | os.PathLike[str]) -> No
             f"model: must be exported for preprocessing version {PREPROCESSING_VERSION} "
             f"(got version {facts['preprocessing_version']} in {str(path)!r})"
         )
+    if Fingerprint.parse(facts["fingerprint"]).recipe != facts.get("recipe"):
+        raise not_a_model(path)
 
 
 def checked_pixels(pixels: np.ndarray) -> np.ndarray:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from imgsim_ops.atomic import write_file
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.names import printable
+from imgsim_ops.models.fingerprint import Fingerprint
+from imgsim_ops.recipes import Whitening, recipe_named
 
 
 def export_files(
@@ -19,6 +22,8 @@ def export_files(
     photographs: Sequence[Path] | None = None,
     pair: bool = False,
     layers: bool = False,
+    recipe: str = "mean",
+    collection: str | os.PathLike[str] | None = None,
     announce: Callable[[str], None] = lambda line: None,
 ) -> tuple[list[Path], dict[str, object]]:
     """Writes a model, each file whole or not at all.
@@ -32,13 +37,18 @@ def export_files(
         pair: Whether the model takes two batches of pictures and gives their similarity.
         layers: Whether the pooled vectors of the four taps are outputs too. (A TorchScript file always has them, as its
             method ``with_layers``.)
+        recipe: ``mean``; ``gem``, of unit length; or ``whitened``, by the whitening of a collection. TorchScript has
+            ``mean`` only.
+        collection: For ``whitened``: one whose recipe whitens and has been fitted, of the same backbone, weights and
+            precision.
         announce: As in ``export_backbone``.
 
     Returns:
-        The files written, and what the model is, ``MultiScaleExtractor.facts``.
+        The files written, and what the model is, ``MultiScaleExtractor.facts`` with what ``model.recipe_facts`` adds.
 
     Raises:
-        ImgsimError: The file's name has another ending, options do not go together, or as ``export_backbone``.
+        ImgsimError: The file's name has another ending, options do not go together, the collection has no whitening or
+            another model's, or as ``export_backbone``.
         WeightsError: The weights cannot be had or do not fit.
         OSError: A file cannot be written.
     """
@@ -48,6 +58,18 @@ def export_files(
         raise ImgsimError("export: a pair model gives a similarity and no layers (got --pair and --layers)")
     if photographs is not None and precision != "int8":
         raise ImgsimError(f"export: photographs are for int8 (got precision {precision})")
+    chosen = recipe_named(recipe)
+    if chosen.views > 1:
+        raise ImgsimError(
+            f"export: the recipe must make one vector of each picture, as whitened does (got {recipe}, which makes "
+            f"{chosen.views})"
+        )
+    if out.suffix == ".pt" and recipe != "mean":
+        raise ImgsimError(f"export: a .pt file computes the recipe mean (got {recipe}, which needs an .onnx file)")
+    if chosen.whitens and collection is None:
+        raise ImgsimError(f"export: {recipe} needs the whitening of a collection, --collection (got none)")
+    if collection is not None and not chosen.whitens:
+        raise ImgsimError(f"export: a collection is for the recipe whitened (got recipe {recipe})")
     if not out.parent.is_dir():
         raise ImgsimError(f"export: the folder must exist (got {str(out.parent)!r})")
     if out.suffix == ".pt":
@@ -58,13 +80,43 @@ def export_files(
 
         return [out], save(build_extractor(backbone, weights), out)
 
-    from imgsim_ops.export.model import embedding_model, pair_model, plain_twin
+    from imgsim_ops.export.model import embedding_model, pair_model, plain_twin, recipe_facts
     from imgsim_ops.export.recipes import export_backbone
 
+    whitening, made_by = (None, None) if collection is None else _fitted(collection)
     exported = export_backbone(backbone, weights, precision, photographs, announce)
-    network, facts = exported.network, exported.facts
-    model = pair_model(network, facts) if pair else embedding_model(network, facts, layers)
+    if made_by is not None:
+        _check_made_by(made_by, Fingerprint.parse(exported.facts["fingerprint"]), collection)
+    network, facts = exported.network, recipe_facts(exported.facts, recipe, whitening)
+    if pair:
+        model = pair_model(network, facts, whitening)
+    else:
+        model = embedding_model(network, facts, layers, whitening=whitening)
     twin = out.with_suffix(".plain.onnx")
     write_file(out, model.SerializeToString())
     write_file(twin, plain_twin(model).SerializeToString())
     return [out, twin], facts
+
+
+def _fitted(collection: str | os.PathLike[str]) -> tuple[Whitening, Fingerprint]:
+    """The whitening of a collection, and what made the vectors that it was fitted to."""
+    from imgsim_ops.collection.indexing import FIT_FROM
+    from imgsim_ops.collection.store import Store
+
+    with Store.open(collection) as store:
+        if store.whitening is None:
+            raise ImgsimError(
+                "export: the collection must have been fitted by the recipe whitened or views, which imgsim index does "
+                f"from {FIT_FROM} pictures on (got recipe {store.recipe.name} of {store.rows} in "
+                f"{printable(collection)})"
+            )
+        return store.whitening, store.fingerprint
+
+
+def _check_made_by(made_by: Fingerprint, exported: Fingerprint, collection: str | os.PathLike[str]) -> None:
+    # Not all of the fingerprint: how JPEGs are decoded is not the model's affair.
+    theirs, ours = (f"{made.backbone}-{made.weights}-{made.precision}" for made in (made_by, exported))
+    if theirs != ours:
+        raise ImgsimError(
+            f"export: the collection's vectors must be made by {ours} (got {theirs} in {printable(collection)})"
+        )

@@ -4,38 +4,68 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+import numpy as np
 import onnx
 import onnx.inliner
 import onnxscript.optimizer
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from imgsim_ops.export.functions import DOMAIN, DOMAIN_VERSION, IR_VERSION, OPSET, function
 from imgsim_ops.export.network import PIXELS, TAPS
+from imgsim_ops.models.fingerprint import Fingerprint
+from imgsim_ops.recipes import RECIPES, Whitening
 
 EMBEDDING = "embedding"
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 GEM = "gem"
 
+#: The recipes that models compute. They make one vector of each picture.
+EXPORTED_RECIPES = tuple(name for name, recipe in RECIPES.items() if recipe.views == 1)
+
+
+def recipe_facts(
+    facts: Mapping[str, object], recipe: str = "mean", whitening: Whitening | None = None
+) -> dict[str, object]:
+    """What a model is whose vectors are made by a recipe.
+
+    Args:
+        facts: What one of the same network is that computes ``mean``.
+        recipe: One of `EXPORTED_RECIPES`.
+        whitening: For ``whitened``.
+    """
+    if recipe == "mean":
+        return dict(facts)
+    part = recipe if whitening is None else recipe + whitening.digest
+    fingerprint = replace(Fingerprint.parse(facts["fingerprint"]), recipe=part)
+    width = facts["channels"][-1] if whitening is None else whitening.matrix.shape[1]
+    return {**facts, "fingerprint": str(fingerprint), "recipe": part, "dimension": width}
+
 
 def embedding_model(
-    network: onnx.ModelProto, facts: Mapping[str, object], layers: bool = False, gem: bool = False
+    network: onnx.ModelProto,
+    facts: Mapping[str, object],
+    layers: bool = False,
+    gem: bool = False,
+    whitening: Whitening | None = None,
 ) -> onnx.ModelProto:
     """The extractor as a model from ``pixels`` to ``embedding``.
 
     Args:
         network: From ``pixels`` to the four taps; stays as it is.
-        facts: What the model is, as ``MultiScaleExtractor.facts`` tells; becomes the file's metadata.
+        facts: What the model is, as ``MultiScaleExtractor.facts`` or `recipe_facts` tells; becomes the file's metadata.
         layers: Whether the outputs ``layer1`` to ``layer4`` follow, the average-pooled vector of each tap.
-        gem: Whether ``gem`` follows these, the generalised mean of the last tap; only with `layers`.
+        gem: Whether ``gem`` follows these, the generalised mean of the last tap; only with `layers`, and by the recipe
+            ``mean``.
+        whitening: Of the recipe ``whitened``.
     """
     model = _copy(network)
     graph = model.graph
     del graph.output[:]
     graph.output.append(_floats(EMBEDDING, ["N", facts["dimension"]]))
     if not layers:
-        _pool(graph, TAPS, facts)
-        return _finished(model, ["MultiscalePool"], facts)
+        return _finished(model, _embed(graph, TAPS, facts, whitening), facts)
     quantised = any(node.op_type == "DequantizeLinear" for node in graph.node)
     graph.initializer.append(helper.make_tensor("positions", TensorProto.INT64, [2], [2, 3]))
     pooled = [f"{tap}_pooled" for tap in TAPS]
@@ -49,12 +79,15 @@ def embedding_model(
         graph.node.append(helper.make_node("Unsqueeze", [layer, "positions"], [map_of_one], name=map_of_one))
         graph.output.append(_floats(layer, ["N", channels]))
     if gem:
-        _add_gem(graph, channels_last if quantised else TAPS[-1], [1, 2] if quantised else [2, 3], channels)
-    _pool(graph, pooled, facts)  # the taps themselves are read once
-    return _finished(model, ["ReduceMean", "MultiscalePool"], facts)
+        _add_gem(graph, channels_last if quantised else TAPS[-1], [1, 2] if quantised else [2, 3])
+        graph.output.append(_floats(GEM, ["N", channels]))
+    # For mean the taps themselves are read once.
+    return _finished(model, ["ReduceMean", *_embed(graph, pooled, facts, whitening)], facts)
 
 
-def pair_model(network: onnx.ModelProto, facts: Mapping[str, object]) -> onnx.ModelProto:
+def pair_model(
+    network: onnx.ModelProto, facts: Mapping[str, object], whitening: Whitening | None = None
+) -> onnx.ModelProto:
     """The extractor as a model of two batches of pictures, ``pixels_a`` and ``pixels_b``, to their ``similarity``.
 
     Both batches have N pictures; a runtime refuses others.
@@ -62,6 +95,7 @@ def pair_model(network: onnx.ModelProto, facts: Mapping[str, object]) -> onnx.Mo
     Args:
         network: As in ``embedding_model``.
         facts: As there.
+        whitening: As there.
     """
     model = _copy(network)
     graph = model.graph
@@ -72,7 +106,7 @@ def pair_model(network: onnx.ModelProto, facts: Mapping[str, object]) -> onnx.Mo
     graph.input.extend(
         helper.make_tensor_value_info(name, TensorProto.UINT8, ["N", 224, 224, 3]) for name in ("pixels_a", "pixels_b")
     )
-    _pool(graph, TAPS, facts)
+    used = _embed(graph, TAPS, facts, whitening)
     for name, value in {"first": 0, "end": 2**63 - 1}.items():
         graph.initializer.append(helper.make_tensor(name, TensorProto.INT64, [1], [value]))
     graph.node.extend(
@@ -85,7 +119,7 @@ def pair_model(network: onnx.ModelProto, facts: Mapping[str, object]) -> onnx.Mo
         ]
     )
     graph.output.append(_floats("similarity", ["N"]))
-    return _finished(model, ["MultiscalePool", "CosineSimilarity"], facts)
+    return _finished(model, [*used, "CosineSimilarity"], facts)
 
 
 def plain_twin(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -100,7 +134,63 @@ def plain_twin(model: onnx.ModelProto) -> onnx.ModelProto:
     return plain
 
 
-def _add_gem(graph: onnx.GraphProto, tap: str, axes: Sequence[int], channels: int) -> None:
+def _embed(
+    graph: onnx.GraphProto, maps: Sequence[str], facts: Mapping[str, object], whitening: Whitening | None
+) -> list[str]:
+    """Adds what makes the embedding, by the recipe of `facts`; returns the node types of the domain ``imgsim`` in it.
+
+    Args:
+        graph: Where; has the taps.
+        maps: What ``mean`` pools, the taps or these averaged already.
+        facts: As in `embedding_model`, likewise the next.
+        whitening: As there.
+    """
+    if "recipe" not in facts:
+        graph.node.append(_node("MultiscalePool", maps, [EMBEDDING], width=facts["dimension"]))
+        return ["MultiscalePool"]
+    _add_gem(graph, TAPS[-1], [2, 3])
+    graph.initializer.extend(
+        [
+            helper.make_tensor("unit_axes", TensorProto.INT64, [1], [1]),
+            helper.make_tensor("unit_least", TensorProto.FLOAT, [], [float(np.finfo(np.float32).tiny)]),
+        ]
+    )
+    if whitening is None:
+        _add_unit(graph, GEM, EMBEDDING)
+        return []
+    # As `Whitening.apply`. Its rule for rows of zeros is not needed: no generalised mean is below 1e-6.
+    _add_unit(graph, GEM, "gem_unit")
+    graph.initializer.extend(
+        [
+            numpy_helper.from_array(whitening.mean, "whitening_mean"),
+            numpy_helper.from_array(whitening.matrix, "whitening_matrix"),
+        ]
+    )
+    graph.node.extend(
+        [
+            helper.make_node("Sub", ["gem_unit", "whitening_mean"], ["centred"], name="centred"),
+            helper.make_node("MatMul", ["centred", "whitening_matrix"], ["whitened"], name="whitened"),
+        ]
+    )
+    _add_unit(graph, "whitened", EMBEDDING)
+    return []
+
+
+def _add_unit(graph: onnx.GraphProto, given: str, result: str) -> None:
+    """Scales rows to unit length; zeros stay zeros. Wants the initialisers ``unit_axes`` and ``unit_least``."""
+    squares, total, length, divisor = (f"{given}_{part}" for part in ("own_squares", "total", "length", "divisor"))
+    graph.node.extend(
+        [
+            helper.make_node("Mul", [given, given], [squares], name=squares),
+            helper.make_node("ReduceSum", [squares, "unit_axes"], [total], name=total, keepdims=1),
+            helper.make_node("Sqrt", [total], [length], name=length),
+            helper.make_node("Max", [length, "unit_least"], [divisor], name=divisor),
+            helper.make_node("Div", [given, divisor], [result], name=result),
+        ]
+    )
+
+
+def _add_gem(graph: onnx.GraphProto, tap: str, axes: Sequence[int]) -> None:
     """The generalised mean with p = 3 of a tap, which ends in a ReLU: the cube root of the mean of its cubes.
 
     Source: Radenović, Tolias and Chum, "Fine-tuning CNN Image Retrieval with No Human Annotation" (arXiv:1711.02512).
@@ -121,17 +211,12 @@ def _add_gem(graph: onnx.GraphProto, tap: str, axes: Sequence[int], channels: in
             helper.make_node("Pow", ["gem_mean", "gem_root"], [GEM], name=GEM),
         ]
     )
-    graph.output.append(_floats(GEM, ["N", channels]))
 
 
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
     return copied
-
-
-def _pool(graph: onnx.GraphProto, maps: Sequence[str], facts: Mapping[str, object]) -> None:
-    graph.node.append(_node("MultiscalePool", maps, [EMBEDDING], width=facts["dimension"]))
 
 
 def _node(kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: object) -> onnx.NodeProto:
@@ -145,7 +230,9 @@ def _floats(name: str, shape: Sequence[object]) -> onnx.ValueInfoProto:
 def _finished(model: onnx.ModelProto, used: Sequence[str], facts: Mapping[str, object]) -> onnx.ModelProto:
     model.functions.extend(function(name) for name in used)
     del model.opset_import[:]
-    model.opset_import.extend([helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, DOMAIN_VERSION)])
+    model.opset_import.append(helper.make_opsetid("", OPSET))
+    if used:
+        model.opset_import.append(helper.make_opsetid(DOMAIN, DOMAIN_VERSION))
     model.ir_version = IR_VERSION
     model.producer_name = DOMAIN
     helper.set_model_props(
