@@ -49,6 +49,12 @@ every_model = pytest.mark.parametrize(
     ("backbone", "precision"), [*((name, "fp32") for name in WEIGHTS), (LITE0, "int8")]
 )
 
+# Without such instructions ONNX Runtime adds pairs of products in 16 bits, which saturate (its documentation of
+# quantisation, "When and why do I need to try U8U8?"): measured, a mean cosine of 0.914 to fp32 in place of 0.9976.
+exact_int8 = pytest.mark.skipif(
+    not kernels.build_info()["int8_instructions"], reason="the processor does not multiply 8-bit integers exactly"
+)
+
 
 def of_imgsim(made: onnx.ModelProto) -> dict[str, int]:
     kinds = [node.op_type for node in made.graph.node if node.domain == "imgsim"]
@@ -265,11 +271,17 @@ def test_the_gate_measured_anew(measured):
     assert gate["int8_micro_ap"] == pytest.approx(slow_micro_ap(quantised, 3), abs=6e-4)
     lost = gate["fp32_micro_ap"] - gate["int8_micro_ap"]
     assert gate["holds"] == (gate["mean_cosine"] >= 0.985 and lost <= 0.005)
+
+
+@exact_int8
+def test_the_gate_holds(measured):
+    gate = exported(LITE0, "int8").facts["gate"]
     assert gate["holds"]
     # Measured: 0.9976; 0.986 without bias correction.
     assert gate["mean_cosine"] > 0.99
 
 
+@exact_int8
 def test_bias_correction(measured):
     pixels, fp32, quantised = measured
     made, uncorrected = exported_int8(LITE0)
