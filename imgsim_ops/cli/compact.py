@@ -25,7 +25,7 @@ def compact(
     with Collection.open(collection, write=True, wait=wait, announce=say) as opened:
         before = sum(sizes_on_disk(opened.store).values())
         with waiting("Compacting"):
-            gone = opened.store.compact()
+            gone = opened.compact()
         after = sum(sizes_on_disk(opened.store).values())
         kept = opened.store.rows
     if as_json:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsim_ops.collection.answers import Group, Hit, Leak, Picture
 from imgsim_ops.collection.cascade import Answers, Pictures, Progress, Verifier, choose_thresholds
-from imgsim_ops.collection.features import FeatureSource
+from imgsim_ops.collection.features import FeatureSource, forget_features
 from imgsim_ops.collection.indexing import IndexReport, apply_recipe, index_files
 from imgsim_ops.collection.queries import queries_of
 from imgsim_ops.collection.search import Nearest, Query, orientations_asked, queries_at_once, search
@@ -241,6 +241,17 @@ class Collection:
         if isinstance(paths, str | os.PathLike):
             raise ImgsimError(f"add: paths must be a list of paths (got {printable(paths)})")
         return index_files(self.store, self.embedder, paths, exclude, threads, progress=progress, **limits)
+
+    def compact(self) -> int:
+        """Gives back the room of contents whose files are all gone; returns how many there were.
+
+        Raises:
+            ImgsimError: It is open for reading.
+            OSError: The disk is full or refuses. The collection is as before.
+        """
+        gone = self.store.compact()
+        forget_features(self.store)
+        return gone
 
     def duplicates(
         self,

@@ -279,6 +279,26 @@ def test_damaged_descriptions_are_made_anew(collection, photos):
     assert list(found(collection)) == ["motorcycle_left.png"]
 
 
+def test_compacting_forgets_descriptions_of_what_is_gone(collection, photos):
+    copy = write_copy(photos, "motorcycle_left", piece)
+    collection.add([photos])
+    expected = found(collection)
+    copy.unlink()
+    collection.add([photos])
+
+    def described():
+        with sqlite3.connect(collection.path / "features.sqlite") as database:
+            return database.execute("SELECT count(*) FROM features").fetchone()[0]
+
+    before = described()
+    assert collection.compact() == 1
+    assert described() == before - 1
+    assert collection.compact() == 0
+    write_copy(photos, "motorcycle_left", piece)
+    collection.add([photos])
+    assert found(collection) == expected
+
+
 def test_stopping_early_leaves_nothing_running(collection, photos, nothing_left):
     shutil.copy(photos / "coffee.png", photos / "z-coffee.png")
     write_copy(photos, "motorcycle_left", piece)
