@@ -167,8 +167,37 @@ def million(document: dict) -> str:
             f"; the approximate index is built in {near['build_s']:.0f} s and finds {near['recall_at_10']:.1%} of the "
             f"ten nearest, in {near['warm_ms']:.0f} ms for one query"
         )
+    if "duplicates" in found:
+        pairs = found["duplicates"]
+        text += (
+            f"; all groups of copies by hashes and vectors alone take {pairs['seconds'] / 60:.0f} minutes and "
+            f"{pairs['anonymous_mib']:.0f} MiB ({pairs['found']:,} of {pairs['planted']:,} planted pairs, "
+            f"{pairs['others']} others)"
+        )
     cores = document["machine"]["cores"]
     return f"{text} (`benchmarks/million.py`, {cores} cores under a load of {search['load']:.0f})"
+
+
+def rescan(document: dict) -> str:
+    """How long a rescan takes, as part of a sentence."""
+    seconds = document["rescan_s"]
+    return (
+        f"a rescan of {document['files']:,} unchanged files takes {seconds['median']:.1f} s ({seconds['least']:.1f} to "
+        f"{seconds['most']:.1f}), opens {document['opened']} and decodes {document['decoded']} of them "
+        f"(`benchmarks/collection.py rescan`, {document['machine']['cores']} cores)"
+    )
+
+
+def leak(document: dict) -> str:
+    """How long a search for leaks takes, as part of a sentence."""
+    found, facts = document["results"], document["machine"]
+    precision = found["fingerprint"].split("-")[2]
+    return (
+        f"{document['train'] + document['test']:,} pictures of 32 x 32 pixels take {found['seconds'] / 60:.1f} minutes "
+        f"with all embedding in {precision} ({found['pictures_per_second']} per second), {found['again_s']:.0f} s the "
+        f"second time; {found['found']} of {found['planted']} planted copies are found, and {found['others']} others "
+        f"(`benchmarks/leak.py`, {facts['cores']} cores, {facts['instruction_set']})"
+    )
 
 
 def quality(document: dict) -> str:
@@ -188,6 +217,9 @@ def quality(document: dict) -> str:
         f"{document['originals']} originals, {document['copied']} of them copied in {len(kinds)} ways, each copy "
         f"against every original. With `--flips` and `--rotations`, recall at precision 0.99 by {name} is 1 for all "
         f"kinds {'but ' + ', '.join(rest) if rest else ''}.",
+        "",
+        f"Measured on: {describe(document['machine'])}. Without 8-bit instructions, as there, int8 is less exact than "
+        "where `--precision auto` chooses it.",
     ]
     return "\n".join(lines)
 
@@ -203,6 +235,8 @@ TABLES = (
     ("scaled_jpeg", "scaled_jpeg", scaled_jpeg),
     ("throughput", "throughput", throughput),
     ("million", "million", million),
+    ("rescan", "collection-rescan", rescan),
+    ("leak", "leak", leak),
     ("quality", "quality", quality),
 )
 

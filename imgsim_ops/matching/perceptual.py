@@ -7,6 +7,7 @@ frequencies are each compared with their median.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,13 +19,15 @@ _LOWEST = 16
 # Rec. 601, as Pillow's conversion to grey has them.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 if hasattr(np, "bitwise_count"):  # NumPy 2
-    _WORD, _bits = np.uint64, np.bitwise_count
+    _WORD, _WORD_OF_PIECE, _bits = np.uint64, np.uint32, np.bitwise_count
 else:
-    _WORD = np.uint8
+    _WORD = _WORD_OF_PIECE = np.uint8
     _bits = np.array([bin(value).count("1") for value in range(256)], np.uint8).__getitem__
 # A picture whose frequencies all lie below this has nothing in it but rounding: its bits mean nothing.
 _FLAT = 8.0
 _BLOCK = 1 << 22
+# Up to here whole pieces in common are looked for.
+_FEW_BITS = 12
 
 
 def _transform() -> np.ndarray:
@@ -67,8 +70,8 @@ def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def pairs_within(hashes: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """All pairs of hashes that differ in at most so many bits; exact.
 
-    Of 16 pieces of 16 bits two such hashes have one in common, or, where `most` is above 15, one that differs in a
-    single bit: only those are compared. Time grows with how many there are, in the worst case (all alike) with N².
+    Cut into enough pieces, two such hashes have one piece in common, or one that differs in a single bit: only those
+    are compared. Time grows with how many there are, in the worst case (all alike) with N².
 
     Args:
         hashes: uint8 (N, 32). Flat ones are in no pair.
@@ -82,26 +85,41 @@ def pairs_within(hashes: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, np
     """
     if not 0 <= most <= 31:
         raise ValueError(f"pairs_within: most must be in [0, 31] (got {most})")
-    pieces = np.ascontiguousarray(hashes).view(">u2").astype(np.uint16)
-    slack = most // pieces.shape[1]
+    # Long pieces have few twins by chance, and a bit of slack makes them twice as long.
+    slack = 0 if most < _FEW_BITS else 1
+    pieces = _pieces(hashes, max(8, most // (slack + 1) + 1))
     words = np.ascontiguousarray(hashes).view(_WORD)
     alive = np.flatnonzero(~is_flat(hashes))
     for piece in range(pieces.shape[1]):
         values = pieces[alive, piece]
         order = np.argsort(values, kind="stable")
         rows, values = alive[order], values[order]
-        for flip in (0, *(1 << bit for bit in range(16))) if slack else (0,):
-            wanted = values ^ np.uint16(flip)
+        for flip in (0, *(1 << bit for bit in range(-(-8 * BYTES // pieces.shape[1])))) if slack else (0,):
+            wanted = values ^ np.uint32(flip)
             first, last = np.searchsorted(values, wanted, "left"), np.searchsorted(values, wanted, "right")
             for left, right in _spread(rows, first, last):
                 found = distances(words[left], words[right])
                 near = found <= most
+                if not near.any():
+                    continue
                 left, right, found = left[near], right[near], found[near]
                 # A pair that has several pieces in common was there at the first of them.
-                by_piece = distances(*(hashes[some].reshape(-1, pieces.shape[1], 2) for some in (left, right)))
+                different = (pieces[left] ^ pieces[right]).view(_WORD_OF_PIECE)
+                by_piece = _bits(different).reshape(len(left), pieces.shape[1], -1).sum(2)
                 new = (by_piece <= slack).argmax(1) == piece
                 if new.any():
                     yield left[new], right[new], found[new]
+
+
+def _pieces(hashes: np.ndarray, count: int) -> np.ndarray:
+    """The bits of each hash in so many pieces of nearly one length, 32 bits at most: uint32 (N, count)."""
+    ends = np.linspace(0, 8 * BYTES, count + 1).astype(int)
+    found = np.zeros((len(hashes), count), np.uint32)
+    for piece, (first, end) in enumerate(pairwise(ends)):
+        bits = np.unpackbits(hashes[:, first // 8 : -(-end // 8)], axis=1)[:, first % 8 :]
+        for bit in range(end - first):
+            found[:, piece] = found[:, piece] << 1 | bits[:, bit]
+    return found
 
 
 def _spread(rows: np.ndarray, first: np.ndarray, last: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
