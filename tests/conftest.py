@@ -1,6 +1,7 @@
 """Model files that the tests build go to a cache of their own, shared by one run of the suite."""
 
 import os
+import signal
 import tempfile
 import threading
 
@@ -14,6 +15,16 @@ def model_cache(tmp_path_factory):
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("IMGSIM_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c():
+    """A shell lets what it starts in the background ignore Ctrl-C, and so would all that the tests start."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
