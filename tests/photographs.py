@@ -2,7 +2,7 @@
 
 import os
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from imgsim_ops.quality.copies import COPIES
 from imgsim_ops.quality.photographs import find_photographs
@@ -31,3 +31,13 @@ def write_copy(folder, name, kind, suffix=".png"):
 
 def names(pictures):
     return [os.path.basename(picture.path) for picture in pictures]
+
+
+def piece(image):
+    """A piece that neither the hash nor the vector alone knows again."""
+    width, height = image.size
+    return image.crop((width // 8, height // 8, width, height))
+
+
+def mirrored(image):
+    return ImageOps.mirror(image)

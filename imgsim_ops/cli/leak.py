@@ -171,14 +171,15 @@ def _open(
     from imgsim_ops.collection.kept import is_collection
 
     both = is_collection(train) and is_collection(test)
-    opened: dict[str, Collection] = {}
-    skipped: list[SkippedFile] = []
-    for path in sorted((train, test), key=is_collection, reverse=True):
+
+    def opened(path: str, like: Collection | None) -> tuple[Collection, list[SkippedFile]]:
         of_folder = {"asked": asked, **options} if both or not is_collection(path) else {"asked": {}}
-        like = next(iter(opened.values()), None)
-        opened[path], more = open_pictures("leak", [path], like=like, stages=stages, **of_folder)
-        skipped += more
-    return (opened[train], opened[test]), skipped
+        return open_pictures("leak", [path], like=like, stages=stages, **of_folder)
+
+    test_first = is_collection(test) and not is_collection(train)
+    one, skipped = opened(test if test_first else train, None)
+    other, more = opened(train if test_first else test, one)
+    return (other, one) if test_first else (one, other), [*skipped, *more]
 
 
 def _leak_as_json(leak: Leak) -> dict:

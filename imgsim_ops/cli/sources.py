@@ -140,22 +140,20 @@ def open_pictures(
         made_with = {**like.made_with, "recipe": like.store.recipe.name, **asked}
     where = kept_folder(paths, made_with)
     if is_collection(where):
-        collection = Collection.open(where, write=True, wait=True, announce=say)
+        writing = Collection.open(where, write=True, wait=True, announce=say)
     else:
         with waiting(f"Loading {made_with['backbone']}"):
-            collection = Collection.create(where, **made_with)
-    try:
-        report = collection.add(
+            writing = Collection.create(where, **made_with)
+    with writing:
+        report = writing.add(
             paths, exclude or (), threads, progress=lambda done, total: stages("Indexing", done, total), **limits
         )
         if report.interrupted:
             raise KeyboardInterrupt
-        if not len(collection):
+        if not len(writing):
             raise ImgsimError(f"{command}: there must be a picture to read (got none in {', '.join(paths)})")
-    except BaseException:
-        collection.close()
-        raise
-    return collection, report.skipped
+    # What follows only reads, and may take long: nobody need wait for it, least of all a second look at this folder.
+    return Collection.open(where), report.skipped
 
 
 def thresholds_as_json(answers: Answers) -> dict[str, float]:

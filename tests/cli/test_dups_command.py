@@ -193,6 +193,12 @@ def test_a_collection_says_how_a_folder_is_embedded(imgsim, failure, sets, tmp_p
     )
 
 
+def test_a_folder_leaks_all_of_itself(imgsim, album):
+    result = imgsim("leak", album, f"{album}/", "--json")
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(result.stdout)["leaks"]) == 7
+
+
 def test_no_torch_and_no_runtime_where_all_is_known(imgsim, album, sets, tmp_path):
     assert imgsim("dups", album).exit_code == 0
     assert not packages_of("dups", album) & (HEAVY | {"onnxruntime"}) - {"filelock"}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from photographs import names, write_copy, write_photographs
-from PIL import Image, ImageOps
+from photographs import mirrored, names, piece, write_copy, write_photographs
+from PIL import Image
 from stub_engine import Blocks
 
 from imgsim_ops import embedder as embedders
@@ -97,16 +97,6 @@ def test_a_transform_leads_from_the_member_to_the_representative():
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------
-
-
-def piece(image):
-    """A piece that neither the hash nor the vector alone knows again."""
-    width, height = image.size
-    return image.crop((width // 8, height // 8, width, height))
-
-
-def mirrored(image):
-    return ImageOps.mirror(image)
 
 
 def quarter(image):

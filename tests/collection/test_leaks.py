@@ -4,23 +4,14 @@ import os
 import shutil
 
 import pytest
-from photographs import write_copy, write_photographs
-from PIL import Image, ImageOps
+from photographs import mirrored, piece, write_copy, write_photographs
+from PIL import Image
 from stub_engine import Blocks
 
 from imgsim_ops import embedder as embedders
 from imgsim_ops.collection import Collection
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.models.fingerprint import Fingerprint
-
-
-def piece(image):
-    width, height = image.size
-    return image.crop((width // 8, height // 8, width, height))
-
-
-def mirrored(image):
-    return ImageOps.mirror(image)
 
 
 @pytest.fixture(autouse=True)
