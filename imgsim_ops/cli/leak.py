@@ -177,8 +177,9 @@ def _open(
         return open_pictures("leak", [path], like=like, stages=stages, **of_folder)
 
     test_first = is_collection(test) and not is_collection(train)
-    one, skipped = opened(test if test_first else train, None)
-    other, more = opened(train if test_first else test, one)
+    first, second = (test, train) if test_first else (train, test)
+    one, skipped = opened(first, None)
+    other, more = opened(second, one if is_collection(first) else None)
     return (other, one) if test_first else (one, other), [*skipped, *more]
 
 

@@ -196,7 +196,9 @@ def test_a_collection_says_how_a_folder_is_embedded(imgsim, failure, sets, tmp_p
 def test_a_folder_leaks_all_of_itself(imgsim, album):
     result = imgsim("leak", album, f"{album}/", "--json")
     assert result.exit_code == 0, result.output
-    assert len(json.loads(result.stdout)["leaks"]) == 7
+    document = json.loads(result.stdout)
+    assert len(document["leaks"]) == 7
+    assert document["train"]["collection"] == document["test"]["collection"]  # embedded once
 
 
 def test_no_torch_and_no_runtime_where_all_is_known(imgsim, album, sets, tmp_path):
