@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -13,12 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+
+from imgsim_ops.plots import svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,40 +60,6 @@ def summarise(times: dict[str, list[float]], baseline: str) -> dict[str, dict[st
             "speedup": round(base / statistics.median(values), 3),
         }
     return summary
-
-
-def machine(threads: int, packages: tuple[str, ...] = ()) -> dict[str, object]:
-    """The processor, its instruction sets in use, threads and package versions."""
-    from imgsim_ops import kernels
-
-    processor = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        processor = names[0] if names else processor
-    versions = {}
-    for package in ("imgsim-ops", "torch", "numpy", *packages):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return {
-        "processor": processor,
-        "cores": kernels.build_info()["threads"],
-        "threads": threads,
-        "instruction_set": kernels.build_info()["isa"],
-        "python": platform.python_version(),
-        "versions": versions,
-    }
-
-
-def describe(facts: dict[str, object]) -> str:
-    """The machine in one line."""
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    return (
-        f"{facts['processor']}, {facts['cores']} cores, {facts['threads']} threads, "
-        f"{facts['instruction_set']}; Python {facts['python']}, {versions}"
-    )
 
 
 def show(console: Console, title: str, summary: dict[str, dict[str, float]], baseline: str) -> None:
@@ -261,19 +227,7 @@ def quantise_plainly(source: Path, target: Path) -> None:
     logging.disable(logging.NOTSET)
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """A figure for `save_plot`, in inches. Needs matplotlib."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "imgsim"  # the same plot is the same file
-    from matplotlib import pyplot
-
-    return pyplot.figure(figsize=(width, height))
-
-
 def save_plot(figure: Figure, path: Path) -> None:
     """Writes a figure as SVG."""
-    figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
+    path.write_text(svg(figure))

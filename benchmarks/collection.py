@@ -19,10 +19,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from _harness import describe, machine, save
+from _harness import save
 
 from imgsim_ops.collection.collection import Collection
 from imgsim_ops.embedder import Description
+from imgsim_ops.machine import describe, machine
 from imgsim_ops.models.fingerprint import Fingerprint
 
 FILES = 100_000

@@ -32,10 +32,7 @@ from pathlib import Path
 
 from _harness import (
     Child,
-    describe,
     find_app,
-    machine,
-    new_figure,
     quantise_plainly,
     result_name,
     save,
@@ -50,7 +47,9 @@ from rich.table import Table
 from imgsim_ops import kernels
 from imgsim_ops.demo import PHOTOGRAPHS
 from imgsim_ops.engines.create import create_engine
+from imgsim_ops.machine import describe, machine
 from imgsim_ops.models.files import model_file
+from imgsim_ops.plots import new_figure
 from imgsim_ops.quality.photographs import find_photographs
 
 PLAIN = "plain PyTorch"

@@ -22,12 +22,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from _harness import describe, machine, save
+from _harness import save
 from PIL import Image, ImageDraw, ImageEnhance
 from rich.console import Console
 
 from imgsim_ops import kernels
 from imgsim_ops.embedder import Embedder
+from imgsim_ops.machine import describe, machine
 from imgsim_ops.models.files import cache_folder
 
 _SIDE = 32

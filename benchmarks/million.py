@@ -34,7 +34,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from _harness import describe, machine, save
+from _harness import save
 from rich.console import Console
 
 from imgsim_ops.collection.cascade import Pictures, choose_thresholds
@@ -43,6 +43,7 @@ from imgsim_ops.collection.search import Query, search
 from imgsim_ops.collection.store import FileRecord, Store
 from imgsim_ops.collection.summary import summary_of
 from imgsim_ops.embedder import Description
+from imgsim_ops.machine import describe, machine
 from imgsim_ops.models.fingerprint import Fingerprint
 from imgsim_ops.recipes import PARTS, RECIPES
 

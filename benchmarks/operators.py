@@ -24,11 +24,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _harness import describe, machine, save, show, summarise, time_in_turn
+from _harness import save, show, summarise, time_in_turn
 from PIL import Image
 from rich.console import Console
 
 from imgsim_ops import kernels, ops, reference
+from imgsim_ops.machine import describe, machine
 
 Contenders = dict[str, Callable[[], object]]
 

@@ -28,12 +28,13 @@ from pathlib import Path
 
 import numpy as np
 from _described import ENGINES, KINDS, TURNS, Described, described, raw_vectors
-from _harness import ROOT, describe, machine, save
+from _harness import ROOT, save
 from _originals import chosen, in_folders, is_same, others, packaged
 from rich.console import Console
 from rich.table import Table
 
 from imgsim_ops import kernels
+from imgsim_ops.machine import describe, machine
 from imgsim_ops.matching import rules
 from imgsim_ops.matching.local import Features, Match, verify
 from imgsim_ops.matching.perceptual import distances, is_flat

@@ -27,7 +27,7 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-from _harness import RESULTS, describe, machine, save
+from _harness import RESULTS, save
 from _mosaics import mosaic
 from PIL import Image
 
@@ -38,6 +38,7 @@ from imgsim_ops.export.recipes import calibration_pixels
 from imgsim_ops.images.decode import decode
 from imgsim_ops.images.jpeg import fraction
 from imgsim_ops.images.preprocess import load_pixels, min_side
+from imgsim_ops.machine import describe, machine
 from imgsim_ops.quality.copies import COPIES
 from imgsim_ops.quality.photographs import CALIBRATION, EVALUATION, find_photographs
 from imgsim_ops.quality.precision import precision_of_copies

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import re
 
-from _harness import RESULTS, ROOT, describe
+from _harness import RESULTS, ROOT
+
+from imgsim_ops.machine import describe
 
 README = ROOT / "README.md"
 

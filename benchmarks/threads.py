@@ -15,11 +15,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from _harness import describe, find_app, machine, save
+from _harness import find_app, save
 from PIL import Image
 
 from imgsim_ops import kernels
 from imgsim_ops.demo import PHOTOGRAPHS
+from imgsim_ops.machine import describe, machine
 from imgsim_ops.quality.photographs import find_photographs
 from imgsim_ops.stats import channel_statistics
 

@@ -49,9 +49,6 @@ import numpy as np
 from _harness import (
     Child,
     PeakMemory,
-    describe,
-    machine,
-    new_figure,
     quantise_plainly,
     result_name,
     save,
@@ -65,6 +62,8 @@ from rich.table import Table
 
 from imgsim_ops import kernels
 from imgsim_ops.engines.create import create_engine
+from imgsim_ops.machine import describe, machine
+from imgsim_ops.plots import new_figure
 from imgsim_ops.quality.photographs import find_photographs
 
 PHOTOGRAPHS = (

@@ -14,6 +14,7 @@ from pathlib import Path
 import imgsim_ops
 from imgsim_ops import libraries
 from imgsim_ops.engines import ENGINES
+from imgsim_ops.machine import processor_name
 from imgsim_ops.models import locations
 
 _REBUILD = "run pip install -e . in the checkout"
@@ -94,7 +95,7 @@ def _onnxruntime_version() -> Fact:
 
 
 def _processor() -> list[Fact]:
-    facts = [Fact("processor", "model", _processor_name())]
+    facts = [Fact("processor", "model", f"{processor_name()} ({platform.machine()})")]
     info = _build_info()
     if info is not None:
         facts.append(Fact("processor", "threads", info["threads"]))
@@ -102,16 +103,6 @@ def _processor() -> list[Fact]:
         facts.append(Fact("processor", "others it can use", [i for i in info["isas_usable"] if i != info["isa"]]))
         facts.append(Fact("processor", "int8 instructions", info["int8_instructions"]))
     return facts
-
-
-def _processor_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return f"{line.partition(':')[2].strip()} ({platform.machine()})"
-    except OSError:  # not Linux
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _build_info() -> dict | None:

@@ -1,0 +1,68 @@
+"""What a measurement was made on, and how calls are timed."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+
+def processor_name() -> str:
+    """The processor's model, as it calls itself where the system tells that."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:  # not Linux
+        pass
+    return platform.processor() or platform.machine()
+
+
+def machine(threads: int, packages: tuple[str, ...] = ()) -> dict[str, object]:
+    """The processor, its instruction sets in use, threads and package versions."""
+    from imgsim_ops import kernels
+
+    versions = {}
+    for package in ("imgsim-ops", "torch", "numpy", *packages):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "processor": processor_name(),
+        "cores": kernels.build_info()["threads"],
+        "threads": threads,
+        "instruction_set": kernels.build_info()["isa"],
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+def describe(facts: dict[str, object]) -> str:
+    """The machine in one line."""
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    return (
+        f"{facts['processor']}, {facts['cores']} cores, {facts['threads']} threads, "
+        f"{facts['instruction_set']}; Python {facts['python']}, {versions}"
+    )
+
+
+def median_seconds(call: Callable[[], object], repeats: int, warmup: int = 1) -> float:
+    """The median time of a call, after calls that are not counted.
+
+    Args:
+        call: What is timed; must return only when the work is done.
+        repeats: How many calls are timed, at least 1.
+        warmup: How many come before.
+    """
+    for _ in range(warmup):
+        call()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
