@@ -17,10 +17,13 @@ from imgsim_ops.errors import ImgsimError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table as RichTable
 
     from imgsim_ops.images.reasons import SkippedFile
+    from imgsim_ops.results import Column, Table
 
 SOME_SKIPPED = 3
+_TEXT_WIDTH = 30  # of a column of texts, with the space before it
 INTERRUPTED = 130  # 128 + SIGINT, what a shell expects of a program stopped with Ctrl-C
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead, and nothing else.")]
@@ -211,3 +214,73 @@ class LateProgress:
         )
         self._task = self._bar.add_task(self._what, total=self._total, rate="")
         self._bar.start()
+
+
+def print_table(
+    console: Console, results: Table, *, without: Sequence[str] = (), minor: Sequence[str] = (), first_width: int = 0
+) -> None:
+    """Prints a table of results.
+
+    Columns without any cell are left out. A text that stands in all cells of a column, or in place of all its numbers,
+    is said once, beside the title.
+
+    Args:
+        console: Where to print.
+        results: The table.
+        without: Keys of columns that are left out.
+        minor: Keys of columns to leave out where the terminal is too narrow, the first one first.
+        first_width: The least width of the first column, so that tables below each other are in line.
+    """
+    from rich.text import Text
+
+    first, *others = [column for column in results.columns if column.key not in without]
+    shown, said = [first], []
+    for column in others:
+        cells = [row.get(column.key) for row in results.rows]
+        same = isinstance(cells[0], str) and len(set(cells)) == 1
+        if same and (len(cells) > 1 or column.digits is not None):
+            said.append((column.title.partition(",")[0], cells[0]))
+        elif any(cell is not None for cell in cells):
+            shown.append(column)
+    for key in minor:
+        if _width(console, results, shown, first_width) <= console.width:
+            break
+        shown = [column for column in shown if column.key != key]
+    by_text: dict[str, list[str]] = {}
+    for title, text in said:
+        by_text.setdefault(text, []).append(title)
+    remarks = "; ".join(f"{', '.join(titles)}: {text}" for text, titles in by_text.items())
+    console.print(Text.assemble((results.title, "bold"), ("   " + remarks if remarks else "", "dim")))
+    console.print(_drawn(results, shown, first_width))
+
+
+def _drawn(results: Table, columns: Sequence[Column], first_width: int) -> RichTable:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for place, column in enumerate(columns):
+        numeric = results.is_numeric(column)
+        table.add_column(
+            column.title.replace(", ", "\n"),
+            justify="right" if numeric else "left",
+            no_wrap=numeric or place == 0,
+            min_width=first_width if place == 0 else None,
+        )
+    for row in results.rows:
+        cells = []
+        for column in columns:
+            cell = row.get(column.key)
+            dim = isinstance(cell, str) and results.is_numeric(column)
+            cells.append(Text(column.shown(cell), "dim" if dim else ""))
+        table.add_row(*cells)
+    return table
+
+
+def _width(console: Console, results: Table, columns: Sequence[Column], first_width: int) -> int:
+    """How wide a table of results must be; texts may go over several lines."""
+    stiff = [column for column in columns[1:] if results.is_numeric(column)]
+    table = _drawn(results, [columns[0], *stiff], first_width)
+    texts = len(columns) - 1 - len(stiff)
+    return console.measure(table, options=console.options.update(width=1000)).maximum + texts * _TEXT_WIDTH
