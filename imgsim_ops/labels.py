@@ -46,15 +46,16 @@ def label_points(
     figure.draw_without_rendering()
     pixels = figure.dpi / 72  # of a point
     points = axes.transData.transform(np.column_stack([x, y])) / pixels
-    texts = [axes.annotate(name, (0, 0), fontsize=size, color="#222222", zorder=5) for name in names]
+    texts = [axes.text(0.5, 0.5, name, fontsize=size, transform=axes.transAxes) for name in names]
     extents = [text.get_window_extent() for text in texts]
+    for text in texts:
+        text.remove()
     sizes = np.array([(extent.width, extent.height) for extent in extents]) / pixels + (2, 0)
     radii = np.sqrt(np.asarray(areas) / np.pi)
     frame = np.array(axes.get_window_extent().extents) / pixels
     places = place_names(points, radii, sizes, frame)
     gaps = np.hypot(*np.maximum(np.abs(places - points) - sizes / 2, 0).T) - radii
-    for text, name, px, py, offset, gap in zip(texts, names, x, y, places - points, gaps, strict=True):
-        text.remove()
+    for name, px, py, offset, gap in zip(names, x, y, places - points, gaps, strict=True):
         line = {"arrowstyle": "-", "color": "#999999", "lw": 0.5, "shrinkA": 0, "shrinkB": 0}
         axes.annotate(
             name,

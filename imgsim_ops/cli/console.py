@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SOME_SKIPPED = 3
 _TEXT_WIDTH = 30  # of a column of texts, with the space before it
+_NO_NUMBER = "-"
 INTERRUPTED = 130  # 128 + SIGINT, what a shell expects of a program stopped with Ctrl-C
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead, and nothing else.")]
@@ -221,8 +222,8 @@ def print_table(
 ) -> None:
     """Prints a table of results.
 
-    Columns without any cell are left out. A text that stands in all cells of a column, or in place of all its numbers,
-    is said once, beside the title.
+    Columns without any cell are left out. A text that stands in all cells of a column, or in place of numbers, is said
+    once, beside the title.
 
     Args:
         console: Where to print.
@@ -234,23 +235,24 @@ def print_table(
     from rich.text import Text
 
     first, *others = [column for column in results.columns if column.key not in without]
-    shown, said = [first], []
+    shown = [first]
+    remarks: dict[str, list[str]] = {}
     for column in others:
         cells = [row.get(column.key) for row in results.rows]
-        same = isinstance(cells[0], str) and len(set(cells)) == 1
-        if same and (len(cells) > 1 or column.digits is not None):
-            said.append((column.title.partition(",")[0], cells[0]))
-        elif any(cell is not None for cell in cells):
+        texts = sorted({cell for cell in cells if isinstance(cell, str)})
+        if len(texts) == 1 and cells.count(texts[0]) == len(cells) and (len(cells) > 1 or column.digits is not None):
+            remarks.setdefault(texts[0], []).append(column.title.partition(",")[0])
+            continue
+        if any(cell is not None for cell in cells):
             shown.append(column)
+        if texts and results.is_numeric(column):
+            remarks.setdefault(", ".join(texts), []).append(_NO_NUMBER)
     for key in minor:
         if _width(console, results, shown, first_width) <= console.width:
             break
         shown = [column for column in shown if column.key != key]
-    by_text: dict[str, list[str]] = {}
-    for title, text in said:
-        by_text.setdefault(text, []).append(title)
-    remarks = "; ".join(f"{', '.join(titles)}: {text}" for text, titles in by_text.items())
-    console.print(Text.assemble((results.title, "bold"), ("   " + remarks if remarks else "", "dim")))
+    said = "; ".join(f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in remarks.items())
+    console.print(Text.assemble((results.title, "bold"), ("   " + said if said else "", "dim")))
     console.print(_drawn(results, shown, first_width))
 
 
@@ -272,8 +274,8 @@ def _drawn(results: Table, columns: Sequence[Column], first_width: int) -> RichT
         cells = []
         for column in columns:
             cell = row.get(column.key)
-            dim = isinstance(cell, str) and results.is_numeric(column)
-            cells.append(Text(column.shown(cell), "dim" if dim else ""))
+            missing = isinstance(cell, str) and results.is_numeric(column)
+            cells.append(Text(_NO_NUMBER, "dim") if missing else Text(column.shown(cell)))
         table.add_row(*cells)
     return table
 

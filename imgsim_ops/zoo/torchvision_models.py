@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Iterator
@@ -70,8 +71,8 @@ class TorchvisionModel:
             dimension=len(vector),
             gflops=self.gflops,
             parameters=meta["num_params"],
-            acc1=accuracy["acc@1"],
-            acc5=accuracy["acc@5"],
+            acc1=_number(accuracy["acc@1"]),
+            acc5=_number(accuracy["acc@5"]),
             picture=f"{resize} → {crop}, {transforms.interpolation.value}",
         )
 
@@ -115,7 +116,8 @@ class TorchvisionModel:
             missing, unknown = model.load_state_dict(state, strict=False)
         except RuntimeError as error:  # the shapes differ
             raise WeightsError(f"{path.name} is not of {self.name}") from error
-        if missing or [key for key in unknown if not key.startswith(_AUXILIARY)]:
+        needed = embedding_network(model).state_dict()  # some files have no classifier
+        if needed.keys() & missing or [key for key in unknown if not key.startswith(_AUXILIARY)]:
             raise WeightsError(f"{path.name} is not of {self.name}")
 
     def load(self, files: WeightFiles, place: Place) -> Loaded:
@@ -124,6 +126,11 @@ class TorchvisionModel:
         network = embedding_network(self.build(path))
         (crop,) = self._transforms.crop_size
         return Loaded(run_network(network, (3, crop, crop), place), trained=path is not None)
+
+
+def _number(accuracy: float) -> float | None:
+    """An accuracy; weights without a classifier have none, which their metadata calls NaN."""
+    return None if math.isnan(accuracy) else accuracy
 
 
 def embedding_network(model: nn.Module) -> fx.GraphModule:
