@@ -284,5 +284,9 @@ def _width(console: Console, results: Table, columns: Sequence[Column], first_wi
     """How wide a table of results must be; texts may go over several lines."""
     stiff = [column for column in columns[1:] if results.is_numeric(column)]
     table = _drawn(results, [columns[0], *stiff], first_width)
-    texts = len(columns) - 1 - len(stiff)
-    return console.measure(table, options=console.options.update(width=1000)).maximum + texts * _TEXT_WIDTH
+    width = console.measure(table, options=console.options.update(width=1000)).maximum
+    for column in columns[1:]:
+        if column not in stiff:
+            cells = [column.title, *(column.shown(row.get(column.key)) for row in results.rows)]
+            width += min(_TEXT_WIDTH, 3 + max(map(len, cells)))
+    return width

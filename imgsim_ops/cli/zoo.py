@@ -41,7 +41,7 @@ def zoo(
     pictures: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ANCHOR POSITIVE NEGATIVE]...",
+            metavar="ANCHOR POSITIVE NEGATIVE",
             help="Pictures in threes: the positive shows what the anchor shows, the negative something else. "
             "Default: photographs of scikit-image.",
             show_default=False,
@@ -85,7 +85,7 @@ def zoo(
 
     An embedding is what a model makes of a picture before its classifier. Models are loaded one after
     the other; one that fails is a row that says why. GFLOPS, parameters and accuracies are those that
-    the weights' own metadata give.
+    the weights' own metadata give; a table holds models of a range of GFLOPS, rounded down.
 
     [bold]Examples[/bold]
 

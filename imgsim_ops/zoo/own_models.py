@@ -67,7 +67,7 @@ class OwnModel:
             extractor = build_extractor(self._backbone, weights)
             return Loaded(run_network(extractor, (CROP, CROP, 3), place, torch.uint8), trained)
         embed, precision = _onnx_engine(self._backbone, weights, place)
-        return Loaded(embed, trained, precision if precision != "fp32" else "")
+        return Loaded(embed, trained, "int8" if precision.startswith("int8") else "")
 
     def _source(self, files: WeightFiles) -> str | Path | None:
         """Where the weights come from, as `weights.load_backbone` takes it.
