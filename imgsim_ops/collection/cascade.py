@@ -265,8 +265,8 @@ def settle(
 ) -> tuple[list[Evidence | None], np.ndarray]:
     """What hashes and vectors alone say of pairs.
 
-    A vector says nothing of a picture without any structure, all black or all white: networks were trained on none. It is
-    a copy only of equal bytes, unless local features find something in it.
+    A vector says nothing of a picture without any structure, all black or all white: networks were trained on none. It
+    is a copy only of equal bytes, unless local features find something in it.
 
     Args:
         pairs: The pairs.
