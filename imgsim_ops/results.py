@@ -57,6 +57,10 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Cell]]
 
+    def is_numeric(self, column: Column) -> bool:
+        """Whether a column is one of numbers, though some may be missing."""
+        return any(isinstance(row.get(column.key), int | float) for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -139,13 +143,9 @@ class Results:
 def table_markdown(table: Table) -> str:
     """A table in GitHub's Markdown; columns with numbers are set to the right."""
     lines = [[column.title for column in table.columns]]
-    lines.append(["---:" if _numeric(table, column) else "---" for column in table.columns])
+    lines.append(["---:" if table.is_numeric(column) else "---" for column in table.columns])
     lines += [[column.shown(row.get(column.key)) for column in table.columns] for row in table.rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
-
-
-def _numeric(table: Table, column: Column) -> bool:
-    return any(isinstance(row.get(column.key), int | float) for row in table.rows)
 
 
 def plot_file(results: Results, plot: Plot) -> str:
