@@ -10,7 +10,7 @@ from pathlib import Path
 from imgsim_ops.atomic import write_file
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.report.pages import page_around, text
-from imgsim_ops.results import Cell, Column, Plot, Results, Table
+from imgsim_ops.results import Cell, Column, Plot, Results, Table, is_number
 
 _LONG = 60  # letters from which a text gets wider lines
 
@@ -86,7 +86,7 @@ def _section(number: int, result: Results, titled: bool) -> Iterator[str]:
 
 
 def _plot(plot: Plot) -> str:
-    content = base64.b64encode(plot.svg.encode("utf-8")).decode("ascii")
+    content = base64.b64encode(plot.svg.encode("utf-8", "replace")).decode("ascii")
     return (
         f'<figure><div class="sheet"><img src="data:image/svg+xml;base64,{content}" alt="{text(plot.title)}"></div>'
         f"<figcaption>{text(plot.title)}</figcaption></figure>"
@@ -116,8 +116,8 @@ def _table(name: str, table: Table, heading: str) -> Iterator[str]:
 
 def _cell(column: Column, cell: Cell, right: bool, first: bool) -> str:
     content, kind, value = text(column.shown(cell)), "number" if right else "", ""
-    if isinstance(cell, int | float):
-        value = f' data-value="{float(cell)!r}"'  # sorted by what it is, not by what is shown
+    if is_number(cell):
+        value = f' data-value="{cell}"'  # sorted by what it is, not by what is shown
     elif content:
         kind = "why" if right else ""
         content = f"<span{_class('long' if len(content) > _LONG else '')}>{content}</span>"

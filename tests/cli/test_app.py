@@ -9,7 +9,7 @@ import pytest
 import imgsim_ops
 
 COMMANDS = ["index", "search", "info", "verify", "compact", "approximate"]
-COMMANDS += ["compare", "embed", "stats", "apply", "undo", "demo", "doctor"]
+COMMANDS += ["compare", "embed", "stats", "report", "apply", "undo", "demo", "doctor"]
 
 
 def run(*arguments, **options):
