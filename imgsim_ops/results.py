@@ -287,23 +287,24 @@ def find_results(paths: Iterable[str | os.PathLike[str]]) -> tuple[dict[Path, Re
         ImgsimError: A file named in `paths` holds no results, or cannot be read.
     """
     found: dict[Path, Results] = {}
-    skipped = []
+    skipped: dict[str, SkippedFile] = {}
     seen = set()
     for path in map(Path, paths):
         named = not path.is_dir()
         for file in [path] if named else _json_files(path):
-            if os.path.realpath(file) in seen:
+            real = os.path.realpath(file)
+            if real in seen:
                 continue
-            seen.add(os.path.realpath(file))
             try:
                 if named or b'"imgsim_results"' in _content(file):
                     found[file] = read_results(file)
+                    seen.add(real)
             except ImgsimError as error:
                 if named:
                     raise
                 code = Reason.UNREADABLE.code if isinstance(error.__cause__, OSError) else "no_results"
-                skipped.append(SkippedFile(str(file), code, str(error)))
-    return found, skipped
+                skipped[real] = SkippedFile(str(file), code, str(error))
+    return found, list(skipped.values())
 
 
 def _json_files(folder: Path) -> Iterator[Path]:
