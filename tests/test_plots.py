@@ -13,7 +13,7 @@ matplotlib = pytest.importorskip("matplotlib")
 def drawn(*names):
     figure = new_figure(4, 3)
     axes = figure.add_subplot()
-    axes.set_xscale("log")
+    axes.set_xscale("log")  # whose labels are formulas
     axes.scatter([1, 10, 100], [3, 1, 2])
     axes.set_title("\n".join(names))
     return svg(figure)
@@ -35,9 +35,9 @@ def test_a_figure_leaves_no_settings_behind():
     assert dict(matplotlib.rcParams) == before
 
 
-@pytest.mark.parametrize("name", [r"$\frac{", "50$ and 60$", "a_b^c", "漢字", "two\nlines", "\udcff", "<b>&amp;</b>"])
-def test_any_name_can_be_drawn(name):
-    assert drawn(label(name)) != drawn()
+def test_any_name_can_be_drawn():
+    names = [r"$\frac{", "50$ and 60$", "a_b^c", "漢字", "two\nlines", "\udcff", "<b>&amp;</b>"]
+    assert drawn(*map(label, names)) != drawn("")
 
 
 def test_letters_are_lines():
