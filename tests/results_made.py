@@ -13,7 +13,7 @@ COLUMNS = [
 ROWS = [
     {"model": "resnet18", "dimension": 512, "embed_ms": 9.4375, "positive": 98.26},
     {"model": "vgg16", "dimension": 25088, "embed_ms": 101.5, "positive": "no weights"},
-    {"model": "alexnet", "dimension": 9216, "embed_ms": 3.0625, "positive": 91.04, "note": "old"},
+    {"model": "alexnet", "dimension": 9216, "embed_ms": 3.0625, "positive": 91.04, "note": "Old"},
     {"model": "swin_t", "dimension": 768, "embed_ms": None, "positive": None, "note": "no memory"},
 ]
 
