@@ -16,7 +16,8 @@ from imgsim_ops.collection.answers import Evidence, Group, Leak, Member
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.reasons import SkippedFile
-from imgsim_ops.report import html, write_groups, write_leaks
+from imgsim_ops.report import html
+from imgsim_ops.report.html import write_groups, write_leaks
 
 FACTS = {"threshold": "0.9"}
 

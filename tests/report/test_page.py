@@ -8,7 +8,7 @@ from answers_made import described, made_groups, write_picture
 from browser import find_chromium
 
 from imgsim_ops.collection.answers import Evidence, Group, Leak, Member
-from imgsim_ops.report import write_groups, write_leaks
+from imgsim_ops.report.html import write_groups, write_leaks
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="needs Chromium, as chromium or google-chrome")
 
