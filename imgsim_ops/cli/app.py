@@ -21,6 +21,7 @@ from imgsim_ops.cli.export import export
 from imgsim_ops.cli.index import index
 from imgsim_ops.cli.info import info
 from imgsim_ops.cli.leak import leak
+from imgsim_ops.cli.report import report
 from imgsim_ops.cli.search import search
 from imgsim_ops.cli.stats import stats
 from imgsim_ops.cli.undo import undo
@@ -126,6 +127,6 @@ def _imgsim(
 for _command in (
     *(index, search, dups, leak, apply, undo),
     *(info, verify, compact, approximate),
-    *(compare, embed, stats, export, demo, doctor),
+    *(compare, embed, stats, report, export, demo, doctor),
 ):
     app.command()(_command)
