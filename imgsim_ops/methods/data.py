@@ -260,13 +260,14 @@ def network_pixels(pictures: Pictures, size: int) -> np.ndarray:
         raise ImgsimError(f"data: size must divide {CROP} (got {size})")
     pixels = np.empty((len(pictures), size, size, 3), np.uint8)
     for number in range(len(pictures)):
-        pixels[number] = _averaged(kernels.resize_crop(pictures[number], RESIZE, CROP), size)
+        pixels[number] = averaged(kernels.resize_crop(pictures[number], RESIZE, CROP), size)
     return pixels
 
 
-def _averaged(pixels: np.ndarray, size: int) -> np.ndarray:
+def averaged(pixels: np.ndarray, size: int) -> np.ndarray:
+    """The means of squares of uint8 (224, 224, 3), halves rounded up: uint8 (size, size, 3)."""
     side = CROP // size
     if side == 1:
         return pixels
     sums = pixels.reshape(size, side, size, side, 3).sum(axis=(1, 3), dtype=np.uint32)
-    return (sums + side * side // 2) // (side * side)
+    return ((sums + side * side // 2) // (side * side)).astype(np.uint8)
