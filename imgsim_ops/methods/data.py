@@ -239,6 +239,19 @@ def split_classes(
     return data.take(np.flatnonzero(~held_out)), data.take(np.flatnonzero(held_out))
 
 
+def parse_unseen(text: str | None, data: LabelledPictures) -> int | list[str]:
+    """What ``--unseen`` means to `split_classes`.
+
+    Args:
+        text: A number of classes, names with commas between them, or None: a tenth of the classes, at least two.
+        data: The data set.
+    """
+    if text is None:
+        return max(2, len(data.classes) // 10)
+    # One name alone is never meant, so that a number is one also where classes are called by numbers.
+    return int(text) if text.isascii() and text.isdecimal() else [name.strip() for name in text.split(",")]
+
+
 def network_pixels(pictures: Pictures, size: int) -> np.ndarray:
     """Pictures as small networks take them.
 

@@ -1,4 +1,4 @@
-"""Methods that are models of imgsim: encoders that were trained here, and our own multi-scale embedding."""
+"""Encoders that were trained here, our own multi-scale embedding, and the pixels themselves to hold them against."""
 
 from __future__ import annotations
 
@@ -60,3 +60,15 @@ class MultiScale(VectorMethod):
     def embed(self, pictures: list[np.ndarray]) -> np.ndarray:
         """See `VectorMethod.embed`."""
         return self._embedder.embed(pictures)
+
+
+class Pixels(VectorMethod):
+    """The pixels of a picture at 32 x 32, less their mean: what any method must beat; a ``protocol.Method``."""
+
+    made_by = "32 x 32 pixels, less their mean"
+    dimension = 3 * 32 * 32
+
+    def embed(self, pictures: list[np.ndarray]) -> np.ndarray:
+        """See `VectorMethod.embed`."""
+        pixels = network_pixels(pictures, 32).reshape(len(pictures), self.dimension).astype(np.float32)
+        return pixels - pixels.mean(axis=1, keepdims=True)
