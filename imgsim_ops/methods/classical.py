@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.methods.data import Pictures, averaged, network_pixels
+from imgsim_ops.methods.data import INSTALL, Pictures, averaged, network_pixels
 from imgsim_ops.methods.protocol import Progress
 
 #: What each of the three says counts so much.
@@ -64,10 +64,8 @@ class Classical:
             import cv2
             from skimage.metrics import structural_similarity
         except ImportError as error:
-            packages = "opencv-python-headless scikit-image"
-            raise ImgsimError(
-                f"classical: OpenCV and scikit-image must be installed (got {error}); run pip install {packages}"
-            ) from error
+            rule = "OpenCV and scikit-image must be installed"
+            raise ImgsimError(f"classical: {rule} (got {error}); {INSTALL}") from error
         self._cv2 = cv2
         self._ssim = structural_similarity
         self._orb = cv2.ORB_create(_KEYPOINTS, fastThreshold=_FAST_THRESHOLD)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from imgsim_ops.errors import ImgsimError, WeightsError
-from imgsim_ops.methods.data import nearest
+from imgsim_ops.methods.data import INSTALL, nearest
 from imgsim_ops.methods.protocol import VectorMethod
 from imgsim_ops.models.locations import random_seed
 
@@ -68,9 +68,7 @@ def load_clip(model: str = MODEL, weights: str = WEIGHTS, device: str = "cpu") -
         import open_clip
         import torch
     except ImportError as error:
-        raise ImgsimError(
-            f"clip: open_clip must be installed (got {error}); run pip install open-clip-torch"
-        ) from error
+        raise ImgsimError(f"clip: open_clip must be installed (got {error}); {INSTALL}") from error
     seed = random_seed(weights)
     local = model.startswith(_LOCAL)
     _check_model(model, open_clip.list_models())

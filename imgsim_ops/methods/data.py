@@ -24,6 +24,8 @@ from imgsim_ops.models.files import cache_folder
 
 #: What a data set may be called; a folder's path follows its name.
 DATA_SETS = ("digits", "cifar100", "folder:PATH")
+#: How to install what only the comparisons need.
+INSTALL = "run pip install 'imgsim-ops[tables]'"
 #: The code of files that lie beside the classes' folders, and what it means.
 NO_CLASS = "no_class"
 NO_CLASS_SENTENCE = "a picture must lie in the folder of its class, and this one lies beside them"
@@ -139,7 +141,7 @@ def _digits() -> LabelledPictures:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise ImgsimError("data: digits needs scikit-learn (got none); run pip install scikit-learn") from error
+        raise ImgsimError(f"data: digits needs scikit-learn (got none); {INSTALL}") from error
     digits = load_digits()
     grey = np.floor(digits.images * 255 / _GREYS + 0.5).astype(np.uint8)
     pictures = np.repeat(grey[..., np.newaxis], 3, axis=3)

@@ -91,5 +91,8 @@ def test_the_same_every_time(method, photographs):
 @pytest.mark.parametrize("package", ["cv2", "skimage.metrics"])
 def test_without_the_packages(package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImgsimError, match=r"classical: OpenCV and scikit-image must be installed .*run pip install"):
+    with pytest.raises(
+        ImgsimError,
+        match=r"classical: OpenCV and scikit-image must be installed .*run pip install 'imgsim-ops\[tables\]'",
+    ):
         Classical()

@@ -140,5 +140,7 @@ def test_no_network(monkeypatch, tmp_path):
 
 def test_without_open_clip(monkeypatch):
     monkeypatch.setitem(sys.modules, "open_clip", None)
-    with pytest.raises(ImgsimError, match=r"clip: open_clip must be installed .*run pip install open-clip-torch"):
+    with pytest.raises(
+        ImgsimError, match=r"clip: open_clip must be installed .*run pip install 'imgsim-ops\[tables\]'"
+    ):
         load_clip()

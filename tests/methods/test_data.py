@@ -48,7 +48,7 @@ def test_digits():
 
 def test_digits_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(ImgsimError, match=r"data: digits needs scikit-learn .*pip install scikit-learn"):
+    with pytest.raises(ImgsimError, match=r"data: digits needs scikit-learn .*pip install 'imgsim-ops\[tables\]'"):
         load_data("digits")
 
 
