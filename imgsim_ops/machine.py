@@ -21,6 +21,27 @@ def processor_name() -> str:
     return platform.processor() or platform.machine()
 
 
+def free_memory() -> int | None:
+    """Bytes that this process can still take, of the machine and of its control group; None where nothing tells."""
+    free = []
+    try:
+        free.append(1024 * _numbers("/proc/meminfo")["MemAvailable:"])
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        if limit != "max":
+            used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+            # Pages of files are counted as used, and given back when they are asked for.
+            free.append(int(limit) - used + _numbers("/sys/fs/cgroup/memory.stat")["file"])
+    except OSError:  # not Linux, or no limit
+        pass
+    return min(free, default=None)
+
+
+def _numbers(path: str) -> dict[str, int]:
+    """A file of lines with a name and a number."""
+    lines = (line.split() for line in Path(path).read_text().splitlines())
+    return {words[0]: int(words[1]) for words in lines}
+
+
 def machine(threads: int, packages: tuple[str, ...] = ()) -> dict[str, object]:
     """The processor, its instruction sets in use, threads and package versions."""
     from imgsim_ops import kernels

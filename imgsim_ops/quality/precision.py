@@ -1,4 +1,4 @@
-"""Micro average precision, the measure of copy detection."""
+"""Micro average precision, the measure of copy detection, and the area under the ROC curve."""
 
 from __future__ import annotations
 
@@ -37,3 +37,19 @@ def precision_of_copies(originals: np.ndarray, copies: np.ndarray, others: np.nd
     scores = kernels.cosine_similarity(copies[:, np.newaxis], gallery[np.newaxis])
     is_copy_of = np.repeat(np.arange(len(originals)), len(copies) // len(originals))
     return micro_average_precision(scores, is_copy_of[:, np.newaxis] == np.arange(len(gallery)))
+
+
+def area_under_curve(positives: np.ndarray, negatives: np.ndarray) -> float:
+    """The area under the ROC curve: how often a positive scores above a negative, of all pairs of the two.
+
+    Equal scores count a half. Mann and Whitney 1947; Hanley and McNeil 1982, "The meaning and use of the area under a
+    receiver operating characteristic (ROC) curve".
+
+    Args:
+        positives: Scores that should be high, (P,), at least one.
+        negatives: Scores that should be low, (N,), at least one.
+    """
+    ranked = np.sort(negatives)
+    below = np.searchsorted(ranked, positives, "left")
+    not_above = np.searchsorted(ranked, positives, "right")
+    return float((below + not_above).mean() / (2 * ranked.size))

@@ -11,7 +11,7 @@ import imgsim_ops
 from imgsim_ops.results import write_results
 
 COMMANDS = ["index", "search", "info", "verify", "compact", "approximate"]
-COMMANDS += ["compare", "embed", "stats", "report", "apply", "undo", "demo", "doctor"]
+COMMANDS += ["compare", "embed", "stats", "zoo", "methods", "report", "apply", "undo", "demo", "doctor"]
 
 
 def run(*arguments, **options):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from ops.cases import examples
 
-from imgsim_ops.quality.precision import micro_average_precision, precision_of_copies
+from imgsim_ops.quality.precision import area_under_curve, micro_average_precision, precision_of_copies
 
 
 def average_precision(ranked):
@@ -60,3 +60,12 @@ def test_copies_are_looked_for_among_originals_and_others():
     # One of the four pairs that score alike at the top is wrong, and counts first; the last copy's own is at the end.
     found = precision_of_copies(originals, near[[0, 0, 1, 2]], others)
     assert found == pytest.approx((1 / 2 + 2 / 3 + 3 / 4 + 4 / 12) / 4, rel=1e-14)  # as above
+
+
+@examples(100)
+@given(*[st.lists(st.sampled_from([-1.0, 0.0, 0.25, 1.0]), min_size=1, max_size=6)] * 2)
+def test_area_under_curve_is_how_often_a_positive_scores_higher(positives, negatives):
+    wins = [1.0 if p > n else 0.5 if p == n else 0.0 for p in positives for n in negatives]
+    # Sums of halves, and one division.
+    found = area_under_curve(np.array(positives), np.array(negatives))
+    assert found == pytest.approx(sum(wins) / len(wins), rel=1e-14)
