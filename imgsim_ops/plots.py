@@ -20,9 +20,11 @@ def new_figure(width: float, height: float) -> Figure:
         ImgsimError: matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure
+        import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImgsimError("plot: matplotlib must be installed (got none); run pip install matplotlib") from error
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width, height), layout="tight")
 
 
