@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from imgsim_ops.errors import ImgsimError, WeightsError
-from imgsim_ops.methods.data import INSTALL, nearest
+from imgsim_ops.errors import ImgsimError, WeightsError, nearest
+from imgsim_ops.methods.data import INSTALL
 from imgsim_ops.methods.protocol import VectorMethod
 from imgsim_ops.models.locations import random_seed
 

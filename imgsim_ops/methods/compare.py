@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imgsim_ops.errors import ImgsimError, WeightsError
-from imgsim_ops.methods.data import LabelledPictures, nearest
+from imgsim_ops.errors import ImgsimError, WeightsError, nearest
+from imgsim_ops.methods.data import LabelledPictures
 from imgsim_ops.methods.protocol import Judgement, Method, check_classes, judge
 
 #: What is compared, by the names that ``--methods`` takes.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from imgsim_ops import kernels
-from imgsim_ops.errors import ImgsimError
+from imgsim_ops.errors import ImgsimError, nearest
 from imgsim_ops.images.decode import decode
 from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.memory import MAX_PIXELS
@@ -129,12 +128,6 @@ def load_data(
     if name == "cifar100":
         return _cifar100(root or cache_folder() / "data", download)
     raise ImgsimError(f"data: must be one of {', '.join(DATA_SETS)} (got {name!r}){nearest(name, DATA_SETS)}")
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The names most like one, as the end of a message that it is none of them; empty where none is like it."""
-    found = difflib.get_close_matches(name, list(names), cutoff=0.5)
-    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def _digits() -> LabelledPictures:
