@@ -44,11 +44,11 @@ class Similarity:
     Attributes:
         score: Cosine of the two embeddings; at most 1, and 1 for equal pixels.
         layers: Cosines of the pooled vectors of the four taps, fine to coarse: the first compares texture and
-            colour, the last the subject.
+            colour, the last the subject. Empty for a model that has one scale only, as trained encoders have.
     """
 
     score: float
-    layers: tuple[float, float, float, float]
+    layers: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ class Embedder:
         """Loads the model; the first time for these weights it is built, which takes seconds.
 
         Args:
-            backbone: ``resnet18`` or ``efficientnet_lite0``.
+            backbone: ``resnet18``, ``efficientnet_lite0``, or the folder of an encoder that ``imgsim methods train``
+                trained, or a model file of imgsim's.
             engine: ``onnx``, ``torch`` or ``torchscript``; see ``imgsim_ops.engines.create.create_engine``.
             precision: ``fp32``; ``int8``; or ``auto``, int8 where it is fast here and was measured to be as good.
             weights: As in ``imgsim_ops.models.weights.load_backbone``.
@@ -204,8 +205,8 @@ class Embedder:
         Raises:
             ImgsimError: As `stream`, and where the engine is another one.
         """
-        if not hasattr(self._engine, "embed_with_gem"):
-            raise ImgsimError("describe: the engine must be onnx (got another, which has no output gem)")
+        if not self._engine.has_gem:
+            raise ImgsimError("describe: the model must have the output gem (got an engine or a file without)")
         return self._streamed(
             "imgsim_ops.images.views:load_views", _Descriptions, paths, threads, max_pixels, time_limit
         )

@@ -8,7 +8,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -257,10 +257,9 @@ def read_results(path: str | os.PathLike[str]) -> Results:
     Raises:
         ImgsimError: It is something else, or cannot be read.
     """
+    content = _content(path)
     try:
-        document = json.loads(_content(path))
-    except ImgsimError:
-        raise
+        document = json.loads(content)
     except (ValueError, RecursionError):  # no JSON, or deeper than any that is meant well
         document = None
     return Results.from_json(document, printable(path))
@@ -288,20 +287,28 @@ def find_results(paths: Iterable[str | os.PathLike[str]]) -> tuple[dict[Path, Re
         ImgsimError: A file named in `paths` holds no results, or cannot be read.
     """
     found: dict[Path, Results] = {}
-    skipped = []
+    skipped: dict[str, SkippedFile] = {}
     seen = set()
     for path in map(Path, paths):
         named = not path.is_dir()
-        for file in [path] if named else sorted(file for file in path.rglob("*.json") if file.is_file()):
-            if file.resolve() in seen:
+        for file in [path] if named else _json_files(path):
+            real = os.path.realpath(file)
+            if real in seen:
                 continue
-            seen.add(file.resolve())
             try:
                 if named or b'"imgsim_results"' in _content(file):
                     found[file] = read_results(file)
+                    seen.add(real)
             except ImgsimError as error:
                 if named:
                     raise
                 code = Reason.UNREADABLE.code if isinstance(error.__cause__, OSError) else "no_results"
-                skipped.append(SkippedFile(str(file), code, str(error)))
-    return found, skipped
+                skipped[real] = SkippedFile(str(file), code, str(error))
+    return found, list(skipped.values())
+
+
+def _json_files(folder: Path) -> Iterator[Path]:
+    for path, folders, names in os.walk(folder):
+        folders.sort()
+        files = (Path(path, name) for name in sorted(names) if name.endswith(".json"))
+        yield from filter(os.path.isfile, files)  # a pipe would be waited for without end

@@ -15,6 +15,7 @@ class StubEngine:
 
     fingerprint = Fingerprint("stub", "0" * 12, "fp32", 1)
     dimension = 5
+    has_gem = True
 
     def __init__(self, many=True):
         self._many = many

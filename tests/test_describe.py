@@ -118,9 +118,9 @@ def test_gem_of_nothing(model):
 
 def test_engines_without_gem(monkeypatch, pictures):
     class Without(StubEngine):
-        embed_with_gem = property()  # as if there were none
+        has_gem = False
 
     monkeypatch.setattr(module, "create_engine", lambda *arguments, **options: Without())
-    with pytest.raises(ImgsimError, match="describe: the engine must be onnx"):
+    with pytest.raises(ImgsimError, match="describe: the model must have the output gem"):
         Embedder().describe(pictures)
     assert os.path.exists(pictures[0])

@@ -17,6 +17,7 @@ from imgsim_ops.cli.console import (
     print_json,
     waiting,
 )
+from imgsim_ops.errors import ImgsimError
 
 if TYPE_CHECKING:
     from imgsim_ops.embedder import Similarity
@@ -79,6 +80,8 @@ def compare(
 
         embedder = Embedder(backbone, engine, precision, weights, threads, exact=exact)
         similarity = embedder.compare_pixels(pixels)
+    if layers and not similarity.layers:
+        raise ImgsimError(f"compare: --layers needs a model with its layers (got {backbone}, which has one scale)")
     word = None if weights is not None else word_for(backbone, similarity.score)
     if as_json:
         print_json(_document(a, b, str(embedder.fingerprint), similarity, word))
@@ -98,7 +101,7 @@ def _document(a: str, b: str, fingerprint: str, similarity: Similarity, word: st
         "fingerprint": fingerprint,
         "score": similarity.score,
         "word": word,
-        "layers": {name: value for (name, _), value in zip(_SCALES, similarity.layers, strict=True)},
+        "layers": {name: value for (name, _), value in zip(_SCALES, similarity.layers, strict=False)},
     }
 
 

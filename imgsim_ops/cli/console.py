@@ -28,7 +28,8 @@ _NO_NUMBER = "-"
 INTERRUPTED = 130  # 128 + SIGINT, what a shell expects of a program stopped with Ctrl-C
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead, and nothing else.")]
-BackboneOption = Annotated[str, typer.Option("--backbone", metavar="NAME", help="resnet18 or efficientnet_lite0.")]
+BACKBONE_HELP = "resnet18, efficientnet_lite0, or the folder of an encoder that imgsim methods train made."
+BackboneOption = Annotated[str, typer.Option("--backbone", metavar="NAME", help=BACKBONE_HELP)]
 WeightsOption = Annotated[
     str | None,
     typer.Option("--weights", metavar="FILE", help="The backbone's weights, or random:SEED for timing and tests."),

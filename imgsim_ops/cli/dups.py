@@ -133,7 +133,7 @@ def dups(
                 "verified": verified_as_json(answers),
             }
         if html is not None:
-            from imgsim_ops.report import write_groups
+            from imgsim_ops.report.html import write_groups
 
             write_groups(
                 html,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgsim_ops.cli.console import (
+    BACKBONE_HELP,
     INTERRUPTED,
     SOME_SKIPPED,
     CollectionOption,
@@ -46,8 +47,8 @@ def index(
         typer.Option(
             "--backbone",
             metavar="NAME",
-            help="resnet18 or efficientnet_lite0. Of a new collection resnet18 unless given; a collection keeps what "
-            "it was made with, likewise the next three.",
+            help=f"{BACKBONE_HELP} Of a new collection resnet18 unless given; a collection keeps what it was "
+            "made with, likewise the next three.",
         ),
     ] = None,
     weights: WeightsOption = None,

@@ -130,7 +130,7 @@ def leak(
                 "verified": verified_as_json(answers),
             }
         if html is not None:
-            from imgsim_ops.report import write_leaks
+            from imgsim_ops.report.html import write_leaks
 
             write_leaks(
                 html,

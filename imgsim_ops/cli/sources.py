@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgsim_ops.cli.console import LateProgress, say, waiting
+from imgsim_ops.cli.console import BACKBONE_HELP, LateProgress, say, waiting
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.models.locations import model_named
 
 if TYPE_CHECKING:
     from imgsim_ops.collection.cascade import Answers
@@ -48,7 +50,7 @@ RotationsOption = Annotated[
 ]
 DupsBackboneOption = Annotated[
     str | None,
-    typer.Option("--backbone", metavar="NAME", help="For folders: resnet18 or efficientnet_lite0."),
+    typer.Option("--backbone", metavar="NAME", help=f"For folders: {BACKBONE_HELP}"),
 ]
 DupsPrecisionOption = Annotated[
     str | None, typer.Option("--precision", metavar="NAME", help="For folders: auto (default), fp32 or int8.")
@@ -89,6 +91,8 @@ def making(
     backbone: str | None, weights: str | None, precision: str | None, exact: bool, recipe: str | None
 ) -> dict[str, Any]:
     """What was asked for of the vectors, without what was not."""
+    if backbone is not None and (model := model_named(backbone)) is not None:
+        backbone = os.path.abspath(model)
     asked = {"backbone": backbone, "weights": weights, "precision": precision, "recipe": recipe}
     return {name: value for name, value in asked.items() if value is not None} | ({"exact": True} if exact else {})
 

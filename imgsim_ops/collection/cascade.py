@@ -265,6 +265,9 @@ def settle(
 ) -> tuple[list[Evidence | None], np.ndarray]:
     """What hashes and vectors alone say of pairs.
 
+    A vector says nothing of a picture without any structure, all black or all white: networks were trained on none. It
+    is a copy only of equal bytes, unless local features find something in it.
+
     Args:
         pairs: The pairs.
         hashes: Perceptual hashes of the one of each pair, turned as it is, uint8 (P, 32).
@@ -276,14 +279,14 @@ def settle(
     """
     apart = distances(hashes, others)
     hashed = ~is_flat(hashes) & ~is_flat(others)
-    perceptual = hashed & (apart <= rules.PERCEPTUAL_BITS)
-    sure = perceptual | (pairs.scores >= thresholds.alone)
+    perceptual = apart <= rules.PERCEPTUAL_BITS
+    sure = hashed & (perceptual | (pairs.scores >= thresholds.alone))
     found: list[Evidence | None] = [None] * len(pairs)
     for i in np.flatnonzero(sure):
         found[i] = Evidence(
             "perceptual" if perceptual[i] else "vector",
             _score(pairs.scores[i]),
-            int(apart[i]) if hashed[i] else None,
+            int(apart[i]),
             orientation=pairs.orientation,
         )
     return found, ~sure & (pairs.scores >= thresholds.candidate)

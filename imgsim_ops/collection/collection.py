@@ -21,6 +21,7 @@ from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.images.names import printable
 from imgsim_ops.images.reasons import SkippedFile
 from imgsim_ops.models.fingerprint import Fingerprint
+from imgsim_ops.models.locations import MODEL_SUFFIX, model_named
 from imgsim_ops.recipes import recipe_named
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ class Collection:
         """
         chosen = recipe_named(recipe)
         embedder = embedder or _new_embedder(backbone, precision, weights, exact)
-        store = Store.create(path, embedder.fingerprint, chosen, embedder.raw_width, _source(weights))
+        embedder.describe(())  # raises where it cannot: nothing is to be made then
+        source = _source(model_named(backbone) or weights)
+        store = Store.create(path, embedder.fingerprint, chosen, embedder.raw_width, source)
         return cls(store, embedder)
 
     @classmethod
@@ -191,6 +194,8 @@ class Collection:
         made_by = self.store.fingerprint
         precision = "int8" if made_by.precision.startswith("int8") else made_by.precision
         exact = made_by.preprocessing == 1
+        if self._made_by_model():  # which has its own weights and precision
+            return {"backbone": self.store.weights, "precision": "auto", "weights": None, "exact": exact}
         return {
             "backbone": made_by.backbone,
             "precision": precision,
@@ -198,10 +203,20 @@ class Collection:
             "exact": exact,
         }
 
+    def _made_by_model(self) -> bool:
+        """Whether it was made by a model file, in place of a backbone with weights."""
+        return self.store.weights is not None and self.store.weights.endswith(MODEL_SUFFIX)
+
     def _check_made_with(
         self, backbone: str | None, precision: str | None, weights: str | os.PathLike[str] | None, exact: bool
     ) -> None:
         made_with = self.made_with
+        if backbone is not None and self._made_by_model() and (model := model_named(backbone)) is not None:
+            # It may have moved since, as a file of weights may: what is in it counts.
+            if os.path.abspath(model) != made_with["backbone"]:
+                self._embedder = _new_embedder(**{**made_with, "backbone": model})
+                self.embedder()
+            backbone = None
         for name, given, made in (
             ("backbone", backbone, made_with["backbone"]),
             ("precision", None if precision == "auto" else precision, made_with["precision"]),

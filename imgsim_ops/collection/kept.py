@@ -23,8 +23,10 @@ def kept_folder(paths: Sequence[str | os.PathLike[str]], made_with: Mapping[str,
 
     Args:
         paths: Files and folders.
-        made_with: How their vectors are made, as ``Collection.create`` takes it.
+        made_with: How their vectors are made, as ``Collection.create`` takes it. A file in it that has changed, as an
+            encoder trained anew, makes it another collection.
     """
     places = sorted({os.fsencode(os.path.abspath(path)).hex() for path in paths})
-    key = json.dumps([FORMAT, places, sorted(made_with.items())])
+    files = [os.stat(value) for value in made_with.values() if isinstance(value, str) and os.path.isfile(value)]
+    key = json.dumps([FORMAT, places, sorted(made_with.items()), [(file.st_size, file.st_mtime_ns) for file in files]])
     return cache_folder() / "collections" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.imgsim"

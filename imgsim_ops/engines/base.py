@@ -19,10 +19,12 @@ class Engine(Protocol):
     Attributes:
         fingerprint: What the vectors carry.
         dimension: Values in an embedding.
+        has_gem: Whether there is ``embed_with_gem`` too, see ``engines.onnx.OnnxEngine``.
     """
 
     fingerprint: Fingerprint
     dimension: int
+    has_gem: bool
 
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """Embeds a batch of pictures.
@@ -46,7 +48,8 @@ class Engine(Protocol):
             pixels: As in ``embed``.
 
         Returns:
-            What ``embed`` returns, and four float32 arrays (N, C_i).
+            What ``embed`` returns, and four float32 arrays (N, C_i); none of them where the model was exported without
+            its layers, or is a trained encoder, which has no taps.
 
         Raises:
             ImgsimError: As ``embed``.

@@ -8,6 +8,7 @@ from imgsim_ops.engines import ENGINES
 from imgsim_ops.engines.base import Engine
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.models.files import PRECISIONS, Announce, model_file
+from imgsim_ops.models.locations import BACKBONES, model_named
 
 
 def create_engine(
@@ -25,7 +26,8 @@ def create_engine(
     Args:
         name: ``onnx`` (ONNX Runtime, needs no PyTorch once the model file is in the cache), ``torch`` (eager PyTorch)
             or ``torchscript``.
-        backbone: As in ``imgsim_ops.models.extractor.build_extractor``.
+        backbone: As in ``imgsim_ops.models.extractor.build_extractor``; or what is then the `model`, as
+            ``models.locations.model_named`` finds it.
         weights: As there.
         precision: As in ``imgsim_ops.models.files.model_file``; the engines of PyTorch have fp32 only, which is also
             their ``auto``.
@@ -44,6 +46,15 @@ def create_engine(
         raise ImgsimError(f"engine: threads must be 0 or more (got {threads})")
     if precision not in PRECISIONS:
         raise ImgsimError(f"engine: precision must be one of {', '.join(PRECISIONS)} (got {precision!r})")
+    if model is None:
+        model = model_named(backbone)
+        if model is not None and name != "onnx":
+            raise ImgsimError(f"engine: a model file as the backbone needs the engine onnx (got {name})")
+    if model is None and backbone not in BACKBONES:
+        raise ImgsimError(
+            f"backbone: must be one of {', '.join(BACKBONES)}, the folder of a trained encoder or an .onnx file (got "
+            f"{str(backbone)!r})"
+        )
     if model is not None and weights is not None:
         raise ImgsimError(f"engine: a model file has its own weights (got weights {str(weights)!r} too)")
     if model is not None and precision != "auto":

@@ -31,7 +31,11 @@ _GPU_MARKS = {
 
 
 class OnnxEngine:
-    """Runs an exported model; see ``engines.base.Engine``."""
+    """Runs an exported model; see ``engines.base.Engine``.
+
+    Attributes:
+        has_gem: Whether the model can do `embed_with_gem`.
+    """
 
     def __init__(self, model: str | os.PathLike[str] | bytes, threads: int = 0) -> None:
         """Loads a model that ``imgsim export`` wrote.
@@ -65,6 +69,7 @@ class OnnxEngine:
         self.dimension = facts["dimension"]
         self._channels: Sequence[int] = facts["channels"]
         self._outputs = [output.name for output in self._session.get_outputs()]
+        self.has_gem = not self._channels or self._outputs[-1] == "gem"
 
     def many_at_once(self) -> OnnxEngine | None:
         """See ``engines.base.Engine.many_at_once``; None on a GPU."""
@@ -85,31 +90,26 @@ class OnnxEngine:
             pixels: As in ``embed``.
 
         Returns:
-            What ``embed`` returns, and float32 (N, C_4).
+            What ``embed`` returns, and float32 (N, C_4). A network without taps, as an encoder that was trained here,
+            has its embedding only, which then stands for both.
 
         Raises:
             ImgsimError: As ``embed``, and where the model has no such output: those in the cache have.
         """
-        if self._outputs[-1] != "gem":
+        if not self.has_gem:
             raise ImgsimError("model: must have the output gem for this (got a model that was exported without)")
         found = self._run(pixels)
         return found[0], found[-1]
 
     def embed_with_layers(self, pixels: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        """See ``engines.base.Engine.embed_with_layers``.
-
-        Raises:
-            ImgsimError: Also where the model was exported without its layers.
-        """
-        if len(self._outputs) == 1:
-            raise ImgsimError("model: must be exported with its layers for this, imgsim export --layers (got none)")
+        """See ``engines.base.Engine.embed_with_layers``."""
         vectors, *layers = self._run(pixels)
         return vectors, layers[: len(self._channels)]
 
     def _run(self, pixels: np.ndarray) -> list[np.ndarray]:
         pixels = checked_pixels(pixels)
         if not len(pixels):  # not every convolution of ONNX Runtime takes an empty batch
-            widths = (self.dimension, *self._channels, self._channels[-1])[: len(self._outputs)]
+            widths = (self.dimension, *self._channels, *self._channels[-1:])[: len(self._outputs)]
             return [np.empty((0, width), np.float32) for width in widths]
         return self._session.run(None, {"pixels": pixels})
 

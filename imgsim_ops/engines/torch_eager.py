@@ -14,6 +14,8 @@ from imgsim_ops.models.extractor import build_extractor
 class TorchEagerEngine:
     """Runs the extractor as the Python module that it is; see ``engines.base.Engine``."""
 
+    has_gem = False
+
     def __init__(
         self,
         backbone: str = "resnet18",

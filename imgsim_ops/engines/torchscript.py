@@ -27,6 +27,8 @@ METADATA = "imgsim.json"
 class TorchScriptEngine:
     """Runs the scripted extractor; see ``engines.base.Engine``. Made by ``build`` or ``load``."""
 
+    has_gem = False
+
     def __init__(self, module: torch.jit.ScriptModule, metadata: dict, threads: int = 0) -> None:
         if threads:
             torch.set_num_threads(threads)

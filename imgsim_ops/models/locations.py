@@ -22,6 +22,26 @@ BACKBONES = ("resnet18", "efficientnet_lite0")
 _RANDOM = "random:"
 
 
+#: What the names of model files end in.
+MODEL_SUFFIX = ".onnx"
+#: The model in the folder of an encoder that ``imgsim methods train`` trained.
+ENCODER = "encoder.onnx"
+
+
+def model_named(backbone: str | os.PathLike[str]) -> Path | None:
+    """The model file that a backbone's name leads to; None where it leads to none, as the names in `BACKBONES`.
+
+    Args:
+        backbone: The folder of a trained encoder, an ``.onnx`` file that imgsim wrote, or a name.
+    """
+    if backbone in BACKBONES:
+        return None
+    path = Path(backbone)
+    if path.is_dir():
+        path /= ENCODER
+    return path if path.suffix == MODEL_SUFFIX and path.is_file() else None
+
+
 def weights_source(name: str, weights: str | os.PathLike[str] | None) -> int | Path | None:
     """Where the weights of a backbone come from, by the rules of ``weights.load_backbone``.
 
@@ -38,8 +58,18 @@ def weights_source(name: str, weights: str | os.PathLike[str] | None) -> int | P
         weights = os.environ.get(ENVIRONMENT_VARIABLE) or None
     if weights is None:
         return default_weights(name)
+    seed = random_seed(weights)
+    return existing_file(weights) if seed is None else seed
+
+
+def random_seed(weights: str | os.PathLike[str]) -> int | None:
+    """The seed of ``random:SEED``; None where something else is meant.
+
+    Raises:
+        WeightsError: The seed is no number.
+    """
     if not str(weights).startswith(_RANDOM):
-        return existing_file(weights)
+        return None
     seed = str(weights).removeprefix(_RANDOM)
     if not (seed.isascii() and seed.isdecimal() and int(seed) < 2**63):
         raise WeightsError(f"weights: random:SEED takes a whole number below 2**63 (got {str(weights)!r})")

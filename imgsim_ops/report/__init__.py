@@ -1,5 +1,1 @@
-"""Duplicates and leaks as one HTML file to look through and decide in."""
-
-from imgsim_ops.report.html import Report, write_groups, write_leaks
-
-__all__ = ["Report", "write_groups", "write_leaks"]
+"""Answers and results for people and other programs: HTML pages, CSV, JUnit's XML."""

@@ -1,25 +1,20 @@
-"""Writing the report: everything in one file that needs no network and no other file.
+"""Writing the report on copies: the page of `pages` around the pictures and groups.
 
-The page is ``page/page.html`` with ``page.css`` and ``page.js`` put into it. Then come the pictures and groups as
-blocks of data, which the browser keeps as text and turns into elements only for what is near the visible part of the
-page. All that comes from files, names above all, is JSON in ASCII with ``<`` and ``>`` escaped, and reaches the page as
-text, never as markup. A Content-Security-Policy allows the page its own script and style, by their hashes, and embedded
-pictures; nothing else, so that a mistake in this could still not run a script or reach the network.
+These are blocks of data, which the browser keeps as text and turns into elements only for what is near the visible part
+of the page. All that comes from files, names above all, is JSON in ASCII with ``<`` and ``>`` escaped, and reaches the
+page as text, never as markup.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 import os
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,6 +26,7 @@ from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders
 from imgsim_ops.images.memory import MAX_PIXELS
 from imgsim_ops.images.names import printable
 from imgsim_ops.images.reasons import SkippedFile
+from imgsim_ops.report.pages import page_around
 from imgsim_ops.report.thumbnails import MEDIA_TYPE
 
 #: Longer side of the embedded pictures, in pixels.
@@ -181,7 +177,7 @@ def _write(
     options = {"side": limits.side, "max_pixels": limits.max_pixels}
     task = "imgsim_ops.report.thumbnails:thumbnail"
     with temporary_beside(path) as temporary, open(temporary, "xb") as file:
-        head, tail = _page(title, kind)
+        head, tail = page_around("groups", title, kind=kind)
         file.write(head)
         with IsolatedReaders(task, options, threads, limits.time_limit) as readers:
             body = _Body(file, readers, limits.most_pictures, ahead=4 * threads)
@@ -299,26 +295,3 @@ def _json(document: Any) -> bytes:
 
 def _line(text: str) -> str:
     return printable(str(text))
-
-
-def _page(title: str, kind: str) -> tuple[bytes, bytes]:
-    """What stands in the file before the data and after it."""
-    folder = files("imgsim_ops.report") / "page"
-    page, style, script = ((folder / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js"))
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {_source(style)}; script-src {_source(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    parts = {"policy": policy, "title": html.escape(_line(title)), "kind": kind, "style": style, "script": script}
-    head, _, tail = page.partition("{{data}}\n")
-    return _filled(head, parts), _filled(tail, parts)
-
-
-def _filled(text: str, parts: Mapping[str, str]) -> bytes:
-    # In one pass, so that nothing is looked for in what was put in.
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], text).encode("utf-8")
-
-
-def _source(content: str) -> str:
-    """How a Content-Security-Policy names the one script or style that it allows."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode('utf-8')).digest()).decode('ascii')}'"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 
-from imgsim_ops.errors import ImgsimError
+from imgsim_ops.errors import ImgsimError, nearest
 from imgsim_ops.zoo.candidates import Candidate
 from imgsim_ops.zoo.own_models import OWN_NAMES, OwnModel
 from imgsim_ops.zoo.torchvision_models import TorchvisionModel, classification_names, weights_versions
@@ -63,7 +62,7 @@ def _candidate(text: str) -> Candidate:
     if name not in known or text.startswith("imgsim:"):
         raise ImgsimError(
             f"zoo: --models must be classification models of torchvision, or {' or '.join(OWN_NAMES)} (got {text!r})"
-            + _nearest(text, [*known, *OWN_NAMES, *_WORDS])
+            + nearest(text, [*known, *OWN_NAMES, *_WORDS])
         )
     if not version:
         return TorchvisionModel(name)
@@ -72,8 +71,3 @@ def _candidate(text: str) -> Candidate:
         if version.upper() in (full, full.removeprefix("IMAGENET1K_")):
             return TorchvisionModel(name, found)
     raise ImgsimError(f"zoo: weights of {name} must be {' or '.join(versions)} (got {version!r})")
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"; nearest: {', '.join(nearest)}" if nearest else ""

@@ -5,11 +5,13 @@ import subprocess
 import sys
 
 import pytest
+from results_made import made_results
 
 import imgsim_ops
+from imgsim_ops.results import write_results
 
 COMMANDS = ["index", "search", "info", "verify", "compact", "approximate"]
-COMMANDS += ["compare", "embed", "stats", "apply", "undo", "zoo", "demo", "doctor"]
+COMMANDS += ["compare", "embed", "stats", "zoo", "methods", "report", "apply", "undo", "demo", "doctor"]
 
 
 def run(*arguments, **options):
@@ -103,8 +105,10 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
         assert not packages & (HEAVY | {"onnxruntime", "rich", "typer", "pyarrow"})
 
 
-def test_other_commands_are_free_of_torch(photos):
+def test_other_commands_are_free_of_torch(photos, tmp_path):
     assert not packages_of("stats", photos) & (HEAVY | {"onnxruntime"})
+    write_results(made_results(), tmp_path)
+    assert not packages_of("report", tmp_path, "-o", tmp_path / "a.html") & (HEAVY | {"onnxruntime", "numpy", "PIL"})
     assert not packages_of("doctor") & HEAVY
 
 

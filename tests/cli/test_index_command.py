@@ -119,10 +119,10 @@ def test_options_reach_the_model(imgsim, engine, photos, path, tmp_path):
     assert (name, options["backbone"], options["precision"], options["weights"]) == ("onnx", "resnet18", "auto", None)
     assert options["threads"] == 1  # of each batch
     other = tmp_path / "other.imgsim"
-    given = ["--backbone", "nonsense", "--precision", "int8", "--weights", "w", "--exact", "--recipe", "mean"]
+    given = ["--backbone", "efficientnet_lite0", "--precision", "int8", "--weights", "w", "--exact", "--recipe", "mean"]
     imgsim("index", photos, "-c", other, *given)
     _, options = engine.asked
-    assert (options["backbone"], options["precision"], options["weights"]) == ("nonsense", "int8", "w")
+    assert (options["backbone"], options["precision"], options["weights"]) == ("efficientnet_lite0", "int8", "w")
     with Collection.open(other) as collection:
         assert (collection.store.recipe.name, collection.fingerprint.preprocessing) == ("mean", 1)
         assert collection.store.weights == os.path.abspath("w")

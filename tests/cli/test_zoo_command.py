@@ -152,7 +152,7 @@ def test_a_page(imgsim, tmp_path):
 
 def test_mistakes(failure, photos, tmp_path, monkeypatch):
     a = photos / "a.png"
-    assert "nearest: resnet18" in failure("zoo", "--models", "resnet17")
+    assert "did you mean resnet18" in failure("zoo", "--models", "resnet17")
     assert "IMAGENET1K_V1 or IMAGENET1K_V2 (got 'v9')" in failure("zoo", "--models", "resnet50:V9")
     assert "pictures must come in threes" in failure("zoo", a, a)
     assert "--weights must be auto, none or a folder" in failure("zoo", "--weights", tmp_path / "none")

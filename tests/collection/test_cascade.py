@@ -132,6 +132,18 @@ def test_settling():
     assert left_open.tolist() == [False, False, False, True, False]
 
 
+@pytest.mark.parametrize("flat", ["one", "other", "both"])
+def test_pictures_without_structure_are_no_copies_by_their_vectors(flat):
+    hashes, others = np.full((2, 1, 32), 255, np.uint8)
+    if flat != "other":
+        hashes = np.zeros_like(hashes)
+    if flat != "one":
+        others = np.zeros_like(others)
+    pairs = Pairs(np.array([0]), np.array([1]), np.array([1.0], np.float32))
+    found, left_open = cascade.settle(pairs, hashes, others, Thresholds(0.9, 0.5))
+    assert (found, left_open.tolist()) == ([None], [True])
+
+
 def test_a_score_is_never_above_one():
     pairs = Pairs(np.array([0]), np.array([1]), np.array([1.0000001], np.float32))
     found, _ = cascade.settle(pairs, *np.ones((2, 1, 32), np.uint8), Thresholds(0.9, 0.5))

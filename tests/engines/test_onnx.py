@@ -117,8 +117,8 @@ def test_without_layers(engine, small):
     assert np.array_equal(plain.embed(PIXELS[:2]), engine.embed(PIXELS[:2]))
     assert plain.embed(PIXELS[:0]).shape == (0, 512)
     for pixels in (PIXELS[:2], PIXELS[:0]):
-        with pytest.raises(ImgsimError, match=r"model: must be exported with its layers for this, imgsim export --lay"):
-            plain.embed_with_layers(pixels)
+        vectors, layers = plain.embed_with_layers(pixels)
+        assert (vectors.shape, layers) == ((len(pixels), 512), [])
 
 
 # Files

@@ -241,9 +241,10 @@ def test_the_embedder(embedder, made, recipe, exact):
     assert loaded.dimension == (512 if recipe == "gem" else KEPT)
     assert loaded.embed([]).shape == (0, loaded.dimension)
     a, b = cases.pictures(2)
-    with pytest.raises(ImgsimError, match="model: must be exported with its layers for this"):
-        loaded.compare(a, b)
-    with pytest.raises(ImgsimError, match="model: must have the output gem for this"):
+    similarity = loaded.compare(a, b)
+    assert similarity.layers == ()
+    assert similarity.score == pytest.approx(float(np.dot(*loaded.embed([a, b]))), abs=1e-6)  # both of unit length
+    with pytest.raises(ImgsimError, match="describe: the model must have the output gem"):
         list(loaded.describe([str(cases.quick_photographs()[0])]))
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from html.parser import HTMLParser
 
 import numpy as np
 from PIL import Image
@@ -32,28 +31,3 @@ def made_groups(folder, count=3):
         third = write_picture(folder / f"third {number}.png", 2 * number)
         transform = Evidence("local", 0.9 - number / 100, 40, 25, (2.0, 0.0, 0.0, 0.0, 2.0, 0.0))
         yield Group((Member(first, None), Member(third, Evidence("content", 1.0)), Member(second, transform)), best=0)
-
-
-class Elements(HTMLParser):
-    """Every element of a page, as (tag, attributes, text up to the next tag, or to its own end)."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.found = []
-        self._inside = False
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append([tag, dict(attrs), ""])
-        self._inside = True
-
-    def handle_endtag(self, tag):
-        self._inside = False
-
-    def handle_data(self, data):
-        if self._inside:
-            self.found[-1][2] += data
-
-    def named(self, tag):
-        return [(attributes, text) for name, attributes, text in self.found if name == tag]

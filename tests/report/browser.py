@@ -102,6 +102,14 @@ class Browser:
         self.ask("Page.navigate", url=path.as_uri())
         self.wait_for("Page.loadEventFired")
 
+    def assert_at_peace(self):
+        """No error, nothing that the page's policy forbids, no request since the page was opened."""
+        methods = ("Runtime.exceptionThrown", "Log.entryAdded")
+        assert [event for event in self.events if event.get("method") in methods] == []
+        sent = [event for event in self.events if event.get("method") == "Network.requestWillBeSent"]
+        urls = [event["params"]["request"]["url"] for event in sent]
+        assert [url for url in urls if not url.startswith(("file:", "data:", "blob:"))] == []
+
     def run(self, expression):
         answer = self.ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]

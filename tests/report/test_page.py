@@ -5,19 +5,12 @@ import os
 
 import pytest
 from answers_made import described, made_groups, write_picture
-from browser import Browser, find_chromium
+from browser import find_chromium
 
 from imgsim_ops.collection.answers import Evidence, Group, Leak, Member
-from imgsim_ops.report import write_groups, write_leaks
+from imgsim_ops.report.html import write_groups, write_leaks
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="needs Chromium, as chromium or google-chrome")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with Browser(tmp_path_factory.mktemp("browser")) as browser:
-        browser.look(1200, 900)
-        yield browser
 
 
 @pytest.fixture
@@ -31,10 +24,7 @@ def page(browser, tmp_path):
     for file in browser.downloads.iterdir():
         file.unlink()
     yield groups
-    failures = [e for e in browser.events if e.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded")]
-    assert not failures
-    requests = [e["params"]["request"]["url"] for e in browser.events if e.get("method") == "Network.requestWillBeSent"]
-    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    browser.assert_at_peace()
 
 
 def named(*members):

@@ -34,7 +34,7 @@ def test_many():
 @pytest.mark.parametrize(
     ("name", "nearest"),
     [
-        ("resnet19", "nearest: resnet18"),
+        ("resnet19", "did you mean resnet18"),
         ("efficient_b0", "efficientnet_b0"),
         ("imgsim:resnet50", "imgsim:resnet18"),
         ("fasterrcnn_resnet50_fpn", "(got 'fasterrcnn_resnet50_fpn')"),
