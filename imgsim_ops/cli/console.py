@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from imgsim_ops.results import Column, Table
 
 SOME_SKIPPED = 3
-_TEXT_WIDTH = 30  # of a column of texts, with the space before it
 _NO_NUMBER = "-"
 INTERRUPTED = 130  # 128 + SIGINT, what a shell expects of a program stopped with Ctrl-C
 
@@ -221,10 +220,9 @@ class LateProgress:
 def print_table(
     console: Console, results: Table, *, without: Sequence[str] = (), minor: Sequence[str] = (), first_width: int = 0
 ) -> None:
-    """Prints a table of results.
+    """Prints a table of results: the rows' names and columns of numbers, then what other columns say of some rows.
 
-    Columns without any cell are left out. A text that stands in all cells of a column, or in place of numbers, is said
-    once, beside the title.
+    Where all numbers of a column are missing for one reason, that stands beside the title in place of the column.
 
     Args:
         console: Where to print.
@@ -237,24 +235,32 @@ def print_table(
 
     first, *others = [column for column in results.columns if column.key not in without]
     shown = [first]
-    remarks: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
+    said: dict[str, list[str]] = {}
     for column in others:
         cells = [row.get(column.key) for row in results.rows]
         texts = sorted({cell for cell in cells if isinstance(cell, str)})
-        if len(texts) == 1 and cells.count(texts[0]) == len(cells) and (len(cells) > 1 or column.digits is not None):
-            remarks.setdefault(texts[0], []).append(column.title.partition(",")[0])
-            continue
-        if any(cell is not None for cell in cells):
+        if results.is_numeric(column):
             shown.append(column)
-        if texts and results.is_numeric(column):
-            remarks.setdefault(", ".join(texts), []).append(_NO_NUMBER)
+            if texts:
+                missing.setdefault(", ".join(texts), []).append(_NO_NUMBER)
+        elif column.digits is not None and texts:
+            missing.setdefault(", ".join(texts), []).append(column.title.partition(",")[0])
+        else:
+            for text in texts:
+                names = [first.shown(row.get(first.key)) for row in results.rows if row.get(column.key) == text]
+                said.setdefault(text, []).extend(names)
+    unlimited = console.options.update(width=1000)
     for key in minor:
-        if _width(console, results, shown, first_width) <= console.width:
+        if console.measure(_drawn(results, shown, first_width), options=unlimited).maximum <= console.width:
             break
         shown = [column for column in shown if column.key != key]
-    said = "; ".join(f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in remarks.items())
-    console.print(Text.assemble((results.title, "bold"), ("   " + said if said else "", "dim")))
+    reasons = "; ".join(f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in missing.items())
+    console.print(Text.assemble((results.title, "bold"), ("   " + reasons if reasons else "", "dim")), soft_wrap=True)
     console.print(_drawn(results, shown, first_width))
+    for text, names in said.items():
+        who = "all of these" if len(names) == len(results.rows) > 1 else ", ".join(names)
+        console.print(Text.assemble((who, "yellow"), f": {text}"), soft_wrap=True)
 
 
 def _drawn(results: Table, columns: Sequence[Column], first_width: int) -> RichTable:
@@ -263,31 +269,14 @@ def _drawn(results: Table, columns: Sequence[Column], first_width: int) -> RichT
     from rich.text import Text
 
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for place, column in enumerate(columns):
-        numeric = results.is_numeric(column)
-        table.add_column(
-            column.title.replace(", ", "\n"),
-            justify="right" if numeric else "left",
-            no_wrap=numeric or place == 0,
-            min_width=first_width if place == 0 else None,
-        )
+    first, *numbers = columns
+    table.add_column(first.title, no_wrap=True, min_width=first_width)
+    for column in numbers:
+        table.add_column(column.title.replace(", ", "\n"), justify="right", no_wrap=True)
     for row in results.rows:
-        cells = []
-        for column in columns:
+        cells = [Text(first.shown(row.get(first.key)))]
+        for column in numbers:
             cell = row.get(column.key)
-            missing = isinstance(cell, str) and results.is_numeric(column)
-            cells.append(Text(_NO_NUMBER, "dim") if missing else Text(column.shown(cell)))
+            cells.append(Text(_NO_NUMBER, "dim") if isinstance(cell, str) else Text(column.shown(cell)))
         table.add_row(*cells)
     return table
-
-
-def _width(console: Console, results: Table, columns: Sequence[Column], first_width: int) -> int:
-    """How wide a table of results must be; texts may go over several lines."""
-    stiff = [column for column in columns[1:] if results.is_numeric(column)]
-    table = _drawn(results, [columns[0], *stiff], first_width)
-    width = console.measure(table, options=console.options.update(width=1000)).maximum
-    for column in columns[1:]:
-        if column not in stiff:
-            cells = [column.title, *(column.shown(row.get(column.key)) for row in results.rows)]
-            width += min(_TEXT_WIDTH, 3 + max(map(len, cells)))
-    return width

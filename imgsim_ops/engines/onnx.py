@@ -126,6 +126,14 @@ def _session(model: str | bytes, threads: int) -> onnxruntime.InferenceSession:
 
 
 def _created(model: str | bytes, threads: int, chosen: Sequence[str]) -> onnxruntime.InferenceSession:
+    options = session_options(threads)
+    if chosen == CPU_ONLY:  # on a GPU the functions' bodies run there, our kernels would not
+        options.register_custom_ops_library(str(ort_library_path()))
+    return onnxruntime.InferenceSession(model, options, providers=chosen)
+
+
+def session_options(threads: int) -> onnxruntime.SessionOptions:
+    """Options for any session: silent, with so many threads (0: all processors that this process may use)."""
     onnxruntime.set_default_logger_severity(_FATAL_ONLY)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
@@ -135,9 +143,7 @@ def _created(model: str | bytes, threads: int, chosen: Sequence[str]) -> onnxrun
     options.intra_op_num_threads = min(threads or processors, 4 * processors)
     # Its threads spin while they wait for the next node, but leave the processors to others between two calls.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    if chosen == CPU_ONLY:  # on a GPU the functions' bodies run there, our kernels would not
-        options.register_custom_ops_library(str(ort_library_path()))
-    return onnxruntime.InferenceSession(model, options, providers=chosen)
+    return options
 
 
 def providers() -> list[str]:

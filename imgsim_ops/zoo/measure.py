@@ -20,6 +20,9 @@ from imgsim_ops.zoo.triples import Triples
 _COPIES = {"torch": 2, "onnx": 4}
 _WORKING_BYTES = 500 << 20
 
+# Below this product of two lengths a cosine counts as less than it is; some models make very short vectors.
+_TINY = 1e-30
+
 _LONGEST_REASON = 100  # letters of a row's note
 
 
@@ -124,7 +127,7 @@ def _measured(candidate: Candidate, facts: Facts, triples: Triples, settings: Se
 def _cosines(candidate: Candidate, loaded: Loaded, pictures: list[np.ndarray]) -> np.ndarray:
     """The similarity of the first picture with each of the others."""
     anchor, *others = (loaded.embed(candidate.prepare(pixels)) for pixels in pictures)
-    return kernels.cosine_similarity(np.stack(others), anchor).astype(np.float64)
+    return kernels.cosine_similarity(np.stack(others), anchor, eps=_TINY).astype(np.float64)
 
 
 def _reason(error: Exception, before: str = "") -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from imgsim_ops import kernels
+from imgsim_ops.errors import ImgsimError
 from imgsim_ops.zoo.candidates import Embed, Place
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ def run_network(network: nn.Module, shape: tuple[int, ...], place: Place, dtype:
     """
     if place.engine == "onnx":
         return _in_onnx_runtime(network, shape, place, dtype)
+    if place.threads:
+        torch.set_num_threads(place.threads)
     network.to(place.device)
 
     @torch.inference_mode()
@@ -59,11 +63,15 @@ def _in_onnx_runtime(network: nn.Module, shape: tuple[int, ...], place: Place, d
 def _session(path: Path, place: Place) -> onnxruntime.InferenceSession:
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = place.threads or kernels.build_info()["threads"]
-    providers: list[object] = ["CPUExecutionProvider"]
-    if place.device != "cpu":
+    from imgsim_ops.engines.onnx import CPU_ONLY, session_options
+
+    options = session_options(place.threads)
+    if place.device == "cpu":
+        return onnxruntime.InferenceSession(path, options, providers=CPU_ONLY)
+    with redirect_stdout(io.StringIO()):  # it prints what it does not find
         onnxruntime.preload_dlls()
-        providers.insert(0, ("CUDAExecutionProvider", {"device_id": place.cuda_number}))
-    return onnxruntime.InferenceSession(path, options, providers=providers)
+    cuda = ("CUDAExecutionProvider", {"device_id": place.cuda_number})
+    session = onnxruntime.InferenceSession(path, options, providers=[cuda, *CPU_ONLY])
+    if session.get_providers() == CPU_ONLY:  # without a word, where a library of CUDA's is missing
+        raise ImgsimError(f"ONNX Runtime cannot use {place.device}")
+    return session

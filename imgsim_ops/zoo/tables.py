@@ -80,11 +80,20 @@ def zoo_results(tables: Sequence[Table], plots: Sequence[Plot], triples: Triples
         f"the anchor's width and height{means}",
         "weights": settings.files.words,
         "engine": f"{_runtime(place)}, {place.device}",
-        "machine": describe(machine(place.threads or kernels.build_info()["threads"], ("torchvision",))),
+        "machine": describe(machine(_threads(place), ("torchvision",))),
     }
     if triples.skipped:
         facts["pictures left out"] = f"{len(triples.skipped)} that could not be read, with their triples"
     return Results("zoo", "Models on triples of pictures", facts, tables, plots)
+
+
+def _threads(place: Place) -> int:
+    """How many threads a model had."""
+    if place.engine == "onnx":
+        return place.threads or kernels.build_info()["threads"]
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _runtime(place: Place) -> str:

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import flop_registry
 from torchvision import models
 from torchvision.models.vision_transformer import VisionTransformer
 
+from imgsim_ops.engines.onnx import session_options
 from imgsim_ops.errors import ImgsimError, WeightsError
 from imgsim_ops.images.decode import decode
 from imgsim_ops.kernels import cosine_similarity
@@ -19,6 +20,7 @@ from imgsim_ops.zoo.candidates import Place
 from imgsim_ops.zoo.files import WeightFiles
 from imgsim_ops.zoo.names import DEFAULT, find_candidates
 from imgsim_ops.zoo.own_models import OwnModel
+from imgsim_ops.zoo.runtimes import run_network
 from imgsim_ops.zoo.torchvision_models import (
     TorchvisionModel,
     classification_names,
@@ -233,6 +235,18 @@ def test_engines_say_the_same(label):
     # Vectors may differ by 1e-5 of their length, as in tests/models/test_extractor.py: 1e-10 in the cosine, less than
     # the rounding of float32.
     assert cosine_similarity(*vectors) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
+def test_threads_are_as_many_as_asked_for(engine):
+    before = torch.get_num_threads()
+    try:
+        run_network(torch.nn.Flatten(), (2, 2), Place(engine, threads=before + 1))
+        assert torch.get_num_threads() == (before + 1 if engine == "torch" else before)
+    finally:
+        torch.set_num_threads(before)
+    if engine == "onnx":
+        assert session_options(1).intra_op_num_threads == 1
 
 
 def test_imgsims_own_models():

@@ -133,5 +133,6 @@ def test_results_say_how_they_were_made():
     assert "rounded down" in results.facts["GFLOPS, parameters, acc@1, acc@5"]
     assert results.facts["engine"].startswith("PyTorch")
     assert Results.from_json(json.loads(json.dumps(results.as_json()))).tables[0].rows == table.rows
+    assert "threads" in results.facts["machine"]
     onnx = zoo_results([table], [], triples, Settings(settings().files, Place("onnx")))
     assert onnx.facts["engine"].startswith("ONNX Runtime")
