@@ -1,4 +1,4 @@
-"""Writes the figures of benchmarks/results into the README, between its `<!-- NAME -->` and `<!-- end -->` marks.
+"""Writes the figures of benchmarks/results and docs into the README, between its `<!-- NAME -->` and `<!-- end -->` marks.
 
 python benchmarks/tables.py
 """
@@ -11,8 +11,10 @@ import re
 from _harness import RESULTS, ROOT
 
 from imgsim_ops.machine import describe
+from imgsim_ops.results import Results, Table, table_markdown
 
 README = ROOT / "README.md"
+DOCS = ROOT / "docs"
 
 
 def _milliseconds(row: dict) -> str:
@@ -226,6 +228,31 @@ def quality(document: dict) -> str:
     return "\n".join(lines)
 
 
+def methods(document: dict) -> str:
+    """The table of methods without its technical columns, and how it was made."""
+    results = Results.from_json(document)
+    (table,) = results.tables
+    shown = ("method", "what", "accuracy_percent", "precision_percent", "pictures_per_second", "dimension")
+    columns = [column for column in table.columns if column.key in shown]
+    facts = results.facts
+    return "\n".join(
+        [
+            table_markdown(Table("", columns, table.rows)),
+            "",
+            f"{facts['Data']}; unseen: {facts['Unseen classes']}. By chance: {facts['By chance']}. A row without numbers "
+            "has no weights here.",
+            "",
+            f"Measured on: {facts['Machine']}.",
+        ]
+    )
+
+
+def zoo_models(document: dict) -> str:
+    """How many models were measured, as part of a sentence."""
+    tables = Results.from_json(document).tables
+    return f"{sum(len(table.rows) for table in tables)} models"
+
+
 # A table's mark in the README, the file with its figures, and what writes it.
 TABLES = (
     ("operators", "operators", operators),
@@ -240,6 +267,8 @@ TABLES = (
     ("rescan", "collection-rescan", rescan),
     ("leak", "leak", leak),
     ("quality", "quality", quality),
+    ("methods", DOCS / "methods" / "methods.json", methods),
+    ("zoo_models", DOCS / "zoo" / "zoo.json", zoo_models),
 )
 
 
@@ -247,7 +276,8 @@ def main() -> None:
     """Fills in the tables."""
     text = README.read_text()
     for mark, file, write in TABLES:
-        filled = write(json.loads((RESULTS / f"{file}.json").read_text()))
+        path = RESULTS / f"{file}.json" if isinstance(file, str) else file
+        filled = write(json.loads(path.read_text()))
         # A mark with a line of its own has its table on the lines below, any other is in a sentence.
         pattern = re.compile(rf"(<!-- {mark} -->)(\n?).*?(<!-- end -->)", re.DOTALL)
         text, count = pattern.subn(lambda m, filled=filled: f"{m[1]}{m[2]}{filled}{m[2]}{m[3]}", text)
