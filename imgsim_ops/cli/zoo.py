@@ -192,6 +192,8 @@ def _print_summary(console: Console, rows: Sequence[Row], triples: Triples, sett
         + (f", [yellow]{failed} of them could not be measured[/yellow]" if failed else ""),
         soft_wrap=True,
     )
+    if any(row.failed and row.no_weights for row in rows):
+        console.print("--weights none measures their time all the same; --weights DIR takes files that you have")
     console.print(f"[dim]Similarities in percent, on {triples.words}.[/dim]", soft_wrap=True)
     best = unbeaten(row for row in rows if separation(row) is not None)
     if len(best) > 1:

@@ -86,6 +86,7 @@ def test_models_without_weights_are_rows_that_say_why(imgsim, tmp_path):
     result = imgsim("zoo", "--models", f"{SMALL},imgsim:efficientnet_lite0", *QUICK, "-o", tmp_path)
     assert result.exit_code == 3, result.output
     assert "2 of them could not be measured" in result.stdout
+    assert "--weights none measures their time" in result.stdout
     rows = rows_of(json.loads((tmp_path / "zoo.json").read_text()))
     for name in SMALL.split(","):
         assert rows[name]["note"] == "no weights: weights.example cannot be reached (no network)"
