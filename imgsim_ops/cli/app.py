@@ -21,6 +21,7 @@ from imgsim_ops.cli.export import export
 from imgsim_ops.cli.index import index
 from imgsim_ops.cli.info import info
 from imgsim_ops.cli.leak import leak
+from imgsim_ops.cli.methods import methods_app
 from imgsim_ops.cli.search import search
 from imgsim_ops.cli.stats import stats
 from imgsim_ops.cli.undo import undo
@@ -94,6 +95,8 @@ app = typer.Typer(
 
     [cyan]imgsim stats photos/[/cyan]         the mean colour of a folder
 
+    [cyan]imgsim methods[/cyan]               which method finds pictures of a class again
+
     [cyan]imgsim apply decisions.json --trash[/cyan]   what would go to the trash; --yes does it
 
     [cyan]imgsim export[/cyan]                the model as an ONNX file
@@ -129,3 +132,4 @@ for _command in (
     *(compare, embed, stats, export, demo, doctor),
 ):
     app.command()(_command)
+app.add_typer(methods_app, name="methods")

@@ -24,6 +24,8 @@ from imgsim_ops.models.files import cache_folder
 
 #: What a data set may be called; a folder's path follows its name.
 DATA_SETS = ("digits", "cifar100", "folder:PATH")
+#: How to install what only the comparisons need.
+INSTALL = "run pip install 'imgsim-ops[tables]'"
 #: The code of files that lie beside the classes' folders, and what it means.
 NO_CLASS = "no_class"
 NO_CLASS_SENTENCE = "a picture must lie in the folder of its class, and this one lies beside them"
@@ -139,7 +141,7 @@ def _digits() -> LabelledPictures:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise ImgsimError("data: digits needs scikit-learn (got none); run pip install scikit-learn") from error
+        raise ImgsimError(f"data: digits needs scikit-learn (got none); {INSTALL}") from error
     digits = load_digits()
     grey = np.floor(digits.images * 255 / _GREYS + 0.5).astype(np.uint8)
     pictures = np.repeat(grey[..., np.newaxis], 3, axis=3)
@@ -239,6 +241,19 @@ def split_classes(
     return data.take(np.flatnonzero(~held_out)), data.take(np.flatnonzero(held_out))
 
 
+def parse_unseen(text: str | None, data: LabelledPictures) -> int | list[str]:
+    """What ``--unseen`` means to `split_classes`.
+
+    Args:
+        text: A number of classes, names with commas between them, or None: a tenth of the classes, at least two.
+        data: The data set.
+    """
+    if text is None:
+        return max(2, len(data.classes) // 10)
+    # One name alone is never meant, so that a number is one also where classes are called by numbers.
+    return int(text) if text.isascii() and text.isdecimal() else [name.strip() for name in text.split(",")]
+
+
 def network_pixels(pictures: Pictures, size: int) -> np.ndarray:
     """Pictures as small networks take them.
 
@@ -260,13 +275,14 @@ def network_pixels(pictures: Pictures, size: int) -> np.ndarray:
         raise ImgsimError(f"data: size must divide {CROP} (got {size})")
     pixels = np.empty((len(pictures), size, size, 3), np.uint8)
     for number in range(len(pictures)):
-        pixels[number] = _averaged(kernels.resize_crop(pictures[number], RESIZE, CROP), size)
+        pixels[number] = averaged(kernels.resize_crop(pictures[number], RESIZE, CROP), size)
     return pixels
 
 
-def _averaged(pixels: np.ndarray, size: int) -> np.ndarray:
+def averaged(pixels: np.ndarray, size: int) -> np.ndarray:
+    """The means of squares of uint8 (224, 224, 3), halves rounded up: uint8 (size, size, 3)."""
     side = CROP // size
     if side == 1:
         return pixels
     sums = pixels.reshape(size, side, size, side, 3).sum(axis=(1, 3), dtype=np.uint32)
-    return (sums + side * side // 2) // (side * side)
+    return ((sums + side * side // 2) // (side * side)).astype(np.uint8)

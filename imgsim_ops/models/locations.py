@@ -38,8 +38,18 @@ def weights_source(name: str, weights: str | os.PathLike[str] | None) -> int | P
         weights = os.environ.get(ENVIRONMENT_VARIABLE) or None
     if weights is None:
         return default_weights(name)
+    seed = random_seed(weights)
+    return existing_file(weights) if seed is None else seed
+
+
+def random_seed(weights: str | os.PathLike[str]) -> int | None:
+    """The seed of ``random:SEED``; None where something else is meant.
+
+    Raises:
+        WeightsError: The seed is no number.
+    """
     if not str(weights).startswith(_RANDOM):
-        return existing_file(weights)
+        return None
     seed = str(weights).removeprefix(_RANDOM)
     if not (seed.isascii() and seed.isdecimal() and int(seed) < 2**63):
         raise WeightsError(f"weights: random:SEED takes a whole number below 2**63 (got {str(weights)!r})")

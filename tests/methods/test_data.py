@@ -12,7 +12,7 @@ from PIL import Image
 
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.methods.data import LabelledPictures, load_data, network_pixels, split_classes
+from imgsim_ops.methods.data import LabelledPictures, load_data, network_pixels, parse_unseen, split_classes
 
 
 def colours(labels, classes):
@@ -48,7 +48,7 @@ def test_digits():
 
 def test_digits_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(ImgsimError, match=r"data: digits needs scikit-learn .*pip install scikit-learn"):
+    with pytest.raises(ImgsimError, match=r"data: digits needs scikit-learn .*pip install 'imgsim-ops\[tables\]'"):
         load_data("digits")
 
 
@@ -163,6 +163,14 @@ def test_bad_names_of_unseen_classes():
     for unseen in (["cat"], ["cat", "cat"], []):
         with pytest.raises(ImgsimError, match="two or more different ones"):
             split_classes(data, unseen)
+
+
+def test_unseen_classes_as_text():
+    digits, hundred = colours([0], "0123456789"), colours([0], map(str, range(100)))
+    assert (parse_unseen(None, digits), parse_unseen(None, hundred)) == (2, 10)
+    assert parse_unseen("3", digits) == 3
+    assert parse_unseen("3,8", digits) == ["3", "8"]
+    assert parse_unseen("red fox, cat", digits) == ["red fox", "cat"]
 
 
 @pytest.mark.parametrize("size", [1, 7, 32, 112, 224])

@@ -1,0 +1,217 @@
+"""``imgsim methods``: ways to find pictures of a class again, judged by classes that none was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgsim_ops.cli.console import (
+    INTERRUPTED,
+    SOME_SKIPPED,
+    JsonOption,
+    ThreadsOption,
+    output,
+    print_json,
+    print_skipped,
+    say,
+    skipped_as_json,
+)
+from imgsim_ops.cli.sources import Stages
+from imgsim_ops.errors import ImgsimError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imgsim_ops.methods.compare import Outcome
+    from imgsim_ops.results import Results
+
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="NAME",
+        help="Labelled pictures: digits, cifar100, or folder:PATH with one folder for each class.",
+    ),
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option("--root", metavar="DIR", help="Where cifar100 lies. Default: the folder data in imgsim's cache."),
+]
+DownloadOption = Annotated[bool, typer.Option("--download", help="Download cifar100 where it is not there: 170 MB.")]
+UnseenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--unseen",
+        metavar="N|NAMES",
+        help="How many classes are kept from training, or which, with commas. Default: a tenth of them, at least 2.",
+    ),
+]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="What draws and trainings depend on.")]
+EpochsOption = Annotated[
+    int | None, typer.Option("--epochs", metavar="N", min=1, help="How many epochs a training takes at the most.")
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="Where PyTorch trains and runs CLIP: cpu, cuda or cuda:N.")
+]
+
+_STOPPED = "methods: Ctrl-C came before it was judged"
+_SHOWN = ("method", "accuracy_percent", "precision_percent", "pictures_per_second")
+_SHOWN_WHERE_WIDE = ("described_per_second", "searched_per_second", "dimension")
+_WIDE = 110  # letters in a line
+
+methods_app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@methods_app.callback(invoke_without_command=True)
+def methods(
+    context: typer.Context,
+    data: DataOption = "digits",
+    root: RootOption = None,
+    download: DownloadOption = False,
+    unseen: UnseenOption = None,
+    chosen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--methods",
+            metavar="NAMES",
+            help="Only these, with commas or several times: triplet, contrastive, autoencoder, classical, clip, "
+            "clip-text, imgsim:resnet18, imgsim:efficientnet_lite0, pixels.",
+        ),
+    ] = None,
+    k: Annotated[int, typer.Option("--k", metavar="K", min=1, help="How many of the nearest must all be right.")] = 5,
+    queries: Annotated[
+        int,
+        typer.Option(
+            "--queries", metavar="N", min=1, help="How many pictures classical, which compares pairs, searches at most."
+        ),
+    ] = 500,
+    runs: Annotated[
+        Path,
+        typer.Option("--runs", metavar="DIR", help="Where imgsim methods train has put its runs; made if missing."),
+    ] = Path("runs"),
+    epochs: EpochsOption = None,
+    seed: SeedOption = 0,
+    clip_model: Annotated[
+        str | None,
+        typer.Option(
+            "--clip-model", metavar="NAME", help="As open_clip calls it, or local-dir:PATH. Default: ViT-B-32."
+        ),
+    ] = None,
+    clip_weights: Annotated[
+        str | None,
+        typer.Option(
+            "--clip-weights",
+            metavar="NAME|FILE",
+            help="As open_clip calls them, a file, or random:SEED for tests. Default: laion2b_s34b_b79k.",
+        ),
+    ] = None,
+    device: DeviceOption = "cpu",
+    threads: ThreadsOption = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="A folder for methods.json, .md, .csv and the plot; made if missing."
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="The same as a page that needs nothing else.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare ways to find pictures of classes that nothing was trained on.
+
+    Siamese networks (triplet and contrastive loss) and an autoencoder, trained
+    on the other classes where that was not done yet; local features, histograms
+    and SSIM; CLIP's image embedding, alone and with text; imgsim's own; and the
+    pixels as they are, to hold the others against. A picture is found when its
+    k nearest all show its class. What cannot run is a row that says why.
+
+    [bold]Examples[/bold]
+
+    [cyan]imgsim methods[/cyan]   all of them, on scikit-learn's digits
+
+    [cyan]imgsim methods --data folder:flowers --unseen rose,tulip --methods clip,imgsim:resnet18[/cyan]
+
+    [cyan]imgsim methods --data cifar100 --download --device cuda -o results --html results.html[/cyan]
+
+    [cyan]imgsim methods train triplet -o runs/triplet[/cyan]   one training, with all its options
+    """
+    if context.invoked_subcommand is not None:
+        _refuse_options(context)
+        return
+    from imgsim_ops.methods.compare import Outcome, Settings, check_device, check_methods, compare
+    from imgsim_ops.methods.data import NO_CLASS, NO_CLASS_SENTENCE, load_data, parse_unseen, split_classes
+    from imgsim_ops.methods.tables import results
+
+    names = check_methods([name.strip() for names in chosen or () for name in names.split(",")])
+    check_device(device)
+    plotted = out is not None or html is not None or as_json
+    if plotted:
+        from imgsim_ops.plots import new_figure
+
+        new_figure(1, 1)  # what is missing for plots is said before the work, not after it
+    settings = Settings(k, seed, queries, runs, epochs, device, threads, clip_model, clip_weights)
+    outcomes = []
+    with Stages() as stages:
+        pictures = load_data(
+            data, root, download=download, progress=lambda done, total: stages("Reading pictures", done, total)
+        )
+        seen, held_out = split_classes(pictures, parse_unseen(unseen, pictures), seed)
+        with suppress(KeyboardInterrupt):  # what is done is shown
+            for outcome in compare(names, seen, held_out, settings, stages=stages, announce=say):
+                outcomes.append(outcome)
+    missing = [Outcome(name, missing="stopped", note=_STOPPED) for name in names[len(outcomes) :]]
+    outcomes += missing
+    found = results(outcomes, seen, held_out, settings, plotted)
+    if out is not None:
+        from imgsim_ops.results import write_results
+
+        write_results(found, out)
+    if html is not None:
+        from imgsim_ops.report.results_page import write_page
+
+        write_page(html, [found])
+    if as_json:
+        print_json({**found.as_json(), "interrupted": bool(missing), "skipped": skipped_as_json(pictures.skipped)})
+    else:
+        _print(output(), found, outcomes)
+        print_skipped(output(), pictures.skipped, sentences={NO_CLASS: NO_CLASS_SENTENCE})
+    if missing:
+        raise typer.Exit(INTERRUPTED)
+    if pictures.skipped:
+        raise typer.Exit(SOME_SKIPPED)
+
+
+def _refuse_options(context: typer.Context) -> None:
+    """An option of the comparison before the name of another command would mean nothing."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name)
+        if source is not None and source.name == "COMMANDLINE":
+            rule = f"options of methods {context.invoked_subcommand} stand after its name"
+            raise ImgsimError(f"methods: {rule} (got {parameter.opts[0]} before it)")
+
+
+def _print(console: Console, found: Results, outcomes: Sequence[Outcome]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    (table,) = found.tables
+    keys = (*_SHOWN, *_SHOWN_WHERE_WIDE) if console.width >= _WIDE else _SHOWN
+    columns = [column for key in keys for column in table.columns if column.key == key]
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        shown.add_column(column.title, justify="left" if column.key == "method" else "right", no_wrap=True)
+    for row in table.rows:
+        shown.add_row(*(escape(column.shown(row.get(column.key))) for column in columns))
+    console.print(shown)
+    for outcome in outcomes:
+        if outcome.note:
+            advice = f"; {outcome.advice}" if outcome.advice else ""
+            console.print(f"[yellow]{outcome.method}[/yellow]: {escape(outcome.note + advice)}", soft_wrap=True)
+    for name in ("Data", "Unseen classes", "Accuracy", "By chance"):
+        console.print(f"[bold]{name}[/bold]: {escape(found.facts[name])}", soft_wrap=True)
