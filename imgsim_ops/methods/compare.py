@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgsim_ops.errors import ImgsimError, WeightsError
+from imgsim_ops.images.names import printable
 from imgsim_ops.methods.data import LabelledPictures, nearest
 from imgsim_ops.methods.protocol import Judgement, Method, check_classes, judge
 
@@ -210,3 +212,45 @@ class _Makers:
         if isinstance(self._clip, ImgsimError):
             raise self._clip
         return clip.ClipImage(self._clip) if name == "clip" else clip.ClipImageText(self._clip, self.seen.present)
+
+    def _trained(self, kind: str) -> Method:
+        from imgsim_ops.methods.embedding import TrainedEncoder
+
+        folder = self.settings.runs / kind
+        model = folder / "encoder.onnx"
+        if not model.is_file():
+            from imgsim_ops.methods.training import train
+
+            self.announce(f"Training {kind}, once: {printable(folder)}")
+            train(
+                kind,
+                self.seen,
+                folder,
+                seed=self.settings.seed,
+                epochs=self.settings.epochs,
+                device=self.settings.device,
+                resume=(folder / "settings.json").is_file(),  # it was stopped
+                progress=lambda done, total: self.stages(f"{kind}: training", done, total),
+            )
+        self._check_run(folder)
+        return TrainedEncoder(model, self.settings.threads)
+
+    def _check_run(self, folder: Path) -> None:
+        """Nothing may be judged by pictures of a class that it was trained on.
+
+        Raises:
+            ImgsimError: The run in the folder was trained on an unseen class or other data, or does not say on what.
+        """
+        try:
+            settings = json.loads((folder / "settings.json").read_bytes())
+            data, classes = settings["data"], set(settings["classes"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            rule = "a run's settings.json must say what it was trained on"
+            raise ImgsimError(f"methods: {rule} (got none in {printable(folder)})") from error
+        known = sorted(classes & set(self.unseen.present))
+        if data != self.unseen.name or known:
+            what = f"classes {', '.join(known)} of {data}" if known else data
+            rule = f"no run may know an unseen class of {self.unseen.name}"
+            raise ImgsimError(
+                f"methods: {rule} (got one trained on {what} in {printable(folder)}); name another --runs"
+            )
