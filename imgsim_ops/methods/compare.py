@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imgsim_ops.errors import ImgsimError, WeightsError
@@ -214,24 +213,29 @@ class _Makers:
         return clip.ClipImage(self._clip) if name == "clip" else clip.ClipImageText(self._clip, self.seen.present)
 
     def _trained(self, kind: str) -> Method:
+        from imgsim_ops.methods import training
         from imgsim_ops.methods.embedding import TrainedEncoder
+        from imgsim_ops.methods.run_folder import MODEL
 
         folder = self.settings.runs / kind
-        model = folder / "encoder.onnx"
+        model = folder / MODEL
         if not model.is_file():
-            from imgsim_ops.methods.training import train
-
             self.announce(f"Training {kind}, once: {printable(folder)}")
-            train(
+            asked = training.Settings(seed=self.settings.seed)
+            if self.settings.epochs is not None:
+                asked = replace(asked, epochs=self.settings.epochs)
+            found = training.train(
                 kind,
                 self.seen,
                 folder,
-                seed=self.settings.seed,
-                epochs=self.settings.epochs,
+                asked,
+                resume=True,  # it may have been stopped
                 device=self.settings.device,
-                resume=(folder / "settings.json").is_file(),  # it was stopped
-                progress=lambda done, total: self.stages(f"{kind}: training", done, total),
+                threads=self.settings.threads,
+                progress=lambda what, done, total: self.stages(f"{kind}: {what[0].lower()}{what[1:]}", done, total),
             )
+            if found.interrupted:
+                raise KeyboardInterrupt
         self._check_run(folder)
         return TrainedEncoder(model, self.settings.threads)
 
@@ -241,16 +245,17 @@ class _Makers:
         Raises:
             ImgsimError: The run in the folder was trained on an unseen class or other data, or does not say on what.
         """
-        try:
-            settings = json.loads((folder / "settings.json").read_bytes())
-            data, classes = settings["data"], set(settings["classes"])
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            rule = "a run's settings.json must say what it was trained on"
-            raise ImgsimError(f"methods: {rule} (got none in {printable(folder)})") from error
-        known = sorted(classes & set(self.unseen.present))
-        if data != self.unseen.name or known:
-            what = f"classes {', '.join(known)} of {data}" if known else data
-            rule = f"no run may know an unseen class of {self.unseen.name}"
-            raise ImgsimError(
-                f"methods: {rule} (got one trained on {what} in {printable(folder)}); name another --runs"
-            )
+        from imgsim_ops.methods.run_folder import read_settings
+
+        where = printable(folder)
+        found = read_settings(folder) or {}
+        data, classes = found.get("data"), found.get("classes")
+        if not isinstance(data, str) or not isinstance(classes, dict):
+            raise ImgsimError(f"methods: a run must say what it was trained on (got {where}, which does not)")
+        if data != self.unseen.name:
+            rule = f"a run must be trained on {self.unseen.name}"
+            raise ImgsimError(f"methods: {rule} (got {where}, trained on {data}); name another folder with --runs")
+        known = sorted(set(classes) & set(self.unseen.present))
+        if known:
+            got = f"{where}, trained on {', '.join(known)}"
+            raise ImgsimError(f"methods: a run must know no unseen class (got {got}); name another folder with --runs")
