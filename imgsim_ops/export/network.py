@@ -1,8 +1,9 @@
-"""The part of an ONNX model between raw pixels and a backbone's four taps: in float32, and how it is exported."""
+"""PyTorch modules as ONNX models; among them what lies between raw pixels and a backbone's four taps, in float32."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import onnx
 import torch
@@ -24,13 +25,16 @@ def float_network(extractor: MultiScaleExtractor) -> onnx.ModelProto:
     return export_network(_Taps(extractor), torch.zeros(2, 224, 224, 3, dtype=torch.uint8), PIXELS)
 
 
-def export_network(module: nn.Module, example: torch.Tensor, name: str) -> onnx.ModelProto:
-    """A module from one tensor to four taps as an ONNX model, any N in place of the example's.
+def export_network(
+    module: nn.Module, example: torch.Tensor, name: str, outputs: Sequence[str] = TAPS
+) -> onnx.ModelProto:
+    """A module from one tensor to one or several as an ONNX model, any N in place of the example's.
 
     Args:
-        module: Returns a list of four maps.
+        module: Returns a tensor, or a list of them.
         example: An input; N must not be 1, which the exporter would take for a constant.
         name: The input's name in the model.
+        outputs: The outputs' names in the model.
     """
     with warnings.catch_warnings():
         # PyTorch's exporter warns of its own dependencies' changes; nothing in them is a user's to mend.
@@ -42,7 +46,7 @@ def export_network(module: nn.Module, example: torch.Tensor, name: str) -> onnx.
             opset_version=OPSET,
             dynamic_shapes=({0: torch.export.Dim("N")},),
             input_names=[name],
-            output_names=list(TAPS),
+            output_names=list(outputs),
             external_data=False,
             verbose=False,
         )

@@ -57,10 +57,10 @@ def joined(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A batch in which half of each class's pictures have a part of another class's pictures; they are a new class.
 
-    A network that tells only a few classes apart forgets all that these do not differ in, and then takes new classes for
-    one another. Classes that are made up are the remedy of Gu, Ko and Kim, "Proxy Synthesis: Learning with Synthetic
-    Classes for Deep Metric Learning" (arXiv:2103.15454), who mix vectors; here the pictures themselves are cut, as in
-    Yun et al., "CutMix" (arXiv:1905.04899), all of a batch at the same line.
+    A network that tells only a few classes apart forgets all that these do not differ in, and then takes new classes
+    for one another. Classes that are made up are the remedy of Gu, Ko and Kim, "Proxy Synthesis: Learning with
+    Synthetic Classes for Deep Metric Learning" (arXiv:2103.15454), who mix vectors; here the pictures themselves are
+    cut, as in Yun et al., "CutMix" (arXiv:1905.04899), all of a batch at the same line.
 
     Args:
         images: float32 (N, C, H, H): classes one after the other, `per_class` pictures of each.

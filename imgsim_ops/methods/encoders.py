@@ -1,7 +1,7 @@
 """Networks that make one vector of a picture, small enough to be trained from nothing on a processor.
 
-An encoder takes pixels at the side that it was made for, and normalises them itself. `Served` is the same for pictures of
-224 x 224, which is what engines give.
+An encoder takes pixels at the side that it was made for, and normalises them itself. `Served` is the same for pictures
+of 224 x 224, which is what engines give.
 """
 
 from __future__ import annotations
