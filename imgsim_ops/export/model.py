@@ -65,7 +65,7 @@ def embedding_model(
     del graph.output[:]
     graph.output.append(_floats(EMBEDDING, ["N", facts["dimension"]]))
     if not layers:
-        return _finished(model, _embed(graph, TAPS, facts, whitening), facts)
+        return finished(model, _embed(graph, TAPS, facts, whitening), facts)
     quantised = any(node.op_type == "DequantizeLinear" for node in graph.node)
     graph.initializer.append(helper.make_tensor("positions", TensorProto.INT64, [2], [2, 3]))
     pooled = [f"{tap}_pooled" for tap in TAPS]
@@ -82,7 +82,7 @@ def embedding_model(
         _add_gem(graph, channels_last if quantised else TAPS[-1], [1, 2] if quantised else [2, 3])
         graph.output.append(_floats(GEM, ["N", channels]))
     # For mean the taps themselves are read once.
-    return _finished(model, ["ReduceMean", *_embed(graph, pooled, facts, whitening)], facts)
+    return finished(model, ["ReduceMean", *_embed(graph, pooled, facts, whitening)], facts)
 
 
 def pair_model(
@@ -119,7 +119,7 @@ def pair_model(
         ]
     )
     graph.output.append(_floats("similarity", ["N"]))
-    return _finished(model, [*used, "CosineSimilarity"], facts)
+    return finished(model, [*used, "CosineSimilarity"], facts)
 
 
 def plain_twin(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -227,7 +227,14 @@ def _floats(name: str, shape: Sequence[object]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
-def _finished(model: onnx.ModelProto, used: Sequence[str], facts: Mapping[str, object]) -> onnx.ModelProto:
+def finished(model: onnx.ModelProto, used: Sequence[str], facts: Mapping[str, object]) -> onnx.ModelProto:
+    """A model as every exported one ends: what it uses and what it is stand in it, and it is checked.
+
+    Args:
+        model: Changed in place, and returned.
+        used: Node types of the domain ``imgsim`` in it.
+        facts: Its metadata; what is not text is written as JSON.
+    """
     model.functions.extend(function(name) for name in used)
     del model.opset_import[:]
     model.opset_import.append(helper.make_opsetid("", OPSET))

@@ -1,4 +1,4 @@
-"""The part of an ONNX model between raw pixels and a backbone's four taps: in float32, and how it is exported."""
+"""PyTorch modules as ONNX models; among them what lies between raw pixels and a backbone's four taps, in float32."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def float_network(extractor: MultiScaleExtractor) -> onnx.ModelProto:
 def export_network(
     module: nn.Module, example: torch.Tensor, name: str, outputs: Sequence[str] = TAPS
 ) -> onnx.ModelProto:
-    """A module from one tensor to others as an ONNX model, any N in place of the example's.
+    """A module from one tensor to one or several as an ONNX model, any N in place of the example's.
 
     Args:
         module: Returns a tensor, or a list of them.

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from imgsim_ops.errors import WeightsError
 from imgsim_ops.models.backbones import Backbone, EfficientNetLite0, create_backbone
@@ -89,22 +90,22 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     return state
 
 
-def weights_digest(backbone: Backbone) -> str:
-    """The first 12 hexadecimal digits of the SHA-256 of a backbone's values.
+def weights_digest(network: nn.Module) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of a network's values.
 
     It depends on the values and their names, not on the file that they came in, so a copy saved anew has the
     same digest.
     """
     digest = hashlib.sha256()
-    for name, value in _used(backbone).items():
+    for name, value in _used(network).items():
         digest.update(f"{name}{tuple(value.shape)}".encode())
         digest.update(value.contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
 
 
-def _used(backbone: Backbone) -> dict[str, torch.Tensor]:
+def _used(network: nn.Module) -> dict[str, torch.Tensor]:
     """The values that the answer depends on. Batch norm's count of batches is none, and old files lack it."""
-    state = backbone.state_dict()
+    state = network.state_dict()
     return {key: state[key] for key in sorted(state) if not key.endswith("num_batches_tracked")}
 
 
