@@ -1,4 +1,4 @@
-"""Writes the figures of benchmarks/results and docs into the README, between its `<!-- NAME -->` and `<!-- end -->` marks.
+"""Writes the figures of benchmarks/results and docs into the README, between `<!-- NAME -->` and `<!-- end -->` marks.
 
 python benchmarks/tables.py
 """
@@ -239,8 +239,8 @@ def methods(document: dict) -> str:
         [
             table_markdown(Table("", columns, table.rows)),
             "",
-            f"{facts['Data']}; unseen: {facts['Unseen classes']}. By chance: {facts['By chance']}. A row without numbers "
-            "has no weights here.",
+            f"{facts['Data']}; unseen: {facts['Unseen classes']}. By chance: {facts['By chance']}. A row without "
+            "numbers has no weights here.",
             "",
             f"Measured on: {facts['Machine']}.",
         ]

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from imgsim_ops.errors import ImgsimError
+from imgsim_ops.errors import ImgsimError, nearest
 from imgsim_ops.methods.changes import Changes, changed, joined
-from imgsim_ops.methods.data import INSTALL, nearest
+from imgsim_ops.methods.data import INSTALL
 from imgsim_ops.methods.encoders import Decoder, Encoder
 
 #: How an encoder can be taught.
