@@ -21,7 +21,7 @@ from imgsim_ops.cli.export import export
 from imgsim_ops.cli.index import index
 from imgsim_ops.cli.info import info
 from imgsim_ops.cli.leak import leak
-from imgsim_ops.cli.methods import methods_app
+from imgsim_ops.cli.methods_train import methods_app  # with its commands
 from imgsim_ops.cli.report import report
 from imgsim_ops.cli.search import search
 from imgsim_ops.cli.stats import stats
