@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imgsim_ops.errors import ImgsimError, WeightsError
+from imgsim_ops.images.names import printable
 from imgsim_ops.methods.data import LabelledPictures, nearest
 from imgsim_ops.methods.protocol import Judgement, Method, check_classes, judge
 
@@ -210,3 +211,51 @@ class _Makers:
         if isinstance(self._clip, ImgsimError):
             raise self._clip
         return clip.ClipImage(self._clip) if name == "clip" else clip.ClipImageText(self._clip, self.seen.present)
+
+    def _trained(self, kind: str) -> Method:
+        from imgsim_ops.methods import training
+        from imgsim_ops.methods.embedding import TrainedEncoder
+        from imgsim_ops.methods.run_folder import MODEL
+
+        folder = self.settings.runs / kind
+        model = folder / MODEL
+        if not model.is_file():
+            self.announce(f"Training {kind}, once: {printable(folder)}")
+            asked = training.Settings(seed=self.settings.seed)
+            if self.settings.epochs is not None:
+                asked = replace(asked, epochs=self.settings.epochs)
+            found = training.train(
+                kind,
+                self.seen,
+                folder,
+                asked,
+                resume=True,  # it may have been stopped
+                device=self.settings.device,
+                threads=self.settings.threads,
+                progress=lambda what, done, total: self.stages(f"{kind}: {what[0].lower()}{what[1:]}", done, total),
+            )
+            if found.interrupted:
+                raise KeyboardInterrupt
+        self._check_run(folder)
+        return TrainedEncoder(model, self.settings.threads)
+
+    def _check_run(self, folder: Path) -> None:
+        """Nothing may be judged by pictures of a class that it was trained on.
+
+        Raises:
+            ImgsimError: The run in the folder was trained on an unseen class or other data, or does not say on what.
+        """
+        from imgsim_ops.methods.run_folder import read_settings
+
+        where = printable(folder)
+        found = read_settings(folder) or {}
+        data, classes = found.get("data"), found.get("classes")
+        if not isinstance(data, str) or not isinstance(classes, dict):
+            raise ImgsimError(f"methods: a run must say what it was trained on (got {where}, which does not)")
+        if data != self.unseen.name:
+            rule = f"a run must be trained on {self.unseen.name}"
+            raise ImgsimError(f"methods: {rule} (got {where}, trained on {data}); name another folder with --runs")
+        known = sorted(set(classes) & set(self.unseen.present))
+        if known:
+            got = f"{where}, trained on {', '.join(known)}"
+            raise ImgsimError(f"methods: a run must know no unseen class (got {got}); name another folder with --runs")

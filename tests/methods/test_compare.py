@@ -1,5 +1,7 @@
 """All methods one after the other: what becomes of those that cannot run, and what none of them may see."""
 
+import json
+import re
 import sys
 
 import numpy as np
@@ -13,6 +15,7 @@ from imgsim_ops.methods import clip, embedding
 from imgsim_ops.methods.compare import METHODS, Settings, check_device, check_methods, compare
 from imgsim_ops.methods.data import LabelledPictures, split_classes
 from imgsim_ops.methods.tables import results
+from imgsim_ops.methods.training import Training
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +140,58 @@ def test_our_own_embedding(parts, monkeypatch):
     assert (first.dimension, first.judgement.accuracy) == (5, 1)  # the engine sees the classes' colours
     assert first.note == "random weights: these numbers say nothing about resnet18"
     assert second.note == ""
+
+
+def test_what_must_be_trained_is_trained_once(parts, tmp_path):
+    calls, lines = [], []
+    settings = Settings(k=3, runs=tmp_path, epochs=1)
+    arguments = {"stages": lambda *call: calls.append(call), "announce": lines.append}
+    (first,) = compare(["autoencoder"], *parts, settings, **arguments)
+    assert first.made_by.startswith("autoencoder-")
+    assert first.judgement.queries == 12
+    assert lines == [f"Training autoencoder, once: {tmp_path}/autoencoder"]
+    assert ("autoencoder: training", 1, 1) in calls
+    trained_on = json.loads((tmp_path / "autoencoder" / "settings.json").read_bytes())
+    assert trained_on["classes"] == {"ant": 6, "cat": 6, "dog": 6}
+    (again,) = compare(["autoencoder"], *parts, settings, **arguments)
+    assert again.made_by == first.made_by
+    assert again.judgement.accuracy == first.judgement.accuracy
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            {"data": "made", "classes": {"ant": 6, "bee": 6}},
+            r"must know no unseen class \(got .*/triplet, trained on bee\)",
+        ),
+        ({"data": "digits", "classes": {"0": 6}}, r"must be trained on made \(got .*/triplet, trained on digits\)"),
+        ({"data": "made"}, r"must say what it was trained on \(got .*/triplet, which does not\)"),
+        (None, r"must say what it was trained on \(got .*/triplet, which does not\)"),
+    ],
+)
+def test_runs_that_may_not_be_used(parts, tmp_path, settings, expected):
+    (tmp_path / "triplet").mkdir()
+    (tmp_path / "triplet" / "encoder.onnx").write_bytes(b"a model")
+    if settings is not None:
+        (tmp_path / "triplet" / "settings.json").write_text(json.dumps({"kind": "triplet", **settings}))
+    (outcome,) = run(["triplet"], parts, runs=tmp_path)
+    assert (outcome.judgement, outcome.missing) == (None, "not run")
+    assert re.fullmatch(rf"methods: a run {expected}", outcome.note)
+
+
+def test_ctrl_c_while_training(parts, tmp_path, monkeypatch):
+    asked = []
+
+    def stopped(kind, data, folder, settings, **options):
+        asked.append((kind, data.present, settings.seed, settings.epochs, options["device"], options["resume"]))
+        return Training(kind, folder, [], 0, "interrupted")
+
+    monkeypatch.setattr("imgsim_ops.methods.training.train", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(["contrastive"], parts, runs=tmp_path, seed=4, epochs=7)
+    assert asked == [("contrastive", ("ant", "cat", "dog"), 4, 7, "cpu", True)]
 
 
 def test_classes_in_both_parts_or_too_small(parts):
