@@ -139,7 +139,12 @@ def _small(size: int, dimension: int) -> nn.Module:
         more = min(2 * channels, _MOST_CHANNELS)
         layers += [nn.MaxPool2d(2), *_convolution(channels, more)]
         side, channels = side // 2, more
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * side * side, dimension))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * side * side, dimension), _centred(dimension))
+
+
+def _centred(dimension: int) -> nn.Module:
+    """Each value of a vector has mean 0 and deviation 1 over all pictures: only then do cosines use all directions."""
+    return nn.BatchNorm1d(dimension, affine=False)
 
 
 def _last_map(size: int) -> tuple[int, int]:
@@ -157,4 +162,4 @@ def _convolution(channels: int, out: int) -> list[nn.Module]:
 def _resnet18(dimension: int) -> nn.Module:
     from torchvision.models import resnet18
 
-    return resnet18(weights=None, num_classes=dimension)
+    return nn.Sequential(resnet18(weights=None, num_classes=dimension), _centred(dimension))

@@ -15,9 +15,10 @@ from imgsim_ops.methods.encoders import Decoder, Encoder
 KINDS = ("triplet", "contrastive", "autoencoder")
 
 # Distances between vectors of unit length, from 0 to 2. The triplet loss wants a picture of another class farther away
-# than one of its own by so much; the contrastive loss wants it at this distance or farther.
+# than one of its own by so much; the contrastive loss wants pictures of a class within one distance, and those of two
+# classes beyond the other.
 _TRIPLET_MARGIN = 0.2
-_NEGATIVE_MARGIN = 0.8
+_POSITIVE_MARGIN, _NEGATIVE_MARGIN = 0.4, 0.8
 
 
 class Learner(nn.Module):
@@ -56,9 +57,10 @@ class Learner(nn.Module):
 class Siamese(Learner):
     """One network for all pictures, and a loss on the distances between its vectors.
 
-    Both losses pull each picture to the nearest one of its class in the batch alone, not to all of it: classes may keep
-    their inner differences, and new ones are told apart better (Xuan, Stylianou and Pless, "Improved Embeddings with
-    Easy Positive Triplet Mining", arXiv:1904.04370). Half of a batch are made-up classes, see `changes.joined`.
+    Neither loss pulls all of a class to one point: the triplet loss pulls a picture to the nearest one of its class in
+    the batch (Xuan, Stylianou and Pless, "Improved Embeddings with Easy Positive Triplet Mining", arXiv:1904.04370),
+    the contrastive loss pulls it to all, but no nearer than a margin. Classes so keep their inner differences, and new
+    ones are told apart better. Half of a batch are made-up classes, see `changes.joined`.
     """
 
     by_class = True
@@ -79,18 +81,15 @@ class Siamese(Learner):
             from pytorch_metric_learning import losses, miners, reducers
         except ImportError as error:
             raise ImgsimError(f"training: pytorch-metric-learning must be installed (got none); {INSTALL}") from error
-        # Of negatives the nearest one, for triplets of those farther away than the positive: the very nearest lets the
-        # triplet loss bring all vectors to one point.
         if kind == "triplet":
+            # Of negatives the nearest of those farther away than the positive: the very nearest would at first bring
+            # all vectors to one point.
             self._miner = miners.BatchEasyHardMiner(pos_strategy="easy", neg_strategy="semihard")
-            self._loss = losses.TripletMarginLoss(margin=_TRIPLET_MARGIN)
-            self._measure = losses.TripletMarginLoss(margin=_TRIPLET_MARGIN, reducer=reducers.MeanReducer())
+            loss, margins = losses.TripletMarginLoss, {"margin": _TRIPLET_MARGIN}
         else:
-            self._miner = miners.BatchEasyHardMiner(pos_strategy="easy", neg_strategy="hard")
-            self._loss = losses.ContrastiveLoss(pos_margin=0, neg_margin=_NEGATIVE_MARGIN)
-            self._measure = losses.ContrastiveLoss(
-                pos_margin=0, neg_margin=_NEGATIVE_MARGIN, reducer=reducers.MeanReducer()
-            )
+            margins = {"pos_margin": _POSITIVE_MARGIN, "neg_margin": _NEGATIVE_MARGIN}
+            self._miner, loss = miners.PairMarginMiner(**margins), losses.ContrastiveLoss
+        self._loss, self._measure = loss(**margins), loss(**margins, reducer=reducers.MeanReducer())
 
     def loss(
         self, images: torch.Tensor, labels: torch.Tensor, per_class: int, changes: Changes, generator: torch.Generator
