@@ -25,6 +25,7 @@ MODEL = "encoder.onnx"
 
 _LOCK = "training.lock"
 _DIGEST = "pictures_sha256"
+_IN_CHECKPOINT = {"epoch", "step", "losses", "seconds", "learner", "average", "optimiser", "history", "best"}
 
 
 class RunFolder:
@@ -98,12 +99,14 @@ class RunFolder:
         path = self.path / CHECKPOINT
         if not path.exists():
             return None
+        rule = "the checkpoint must be one that imgsim methods train wrote"
         try:
             found = torch.load(path, map_location="cpu", weights_only=True)
         # What a damaged or foreign file makes the reader raise is anyone's guess; each case means the same here.
         except Exception as error:
-            rule = "the checkpoint must be one that imgsim methods train wrote"
             raise ImgsimError(f"training: {rule} (got {printable(path)}: {type(error).__name__})") from error
+        if not isinstance(found, dict) or not found.keys() >= _IN_CHECKPOINT:
+            raise ImgsimError(f"training: {rule} (got {printable(path)}: {type(found).__name__})")
         return found
 
     def save(self, state: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from imgsim_ops.engines.onnx import OnnxEngine
-from imgsim_ops.methods import data, training
+from imgsim_ops.methods import data, trainer, training
 from imgsim_ops.methods.data import LabelledPictures
 
 QUICK = ("--epochs", 2, "--size", 14, "--dimension", 4, "--batch", 32)
@@ -72,7 +72,7 @@ def test_train_and_go_on(imgsim, tmp_path, monkeypatch):
 
 
 def test_ctrl_c(imgsim, tmp_path, monkeypatch, no_export):
-    step = training._Work._take_step
+    step = trainer.Trainer._take_step
 
     def interrupted(work, rows):
         os.kill(os.getpid(), signal.SIGINT)
@@ -80,7 +80,7 @@ def test_ctrl_c(imgsim, tmp_path, monkeypatch, no_export):
 
     run = ("methods", "train", "contrastive", "-o", tmp_path / "run", *QUICK)
     with monkeypatch.context() as patch:
-        patch.setattr(training._Work, "_take_step", interrupted)
+        patch.setattr(trainer.Trainer, "_take_step", interrupted)
         result = imgsim(*run)
         assert result.exit_code == 130
         assert "Stopped after 1 epoch: what is done is kept; --resume goes on with it" in result.stdout

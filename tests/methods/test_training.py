@@ -1,5 +1,6 @@
 """Trainings: they learn, end, are gone on with as if nothing had been, and lose little to crashes."""
 
+import io
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import torch
 from labelled_made import bars
 
 from imgsim_ops.errors import ImgsimError, WeightsError
-from imgsim_ops.methods import run_folder, training
+from imgsim_ops.methods import run_folder, trainer, training
 from imgsim_ops.methods.changes import Changes
 from imgsim_ops.methods.learners import KINDS, create_learner
 from imgsim_ops.methods.training import Settings, load_encoder, train
@@ -115,10 +116,10 @@ def test_it_learns(tmp_path, kind):
 
 def test_the_best_encoder_is_kept(tmp_path, monkeypatch):
     losses_and_accuracies = iter([(0.9, 0.5), (0.8, 0.6), (0.7, 0.6), (0.1, 0.3)])
-    monkeypatch.setattr(training._Work, "_validate", lambda work: next(losses_and_accuracies))
+    monkeypatch.setattr(trainer.Trainer, "_validate", lambda work: next(losses_and_accuracies))
     kept = []
-    follow = training._follow
-    monkeypatch.setattr(training, "_follow", lambda average, *rest: (follow(average, *rest), kept.append(average)))
+    follow = trainer._follow
+    monkeypatch.setattr(trainer, "_follow", lambda average, *rest: (follow(average, *rest), kept.append(average)))
     at = {}
 
     def on_epoch(epoch):
@@ -134,7 +135,7 @@ def test_the_best_encoder_is_kept(tmp_path, monkeypatch):
 
 def test_early_stop(tmp_path, monkeypatch):
     losses_and_accuracies = iter([(0.9, 0.5), (0.7, 0.6), (0.7, 0.6), (0.8, 0.5), (0.1, 0.4)])
-    monkeypatch.setattr(training._Work, "_validate", lambda work: next(losses_and_accuracies))
+    monkeypatch.setattr(trainer.Trainer, "_validate", lambda work: next(losses_and_accuracies))
     settings = replace(TINY, epochs=9, patience=2)
     found = train("triplet", DATA, tmp_path / "run", settings)
     assert (found.ended, len(found.history), found.best_epoch) == ("early", 4, 2)
@@ -276,7 +277,7 @@ def test_kill_in_the_middle_of_a_checkpoint(tmp_path, whole):
 
 
 def test_long_epochs_are_saved_within(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "_SAVE_SECONDS", 0)
+    monkeypatch.setattr(trainer, "_SAVE_SECONDS", 0)
     saved = []
     save = run_folder.RunFolder.save
     monkeypatch.setattr(
@@ -422,7 +423,9 @@ def test_damaged_files(tmp_path):
     folder = tmp_path / "run"
     train("triplet", DATA, folder, TINY, progress=interrupted_at(3))
     good = (folder / "checkpoint.pt").read_bytes()
-    for bad in (b"", b"words", good[: len(good) // 2]):
+    other = io.BytesIO()
+    torch.save({"epoch": 1}, other)
+    for bad in (b"", b"words", good[: len(good) // 2], other.getvalue()):
         (folder / "checkpoint.pt").write_bytes(bad)
         refused(tmp_path, "the checkpoint must be one that imgsim methods train wrote", resume=True)
     (folder / "checkpoint.pt").write_bytes(good)
@@ -454,7 +457,7 @@ def test_no_memory(tmp_path, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(training._Work, "_take_step", full)
+    monkeypatch.setattr(trainer.Trainer, "_take_step", full)
     refused(tmp_path, "a batch must fit into the memory of the device (got 32 pictures, --batch)")
 
 
