@@ -108,7 +108,7 @@ app = typer.Typer(
     [cyan]imgsim doctor[/cyan]                what is installed, and what to do about what is missing
 
     Exit codes: 0 all is well, 1 imgsim verify found damage, 2 the command line or a file it needs is wrong, 3 some
-    files were skipped, or models of imgsim zoo could not run.""",
+    files were skipped, or models or methods that were compared could not run.""",
 )
 
 

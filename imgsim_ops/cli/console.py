@@ -16,11 +16,13 @@ import typer
 from imgsim_ops.errors import ImgsimError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
     from rich.table import Table as RichTable
 
     from imgsim_ops.images.reasons import SkippedFile
-    from imgsim_ops.results import Column, Table
+    from imgsim_ops.results import Column, Results, Table
 
 SOME_SKIPPED = 3
 _NO_NUMBER = "-"
@@ -215,6 +217,47 @@ class LateProgress:
         )
         self._task = self._bar.add_task(self._what, total=self._total, rate="")
         self._bar.start()
+
+
+def check_outputs(command: str, out: Path | None, html: Path | None, as_json: bool) -> None:
+    """Finds out before the work, which takes minutes, that its results could not be written.
+
+    Args:
+        command: What errors call it.
+        out: The folder of ``--out``; made if it is missing.
+        html: The file of ``--html``.
+        as_json: Whether the results are printed, plots included.
+
+    Raises:
+        ImgsimError: A folder cannot be written, or matplotlib is not installed.
+        OSError: `out` cannot be made.
+    """
+    if out is None and html is None and not as_json:
+        return
+    from imgsim_ops.images.names import printable
+    from imgsim_ops.plots import new_figure
+
+    new_figure(1, 1)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    for folder in (out, html and html.absolute().parent):
+        if folder is not None and not os.access(folder, os.W_OK | os.X_OK):
+            raise ImgsimError(f"{command}: the folder must be there and writable (got {printable(folder)})")
+
+
+def write_outputs(results: Results, out: Path | None, html: Path | None) -> list[Path]:
+    """Writes the files that ``--out`` and ``--html`` ask for; returns them."""
+    written = []
+    if out is not None:
+        from imgsim_ops.results import write_results
+
+        written += write_results(results, out)
+    if html is not None:
+        from imgsim_ops.report.results_page import write_page
+
+        write_page(html, [results])
+        written.append(html)
+    return written
 
 
 def print_table(

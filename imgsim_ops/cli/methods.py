@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,14 +15,18 @@ from imgsim_ops.cli.console import (
     SOME_SKIPPED,
     JsonOption,
     ThreadsOption,
+    check_outputs,
     output,
     print_json,
     print_skipped,
+    print_table,
     say,
     skipped_as_json,
+    write_outputs,
 )
 from imgsim_ops.cli.sources import Stages
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.names import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,9 +64,9 @@ DeviceOption = Annotated[
 ]
 
 _STOPPED = "methods: Ctrl-C came before it was judged"
-_SHOWN = ("method", "accuracy_percent", "precision_percent", "pictures_per_second")
-_SHOWN_WHERE_WIDE = ("described_per_second", "searched_per_second", "dimension")
-_WIDE = 110  # letters in a line
+# Columns that the terminal does not show, and those that go first where it is narrow.
+_NOT_PRINTED = ("what", "distance", "made_by")
+_MINOR = ("queries", "dimension", "searched_per_second", "described_per_second")
 
 methods_app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -149,11 +154,7 @@ def methods(
 
     names = check_methods([name.strip() for names in chosen or () for name in names.split(",")])
     check_device(device)
-    plotted = out is not None or html is not None or as_json
-    if plotted:
-        from imgsim_ops.plots import new_figure
-
-        new_figure(1, 1)  # what is missing for plots is said before the work, not after it
+    check_outputs("methods", out, html, as_json)
     settings = Settings(k, seed, queries, runs, epochs, device, threads, clip_model, clip_weights)
     outcomes = []
     with Stages() as stages:
@@ -166,23 +167,19 @@ def methods(
                 outcomes.append(outcome)
     missing = [Outcome(name, missing="stopped", note=_STOPPED) for name in names[len(outcomes) :]]
     outcomes += missing
-    found = results(outcomes, seen, held_out, settings, plotted)
-    if out is not None:
-        from imgsim_ops.results import write_results
-
-        write_results(found, out)
-    if html is not None:
-        from imgsim_ops.report.results_page import write_page
-
-        write_page(html, [found])
+    found = results(outcomes, seen, held_out, settings, plotted=bool(out or html or as_json))
+    written = write_outputs(found, out, html)
     if as_json:
         print_json({**found.as_json(), "interrupted": bool(missing), "skipped": skipped_as_json(pictures.skipped)})
     else:
-        _print(output(), found, outcomes)
-        print_skipped(output(), pictures.skipped, sentences={NO_CLASS: NO_CLASS_SENTENCE})
+        console = output()
+        _print(console, found, outcomes)
+        for path in written:
+            console.print(f"[dim]{printable(path)}[/dim]", soft_wrap=True)
+        print_skipped(console, pictures.skipped, sentences={NO_CLASS: NO_CLASS_SENTENCE})
     if missing:
         raise typer.Exit(INTERRUPTED)
-    if pictures.skipped:
+    if pictures.skipped or any(outcome.judgement is None for outcome in outcomes):
         raise typer.Exit(SOME_SKIPPED)
 
 
@@ -196,22 +193,12 @@ def _refuse_options(context: typer.Context) -> None:
 
 
 def _print(console: Console, found: Results, outcomes: Sequence[Outcome]) -> None:
-    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
-    from rich.table import Table
 
     (table,) = found.tables
-    keys = (*_SHOWN, *_SHOWN_WHERE_WIDE) if console.width >= _WIDE else _SHOWN
-    columns = [column for key in keys for column in table.columns if column.key == key]
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        shown.add_column(column.title, justify="left" if column.key == "method" else "right", no_wrap=True)
-    for row in table.rows:
-        shown.add_row(*(escape(column.shown(row.get(column.key))) for column in columns))
-    console.print(shown)
-    for outcome in outcomes:
-        if outcome.note:
-            advice = f"; {outcome.advice}" if outcome.advice else ""
-            console.print(f"[yellow]{outcome.method}[/yellow]: {escape(outcome.note + advice)}", soft_wrap=True)
+    print_table(console, replace(table, title=found.title), without=_NOT_PRINTED, minor=_MINOR)
+    for advice in dict.fromkeys(outcome.advice for outcome in outcomes if outcome.advice):
+        names = ", ".join(outcome.method for outcome in outcomes if outcome.advice == advice)
+        console.print(f"[dim]For {names}: {escape(advice)}[/dim]", soft_wrap=True)
     for name in ("Data", "Unseen classes", "Accuracy", "By chance"):
         console.print(f"[bold]{name}[/bold]: {escape(found.facts[name])}", soft_wrap=True)

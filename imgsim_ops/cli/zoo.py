@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from itertools import groupby
@@ -15,19 +14,19 @@ from imgsim_ops.cli.console import (
     SOME_SKIPPED,
     JsonOption,
     ThreadsOption,
+    check_outputs,
     output,
     print_json,
     print_skipped,
     print_table,
     waiting,
+    write_outputs,
 )
-from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.names import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.results import Results
     from imgsim_ops.zoo.measure import Row, Settings
     from imgsim_ops.zoo.triples import Triples
 
@@ -110,7 +109,7 @@ def zoo(
         settings.place.check()
         candidates = sorted(find_candidates(models or ()), key=lambda candidate: (candidate.gflops, candidate.label))
         triples = triples_of(pictures or ())
-        _check_outputs(out, html, as_json)
+        check_outputs("zoo", out, html, as_json)
     console = output()
     rows: list[Row] = []
     tables = []
@@ -138,7 +137,7 @@ def zoo(
 
         with waiting("Drawing"):
             results = zoo_results(tables, plots(rows), triples, settings)
-        written = _write(results, out, html)
+        written = write_outputs(results, out, html)
         if as_json:
             print_json(results.as_json())
         else:
@@ -150,35 +149,6 @@ def zoo(
         raise KeyboardInterrupt
     if triples.skipped or any(row.failed for row in rows):
         raise typer.Exit(SOME_SKIPPED)
-
-
-def _check_outputs(out: Path | None, html: Path | None, as_json: bool) -> None:
-    """Finds out before the work, which takes minutes, that its results could not be written."""
-    if out is None and html is None and not as_json:
-        return
-    from imgsim_ops.plots import new_figure
-
-    new_figure(1, 1)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-    for folder in (out, html and html.absolute().parent):
-        if folder is not None and not os.access(folder, os.W_OK | os.X_OK):
-            raise ImgsimError(f"zoo: the folder must be there and writable (got {printable(folder)})")
-
-
-def _write(results: Results, out: Path | None, html: Path | None) -> list[Path]:
-    """Writes the files that were asked for; returns them."""
-    written = []
-    if out is not None:
-        from imgsim_ops.results import write_results
-
-        written += write_results(results, out)
-    if html is not None:
-        from imgsim_ops.report.results_page import write_page
-
-        write_page(html, [results])
-        written.append(html)
-    return written
 
 
 def _print_summary(console: Console, rows: Sequence[Row], triples: Triples, settings: Settings, seconds: float) -> None:

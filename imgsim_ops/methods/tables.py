@@ -71,7 +71,7 @@ def _row(outcome: Outcome) -> Mapping[str, Cell]:
         "dimension": outcome.dimension,
         "distance": outcome.distance,
         "made_by": outcome.made_by,
-        "note": outcome.note,
+        "note": outcome.note or None,
     }
 
 

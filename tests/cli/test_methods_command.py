@@ -37,9 +37,12 @@ def test_digits(imgsim):
 
 
 def test_files_and_page(imgsim, classes, tmp_path):
+    page = tmp_path / "page.html"
     arguments = ["--data", f"folder:{classes}", "--unseen", "red,blue", "--k", 2, "--methods", "pixels,classical"]
-    result = imgsim("methods", *arguments, "-o", tmp_path / "out")
+    result = imgsim("methods", *arguments, "-o", tmp_path / "out", "--html", page)
     assert result.exit_code == 0, result.output
+    assert "<title>Methods on folder:" in page.read_text()
+    assert f"{page}\n" in result.stdout
     found = read_results(tmp_path / "out" / "methods.json")
     assert [row["method"] for row in found.tables[0].rows] == ["classical", "pixels"]
     assert [row["accuracy_percent"] for row in found.tables[0].rows] == [100, 100]
@@ -72,6 +75,17 @@ def test_skipped_files(imgsim, classes):
     assert document["facts"]["Skipped files"] == "2"
 
 
+def test_what_cannot_run(imgsim, classes, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage.metrics", None)
+    result = imgsim("methods", "--data", f"folder:{classes}", "--k", 2, "--methods", "classical,pixels")
+    assert result.exit_code == 3, result.output
+    assert "-: not run" in result.stdout
+    assert "\nclassical: classical: OpenCV and scikit-image must be installed (got " in result.stdout
+    assert "For classical: run pip install 'imgsim-ops[tables]'\n" in result.stdout
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("pixels "))
+    assert row.split()[1:3] == ["100.0", "100.0"]
+
+
 def test_ctrl_c_keeps_what_is_done(imgsim, classes, tmp_path, monkeypatch):
     judge, judged = compare.judge, []
 
@@ -101,6 +115,16 @@ def test_mistakes(failure, classes):
     assert "from 2 to 3, which" in failure("methods", *data, "--unseen", 4)
     assert "(got 'tpu')" in failure("methods", *data, "--device", "tpu")
     assert "cifar100 must lie there whole" in failure("methods", "--data", "cifar100", "--root", classes)
+
+
+def test_options_of_the_comparison_do_not_stand_before_another_command(failure, classes):
+    line = failure("methods", "--k", 3, "train", "triplet")
+    assert line == "imgsim: methods: options of methods train stand after its name (got --k before it)"
+
+
+def test_outputs_that_cannot_be_written(failure, classes, tmp_path):
+    arguments = ["methods", "--data", f"folder:{classes}", "--html", tmp_path / "nowhere" / "x.html"]
+    assert "methods: the folder must be there and writable (got " in failure(*arguments)
 
 
 def test_without_matplotlib(imgsim, failure, classes, tmp_path, monkeypatch):
