@@ -14,13 +14,14 @@
 #include <cstring>
 #include <functional>
 
+#include "kernels/numbers.h"
+
 struct CUstream_st;
 
 #define __global__
 #define __device__
 #define __host__
 #define __forceinline__ inline
-#define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __shared__ static  // blocks run one after the other
 
@@ -115,6 +116,7 @@ T atomicOr(T* at, T value) {
 namespace imgsim::cuda {
 namespace {
 
+#define IMGSIM_OUT_OF_LINE __attribute__((noinline))
 #define IMGSIM_SHARED_MEMORY(name) unsigned char* name = emulated::shared_memory()
 
 inline void require_aligned(const void* at, size_t bytes) {

@@ -1,5 +1,17 @@
+import os
+import warnings
+
 import pytest
 import torch
+
+from imgsim_ops import ops  # noqa: F401  (registers the operators that are replaced below)
+
+EMULATED = os.environ.get("IMGSIM_EMULATED_CUDA")
+if EMULATED:
+    # From here on operators on CPU tensors are the CUDA kernels, emulated: see tests/emulated_cuda.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "(?s).*Overriding a previously registered kernel", category=UserWarning)
+        torch.ops.load_library(EMULATED)
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,8 @@
 namespace imgsim::cuda {
 namespace {
 
+/// For what is rare and would take registers from what is not.
+#define IMGSIM_OUT_OF_LINE __noinline__
 /// The dynamic shared memory of a block, under this name.
 #define IMGSIM_SHARED_MEMORY(name) extern __shared__ __align__(128) unsigned char name[]
 
