@@ -139,19 +139,19 @@ void wait_copies() {
   emulated::finish_copies(kBut);
 }
 
-template <int kCount>
-void team_sum(double (&values)[kCount], int lanes) {
+template <class T, int kCount>
+void team_sum(T (&values)[kCount], int lanes) {
   struct Brought {
-    double (*values)[kCount];
+    T (*values)[kCount];
     int lanes;
   } mine{&values, lanes};
   emulated::with_warp("team_sum", &mine, [](void** all) {
-    double* of[32];
+    T* of[32];
     for (int lane = 0; lane < 32; ++lane) {
       of[lane] = *static_cast<Brought*>(all[lane])->values;
     }
     for (int step = static_cast<Brought*>(all[0])->lanes / 2; step > 0; step /= 2) {
-      double before[32][kCount];
+      T before[32][kCount];
       for (int lane = 0; lane < 32; ++lane) {
         std::memcpy(before[lane], of[lane], sizeof(before[lane]));
       }

@@ -19,4 +19,36 @@ namespace imgsim::cuda {
 void cosine_similarity(DType dtype, const Vectors& x1, const Vectors& x2, void* out, int64_t axes, const int64_t* sizes,
                        int64_t length, double eps, CUstream_st* stream);
 
+/// imgsim::cosine_topk on device memory, for matrices of one floating dtype. Says how much scratch memory it takes before
+/// it starts: 4 bytes for each query; for more than four queries also for each row of the gallery; and up to 512 MiB of
+/// lists of the best so far, at least two of k for one query. Never queries x gallery.
+///
+/// How: up to four queries are multiplied with every row in single precision, which is bound by memory. More are screened
+/// (screen.cuh), a panel of queries at a time: blocks have 128 of them each, and several parts of the gallery are gone over
+/// at once, whose lists are merged in the end. For k beyond 4,096 every row is scored exactly and sorted, in chunks.
+class TopkPlan {
+ public:
+  /// On the current device, whose number of multiprocessors decides about panels and parts, not about the answer.
+  TopkPlan(const Matrix& queries, const Matrix& gallery, int64_t k);
+  int64_t scratch_bytes() const;
+  /// Queues all of it on `stream`. scratch: scratch_bytes() of device memory, aligned to 256. Throws std::runtime_error
+  /// when a launch fails.
+  void run(void* scores, int64_t* indices, void* scratch, CUstream_st* stream) const;
+
+ private:
+  enum class Way { kScanned, kScreened, kSorted };
+
+  template <class T, class Out>
+  void run_typed(Out* scores, int64_t* indices, void* scratch, CUstream_st* stream) const;
+  int64_t items() const;  // of the lists
+
+  Matrix queries_;
+  Matrix gallery_;
+  int64_t k_;
+  Way way_ = Way::kScanned;
+  int64_t kept_ = 0;    // room of a list, or of a buffer that is sorted
+  int64_t panel_ = 0;   // queries at a time
+  int64_t splits_ = 0;  // parts of the gallery
+};
+
 }  // namespace imgsim::cuda

@@ -50,8 +50,8 @@ __device__ inline void wait_copies() {
 
 /// values[i] summed over teams of `lanes` neighbours (a power of 2, at most 32), for each lane of the team, to the bit the
 /// same for all of them.
-template <int kCount>
-__device__ inline void team_sum(double (&values)[kCount], int lanes) {
+template <class T, int kCount>
+__device__ inline void team_sum(T (&values)[kCount], int lanes) {
   for (int step = lanes / 2; step > 0; step /= 2) {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
