@@ -51,4 +51,28 @@ class TopkPlan {
   int64_t splits_ = 0;  // parts of the gallery
 };
 
+/// imgsim::cosine_pairs on device memory, for vectors of one floating dtype, a panel of rows at a time. Where a pair is in
+/// the answer, a bit of the panel is set; bits are then counted, and written out in order with their exact scores.
+///
+/// Scratch memory: 4 bytes for each vector and the bits of a panel: 64 MiB, or less for few vectors; more, 16 bytes for each
+/// vector, from four million vectors on.
+class PairsPlan {
+ public:
+  PairsPlan(const Matrix& vectors, double threshold);
+  int64_t scratch_bytes() const;
+  int64_t panels() const { return panels_; }
+  /// Finds the pairs of a panel; returns how many there are, for which it waits until the stream has come so far. Panel 0
+  /// must be the first. scratch: scratch_bytes() of device memory, aligned to 256, the same in all calls.
+  int64_t find(int64_t panel, void* scratch, CUstream_st* stream) const;
+  /// Queues the writing of the `found` pairs of the panel that was found last.
+  void write(int64_t panel, int64_t found, int64_t* rows, int64_t* columns, void* scores, void* scratch,
+             CUstream_st* stream) const;
+
+ private:
+  Matrix vectors_;
+  double threshold_;
+  int64_t panel_ = 0;
+  int64_t panels_ = 0;
+};
+
 }  // namespace imgsim::cuda
