@@ -11,8 +11,8 @@ namespace {
 Tensor multiscale_pool_cuda(std::vector<Tensor> features, int64_t width) {
   constexpr const char* kOp = "multiscale_pool";
   check(!features.empty(), kOp, ": there must be at least one feature map (got none)");
-  for (const Tensor& feature : features) {
-    check_one_device(kOp, "feature maps", features[0], feature);
+  for (size_t i = 1; i < features.size(); ++i) {
+    check_one_device(kOp, "feature maps", features[0], features[i]);
   }
   const OnDevice device(features[0]);
   const FeatureMaps in(features, width);

@@ -14,6 +14,35 @@ if EMULATED:
         torch.ops.load_library(EMULATED)
 
 
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+        ],
+    ),
+]
+
+
+@pytest.fixture(scope="module", params=DEVICES)
+def device(request):
+    """Each device that the operators run on."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def each_device(device):
+    """Runs a module's tests on each device: it is where tensors are made, unless a test says where."""
+    if device == "cpu":
+        yield
+        return
+    torch.set_default_device(device)
+    yield
+    torch.set_default_device(None)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     """Thousands of tiny calls: on a busy machine each would wait for a second thread to get its turn.

@@ -3,7 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from imgsim_ops import ops, reference
+from imgsim_ops import ops
 
 from .cases import (
     DIMS,
@@ -18,9 +18,12 @@ from .cases import (
     examples,
     laid_out,
     opcheck,
+    reference,
     seeds,
     tensor,
 )
+
+pytestmark = pytest.mark.usefixtures("each_device")
 
 OP = torch.ops.imgsim.cosine_topk.default
 # Up to 4 queries are scored directly, a panel has 256; gallery rows are screened 32 at a time, in blocks of 128.
