@@ -1,8 +1,7 @@
 // imgsim::channel_stats on CUDA.
 
-#include "kernels/cuda/channel_stats.h"
-
 #include "cuda_bridge.h"
+#include "kernels/cuda/channel_stats.h"
 #include "views.h"
 
 namespace imgsim::door {

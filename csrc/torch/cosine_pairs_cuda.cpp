@@ -1,5 +1,5 @@
-// imgsim::cosine_pairs on CUDA. How many pairs there are is known only on the device: this operator waits for it, once for
-// each panel of rows, and so cannot be captured in a CUDA graph.
+// imgsim::cosine_pairs on CUDA. How many pairs there are is known only on the device: this operator waits for it, once
+// for each panel of rows, and so cannot be captured in a CUDA graph.
 
 #include "cuda_bridge.h"
 #include "kernels/cuda/cosine.h"

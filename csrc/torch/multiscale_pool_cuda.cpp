@@ -1,8 +1,7 @@
 // imgsim::multiscale_pool on CUDA.
 
-#include "kernels/cuda/multiscale_pool.h"
-
 #include "cuda_bridge.h"
+#include "kernels/cuda/multiscale_pool.h"
 #include "views.h"
 
 namespace imgsim::door {

@@ -15,8 +15,8 @@ Tensor reduce_mean_cuda(const Tensor& self, std::vector<int64_t> dim, bool keepd
   const Tensor in = dense(self);
   Tensor out = make(self, plan.shape);
   const Tensor scratch = device.scratch(cuda::reduce_mean_scratch(shape, plan.reduced));
-  cuda::reduce_mean(dtype, in.const_data_ptr(), out.mutable_data_ptr(), shape, plan.reduced,
-                    scratch.mutable_data_ptr(), device.stream());
+  cuda::reduce_mean(dtype, in.const_data_ptr(), out.mutable_data_ptr(), shape, plan.reduced, scratch.mutable_data_ptr(),
+                    device.stream());
   return out;
 }
 

@@ -10,8 +10,8 @@
 
 namespace imgsim::door {
 
-/// One operand of an elementwise cosine: a tensor whose vectors are adjacent in memory, and its strides along the result's
-/// axes.
+/// One operand of an elementwise cosine: a tensor whose vectors are adjacent in memory, and its strides along the
+/// result's axes.
 struct Operand {
   Tensor tensor;
   Shape strides;

@@ -1,5 +1,7 @@
 #include "emulated_cuda.h"
 
+#include <ucontext.h>
+
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
@@ -7,8 +9,6 @@
 #include <random>
 #include <utility>
 #include <vector>
-
-#include <ucontext.h>
 
 namespace emulated {
 

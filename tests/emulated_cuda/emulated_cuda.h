@@ -1,11 +1,13 @@
 // CUDA's language on a processor, so that the kernels' logic can be tested where there is no GPU.
 //
-// csrc/kernels/cuda/device.cuh includes this file instead of CUDA's own when IMGSIM_EMULATED_CUDA is defined; the kernels
-// are then plain C++. The threads of one block run as coroutines of one thread, blocks one after the other. A coroutine
-// runs until it needs the others (a barrier, a warp's shuffle); who goes on next is left to a random number, so that a
-// missing barrier shows. Shared memory starts as rubbish; an asynchronous copy happens when it is waited for, not before.
+// csrc/kernels/cuda/device.cuh includes this file instead of CUDA's own when IMGSIM_EMULATED_CUDA is defined; the
+// kernels are then plain C++. The threads of one block run as coroutines of one thread, blocks one after the other. A
+// coroutine runs until it needs the others (a barrier, a warp's shuffle); who goes on next is left to a random number,
+// so that a missing barrier shows. Shared memory starts as rubbish; an asynchronous copy happens when it is waited for,
+// not before.
 //
-// What it cannot show: races between two barriers, the memory model, speed, and whether the PTX means what is said here.
+// What it cannot show: races between two barriers, the memory model, speed, and whether the PTX means what is said
+// here.
 #pragma once
 
 #include <cmath>
@@ -116,6 +118,11 @@ T atomicOr(T* at, T value) {
 namespace imgsim::cuda {
 namespace {
 
+/// Little memory and few multiprocessors, so that the tests' small inputs are cut into several panels of several parts
+/// each.
+constexpr int64_t kMebibyte = 1 << 10;
+inline int multiprocessors(const char* /*op*/) { return 3; }
+
 #define IMGSIM_OUT_OF_LINE __attribute__((noinline))
 #define IMGSIM_SHARED_MEMORY(name) unsigned char* name = emulated::shared_memory()
 
@@ -201,8 +208,7 @@ struct MultiplyStep<float> {  // TF32: the lowest 13 bits count for nothing
 };
 
 template <class Code, int kRows, int kColumns>
-void multiply_add(float (&sums)[kRows][kColumns][4], const uint32_t (&a)[kRows][4],
-                  const uint32_t (&b)[kColumns][2]) {
+void multiply_add(float (&sums)[kRows][kColumns][4], const uint32_t (&a)[kRows][4], const uint32_t (&b)[kColumns][2]) {
   struct Brought {
     float (*sums)[kRows][kColumns][4];
     const uint32_t (*a)[kRows][4];
@@ -255,12 +261,12 @@ void launch(const char* /*op*/, void (*kernel)(Parameters...), dim3 grid, int th
   emulated::run(grid, static_cast<unsigned>(threads), shared, [&] { kernel(arguments...); });
 }
 
-inline void fill_zero(const char* /*op*/, void* at, size_t bytes, CUstream_st* /*stream*/) { std::memset(at, 0, bytes); }
+inline void fill_zero(const char* /*op*/, void* at, size_t bytes, CUstream_st* /*stream*/) {
+  std::memset(at, 0, bytes);
+}
 inline void read_back(const char* /*op*/, void* to, const void* device, size_t bytes, CUstream_st* /*stream*/) {
   std::memcpy(to, device, bytes);
 }
-/// Few, so that the tests' small inputs are cut into several tasks of several pieces each.
-inline int multiprocessors(const char* /*op*/) { return 3; }
 
 }  // namespace
 }  // namespace imgsim::cuda

@@ -9,7 +9,17 @@ from hypothesis import given
 
 from imgsim_ops import kernels, ops
 
-from .cases import FLOATS, assert_rounded, assert_same_bits, examples, made_on_the_cpu, opcheck, reference, seeds, tensor
+from .cases import (
+    FLOATS,
+    assert_rounded,
+    assert_same_bits,
+    examples,
+    made_on_the_cpu,
+    opcheck,
+    reference,
+    seeds,
+    tensor,
+)
 
 pytestmark = pytest.mark.usefixtures("each_device")
 

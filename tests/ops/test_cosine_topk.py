@@ -137,6 +137,22 @@ def test_the_largest_gallery_of_the_tests():
     check_topk(queries, gallery, 10)
 
 
+@pytest.mark.parametrize(
+    ("count", "rows", "dim", "k", "values"),
+    [
+        (4, 2048, 64, 40, "zeros"),  # the most queries that a GPU scans for
+        (300, 300, 8, 5, "mixed"),  # several blocks of queries
+        (140, 400, 16, 400, "zeros"),  # no row is left out, so more at once than a block's queue holds
+        (6, 2500, 4, 2000, "mixed"),  # lists longer than the parts they are from
+        (1, 4097, 3, 4096, "nan"),  # the longest lists
+        (3, 9000, 5, 5000, "mixed"),  # sorted instead
+        (2, 4500, 8, 4500, "duplicates"),
+    ],
+)
+def test_where_a_gpu_takes_another_way(count, rows, dim, k, values):
+    check_topk(tensor((count, dim), values="mixed", seed=1), tensor((rows, dim), values=values, seed=2), k)
+
+
 def test_longer_than_screening_allows():
     gallery = tensor((40, 32_769), seed=1)
     check_topk(gallery[:6], gallery, 5)

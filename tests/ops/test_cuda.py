@@ -1,9 +1,14 @@
 """What only CUDA has: streams, graphs, several devices, more elements than 32 bits can count, and memory of its own.
 
-That the operators answer on CUDA what they answer on the CPU is tested with each of them: their tests run on each device.
+That the operators answer on CUDA what they answer on the CPU is tested with each of them: their tests run on each
+device.
 """
 
 import math
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -61,6 +66,15 @@ def test_a_build_without_cuda_does_not_notice(tmp_path):
     elsewhere = "import pathlib, sys, imgsim_ops.libraries as l; l.LIBRARY_DIR = pathlib.Path(sys.argv[1])\n"
     without = 'assert not torch._C._dispatch_has_kernel_for_dispatch_key("imgsim::reduce_mean", "CUDA")\n'
     succeed(elsewhere + USE_THE_CPU + without, str(tmp_path))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_the_benchmark_says_where_there_is_no_gpu():
+    script = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.py"
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=120)
+    assert run.returncode == 2
+    assert re.fullmatch(r"gpu: needs a CUDA device \(got none; PyTorch .+\)\n", run.stderr)
+    assert run.stdout == ""
 
 
 # Each operator on (5000, 64) floats; cosine_topk in each of its ways.
@@ -309,7 +323,7 @@ def test_cosine_topk_holds_no_matrix_of_scores(k):
 @pytest.mark.usefixtures("on_cuda")
 def test_cosine_pairs_holds_no_matrix_of_scores():
     vectors = torch.randn(100_000, 64)
-    # All scores would be 40 GB. cosine.h allows 64 MiB, and 4 bytes for each vector; the rest is the allocator's rounding.
+    # All scores would be 40 GB. cosine.h allows 64 MiB, and 4 bytes for each vector; the allocator rounds up.
     assert _peak(lambda: ops.cosine_pairs(vectors, 0.99)) < 70 << 20
 
 

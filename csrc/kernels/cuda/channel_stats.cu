@@ -1,5 +1,4 @@
 #include "channel_stats.h"
-
 #include "sums.cuh"
 
 namespace imgsim::cuda {
@@ -8,7 +7,8 @@ namespace {
 constexpr const char* kOp = "channel_stats";
 constexpr int kThreads = kSumThreads;
 
-// ---------------------------------------------------------------------------------------------------------------- uint8
+// ----------------------------------------------------------------------------------------------------------------
+// uint8
 
 // Adjacent bytes: planes of one channel each, or pixels of kChannels adjacent channels.
 struct Strips {
@@ -51,8 +51,7 @@ __global__ void __launch_bounds__(kThreads) add_bytes(Strips strips, unsigned lo
   for (int64_t task = blockIdx.x; task < tasks; task += gridDim.x) {
     const int64_t piece = task % pieces;
     const int64_t plane = task / pieces % planes;
-    const uint8_t* strip =
-        strips.data + task / pieces / planes * strips.stride_image + plane * strips.stride_channel;
+    const uint8_t* strip = strips.data + task / pieces / planes * strips.stride_image + plane * strips.stride_channel;
     // Up to 15 bytes come before the first address that 16 bytes can be loaded from; units of bytes follow, then less
     // than a unit. Channel c of those units is channel (c + head) % kChannels of the image.
     const int64_t before = static_cast<int64_t>((16 - reinterpret_cast<uintptr_t>(strip) % 16) % 16);
@@ -124,11 +123,13 @@ __global__ void finish_bytes(const unsigned long long* __restrict__ sums, float*
   }
 }
 
-// ------------------------------------------------------------------------------------------------------- floating types
+// ------------------------------------------------------------------------------------------------------- floating
+// types
 
 constexpr int kHeld = 16;  // values that a thread keeps while their mean is taken
 
-/// The moments of `count` values of which each of a team's lanes holds some; `held` says of which of a lane's there are any.
+/// The moments of `count` values of which each of a team's lanes holds some; `held` says of which of a lane's there are
+/// any.
 template <int kLanes, class Held>
 __device__ Moments moments_of(const double (&values)[kHeld], const Held& held, int64_t count, double* scratch) {
   double sum = 0;
@@ -241,9 +242,9 @@ __global__ void __launch_bounds__(kThreads) pixel_moments(Images images, int col
 
 // A block for each channel: a thread merges every kThreads-th part, then the threads' are merged pair by pair.
 template <class Out>
-__global__ void __launch_bounds__(kThreads) merge_moments(const Moments* __restrict__ parts, int64_t count,
-                                                          int64_t channels, Out* __restrict__ mean,
-                                                          Out* __restrict__ std) {
+__global__ void __launch_bounds__(kThreads)
+    merge_moments(const Moments* __restrict__ parts, int64_t count, int64_t channels, Out* __restrict__ mean,
+                  Out* __restrict__ std) {
   IMGSIM_SHARED_MEMORY(memory);
   auto* shared = reinterpret_cast<Moments*>(memory);
   const int thread = static_cast<int>(threadIdx.x);
@@ -282,8 +283,8 @@ Images joined(Images images) {
 // How the floating types go about it.
 struct FloatPlan {
   bool planes;
-  int lanes;    // of a team, for planes
-  int columns;  // of a block, for pixels
+  int lanes;      // of a team, for planes
+  int columns;    // of a block, for pixels
   int64_t parts;  // of each channel
 
   explicit FloatPlan(const Images& images) : planes(are_planes(images)) {
@@ -299,16 +300,11 @@ struct FloatPlan {
 void byte_stats(const Images& images, float* mean, float* std, unsigned long long* sums, CUstream_st* stream) {
   fill_zero(kOp, sums, static_cast<size_t>(images.channels) * 16, stream);
   const bool planes = are_planes(images);
-  const Strips strips{static_cast<const uint8_t*>(images.data),
-                      images.batch,
-                      images.stride_n,
-                      images.channels,
-                      images.stride_c,
-                      images.positions * (planes ? 1 : images.channels)};
+  const Strips strips{
+      static_cast<const uint8_t*>(images.data),         images.batch, images.stride_n, images.channels, images.stride_c,
+      images.positions * (planes ? 1 : images.channels)};
   const int64_t tasks = images.batch * (planes ? images.channels : 1) * ceil_div(strips.length, kTaskBytes);
-  const auto add = [&](auto kernel) {
-    launch(kOp, kernel, blocks_for(tasks, 1), kThreads, 0, stream, strips, sums);
-  };
+  const auto add = [&](auto kernel) { launch(kOp, kernel, blocks_for(tasks, 1), kThreads, 0, stream, strips, sums); };
   if (planes) {
     add(add_bytes<1>);
   } else if (images.channels == 2) {

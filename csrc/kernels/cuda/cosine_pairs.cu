@@ -10,12 +10,12 @@ constexpr const char* kOp = "cosine_pairs";
 
 // What one panel of rows [first, first + count) is searched for: pairs with later rows.
 struct PairSearch {
-  Sides sides;          // the left side begins at `first`
+  Sides sides;  // the left side begins at `first`
   int64_t first;
-  int64_t words;        // of 32 bits, for a row of bits
-  uint32_t* bits;       // [count][words]: bit j of row i - first is pair (i, j)
+  int64_t words;   // of 32 bits, for a row of bits
+  uint32_t* bits;  // [count][words]: bit j of row i - first is pair (i, j)
   double threshold;
-  float limit;          // the threshold less slack()
+  float limit;  // the threshold less slack()
 };
 
 struct TileMemory {
@@ -24,7 +24,8 @@ struct TileMemory {
 };
 static_assert(sizeof(TileMemory) <= 99 << 10);  // what a block can have on every GPU from sm_80 on
 
-/// Scores the pairs in the queue and sets the bits of those that reach the threshold. All threads come here, after a barrier.
+/// Scores the pairs in the queue and sets the bits of those that reach the threshold. All threads come here, after a
+/// barrier.
 template <class T>
 __device__ IMGSIM_OUT_OF_LINE void flush_pairs(const PairSearch& search, Queue& queue, int64_t first_left,
                                                int64_t first_right) {
@@ -90,10 +91,12 @@ __global__ void __launch_bounds__(kTileThreads, 1) screen_pairs(PairSearch searc
   flush_pairs<T>(search, queue, first_left, base);
 }
 
-// ---------------------------------------------------------------------------------------------------- from bits to pairs
+// ---------------------------------------------------------------------------------------------------- from bits to
+// pairs
 
 // A warp for each row: how many of its bits are set.
-__global__ void count_bits(const uint32_t* __restrict__ bits, int64_t rows, int64_t words, int64_t* __restrict__ counts) {
+__global__ void count_bits(const uint32_t* __restrict__ bits, int64_t rows, int64_t words,
+                           int64_t* __restrict__ counts) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   for (int64_t row = global_thread() / 32; row < rows; row += global_threads() / 32) {
     double count[1] = {};  // exact below 2^53
@@ -201,7 +204,7 @@ struct Places {
 }  // namespace
 
 PairsPlan::PairsPlan(const Matrix& vectors, double threshold) : vectors_(vectors), threshold_(threshold) {
-  constexpr int64_t kBitBytes = int64_t{64} << 20;
+  constexpr int64_t kBitBytes = 64 * kMebibyte;
   const int64_t fits = kBitBytes / (std::max<int64_t>(ceil_div(vectors.rows, 32), 1) * 4);
   panel_ = std::min(std::max<int64_t>(fits / kLeft * kLeft, kLeft), vectors.rows);
   panels_ = panel_ == 0 ? 0 : ceil_div(vectors.rows, panel_);
@@ -224,16 +227,15 @@ int64_t PairsPlan::find(int64_t panel, void* scratch, CUstream_st* stream) const
                       {data, places.scales, vectors_.rows},
                       vectors_.dim,
                       is_aligned<T>(data, vectors_.dim)};
-    const PairSearch search{
-        sides, first, places.words, places.bits, threshold_, static_cast<float>(threshold_) - slack<T>(vectors_.dim)};
+    const PairSearch search{sides,       first,      places.words,
+                            places.bits, threshold_, static_cast<float>(threshold_) - slack<T>(vectors_.dim)};
     // Several turns for each multiprocessor: blocks near the diagonal have little to do.
     const int64_t groups = ceil_div(count, kLeft);
     const int64_t tiles = ceil_div(vectors_.rows - first, kRight);
     const int64_t splits = std::clamp<int64_t>(4 * multiprocessors(kOp) / groups, 1, tiles);
     const int64_t least = ceil_div(vectors_.rows, kMostRight - kRight);
-    launch(kOp, screen_pairs<T>,
-           dim3(static_cast<unsigned>(groups), static_cast<unsigned>(std::max(splits, least))), kTileThreads,
-           sizeof(TileMemory), stream, search);
+    launch(kOp, screen_pairs<T>, dim3(static_cast<unsigned>(groups), static_cast<unsigned>(std::max(splits, least))),
+           kTileThreads, sizeof(TileMemory), stream, search);
   });
   launch(kOp, count_bits, blocks_for(count * 32, kThreads), kThreads, 0, stream, places.bits, count, places.words,
          places.offsets);
@@ -251,8 +253,8 @@ void PairsPlan::write(int64_t panel, int64_t found, int64_t* rows, int64_t* colu
   const Places places(vectors_.rows, panel_, scratch);
   const int64_t first = panel * panel_;
   const int64_t count = std::min(panel_, vectors_.rows - first);
-  launch(kOp, write_pairs, blocks_for(count * 32, kThreads), kThreads, 0, stream, places.bits, count, places.words, first,
-         places.offsets, rows, columns);
+  launch(kOp, write_pairs, blocks_for(count * 32, kThreads), kThreads, 0, stream, places.bits, count, places.words,
+         first, places.offsets, rows, columns);
   visit_floating(vectors_.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using Out = std::conditional_t<std::is_same_v<T, double>, double, float>;

@@ -56,9 +56,9 @@ struct Places {
 
 // A team for each result. The loop's end is the same for the whole warp, whose lanes add up together.
 template <class T, class Index>
-__global__ void __launch_bounds__(kThreads) score_all(const T* __restrict__ x1, const T* __restrict__ x2,
-                                                      T* __restrict__ out, Places<Index> places, int64_t total,
-                                                      int64_t length, double eps) {
+__global__ void __launch_bounds__(kThreads)
+    score_all(const T* __restrict__ x1, const T* __restrict__ x2, T* __restrict__ out, Places<Index> places,
+              int64_t total, int64_t length, double eps) {
   const int lanes = lanes_for(length);
   const int64_t teams = 32 / lanes;
   const int team = static_cast<int>(threadIdx.x) % 32 / lanes;

@@ -31,7 +31,8 @@ struct Part {
   }
 };
 
-// ------------------------------------------------------------------------------------------------------------ selection
+// ------------------------------------------------------------------------------------------------------------
+// selection
 
 constexpr int kBatch = 256;  // pairs that are scored before they are entered
 
@@ -42,8 +43,8 @@ struct Selection {
   Queue queue;
 };
 
-/// Keeps the k best rows of a block's part for each of its queries. A query's list belongs to one warp, which alone writes
-/// it. What a list holds in the end does not depend on the order in which rows come.
+/// Keeps the k best rows of a block's part for each of its queries. A query's list belongs to one warp, which alone
+/// writes it. What a list holds in the end does not depend on the order in which rows come.
 template <class T, int kThreads>
 class Selector {
  public:
@@ -181,7 +182,8 @@ class Selector {
   int queries_;
 };
 
-// ---------------------------------------------------------------------------------------------------- many queries: tiles
+// ---------------------------------------------------------------------------------------------------- many queries:
+// tiles
 
 struct TileMemory {
   Stage stages[kStages];
@@ -218,11 +220,12 @@ __global__ void __launch_bounds__(kTileThreads, 1) screen_tiles(Search search) {
   selector.finish();
 }
 
-// ------------------------------------------------------------------------------------------------- few queries: one scan
+// ------------------------------------------------------------------------------------------------- few queries: one
+// scan
 
 constexpr int kFewQueries = 4;
 constexpr int kScanThreads = 512;
-constexpr int kScanRows = 4;  // that a warp reads together
+constexpr int kScanRows = 4;   // that a warp reads together
 constexpr int kScanTurns = 8;  // between two looks at the queue
 constexpr int kScanStep = kScanTurns * kScanRows * kScanThreads / 32;
 static_assert(2 * kFewQueries * kScanStep <= kQueue);
@@ -252,8 +255,8 @@ struct Piece {
   }
 };
 
-// Block x: all of the few queries, and part x of the gallery, which is read once. Each warp multiplies its rows with the
-// queries in single precision.
+// Block x: all of the few queries, and part x of the gallery, which is read once. Each warp multiplies its rows with
+// the queries in single precision.
 template <class T>
 __global__ void __launch_bounds__(kScanThreads, 1) scan_rows(Search search) {
   IMGSIM_SHARED_MEMORY(memory);
@@ -342,7 +345,8 @@ __global__ void __launch_bounds__(kScanThreads, 1) scan_rows(Search search) {
   selector.finish();
 }
 
-// ------------------------------------------------------------------------------------------------------------- the answer
+// ------------------------------------------------------------------------------------------------------------- the
+// answer
 
 constexpr int kMergeThreads = 256;
 
@@ -358,8 +362,8 @@ __device__ void write_answer(const Ranked* best, int64_t k, int64_t query, Out* 
 
 // Block x: the lists of query x, of all splits, become one, pair by pair.
 template <class Out>
-__global__ void __launch_bounds__(kMergeThreads) merge_lists(Search search, Out* __restrict__ scores,
-                                                             int64_t* __restrict__ indices) {
+__global__ void __launch_bounds__(kMergeThreads)
+    merge_lists(Search search, Out* __restrict__ scores, int64_t* __restrict__ indices) {
   const int64_t query = blockIdx.x;
   const int64_t kept = search.kept;
   const int64_t thread = threadIdx.x;
@@ -386,15 +390,17 @@ __global__ void __launch_bounds__(kMergeThreads) merge_lists(Search search, Out*
   write_answer(lists, search.k, query, scores, indices, thread, kMergeThreads);
 }
 
-// ------------------------------------------------------------------------- many rows for each query: scores in chunks, sorted
+// ------------------------------------------------------------------------- many rows for each query: scores in chunks,
+// sorted
 
 constexpr int kSortThreads = 512;
 constexpr int64_t kSortRun = 2048;  // items that a block sorts in shared memory
 
 // Buffer y of `items` is for query first_query + y: after the k best so far, the scores of rows [first, first + count).
 template <class T>
-__global__ void __launch_bounds__(kSortThreads) score_rows(Sides sides, int64_t first_query, int64_t first, int64_t count,
-                                                           int64_t k, int64_t items, Ranked* __restrict__ buffers) {
+__global__ void __launch_bounds__(kSortThreads)
+    score_rows(Sides sides, int64_t first_query, int64_t first, int64_t count, int64_t k, int64_t items,
+               Ranked* __restrict__ buffers) {
   const int lanes = lanes_for(sides.dim);
   const int64_t teams = 32 / lanes;
   const T* x = static_cast<const T*>(sides.left.data) + (first_query + blockIdx.y) * sides.dim;
@@ -411,8 +417,8 @@ __global__ void __launch_bounds__(kSortThreads) score_rows(Sides sides, int64_t 
 }
 
 // A block for each run: all passes of a bitonic sort of `size` items, or of all sizes up to it, that stay within a run.
-__global__ void __launch_bounds__(kSortThreads) sort_runs(Ranked* __restrict__ buffers, int64_t runs, int64_t items,
-                                                          int64_t from_size, int64_t size) {
+__global__ void __launch_bounds__(kSortThreads)
+    sort_runs(Ranked* __restrict__ buffers, int64_t runs, int64_t items, int64_t from_size, int64_t size) {
   IMGSIM_SHARED_MEMORY(memory);
   auto* run = reinterpret_cast<Ranked*>(memory);
   const int64_t thread = threadIdx.x;
@@ -436,15 +442,15 @@ __global__ void __launch_bounds__(kSortThreads) sort_runs(Ranked* __restrict__ b
 }
 
 // One pass over buffer y.
-__global__ void __launch_bounds__(kSortThreads) exchange_far(Ranked* __restrict__ buffers, int64_t items, int64_t size,
-                                                             int64_t step) {
+__global__ void __launch_bounds__(kSortThreads)
+    exchange_far(Ranked* __restrict__ buffers, int64_t items, int64_t size, int64_t step) {
   exchange(buffers + blockIdx.y * items, items, size, step, global_thread(), global_threads());
 }
 
 template <class Out>
-__global__ void __launch_bounds__(kSortThreads) write_sorted(const Ranked* __restrict__ buffers, int64_t items, int64_t k,
-                                                             int64_t first_query, Out* __restrict__ scores,
-                                                             int64_t* __restrict__ indices) {
+__global__ void __launch_bounds__(kSortThreads)
+    write_sorted(const Ranked* __restrict__ buffers, int64_t items, int64_t k, int64_t first_query,
+                 Out* __restrict__ scores, int64_t* __restrict__ indices) {
   write_answer(buffers + blockIdx.y * items, k, first_query + blockIdx.y, scores, indices, global_thread(),
                global_threads());
 }
@@ -493,7 +499,7 @@ int64_t best_splits(int64_t groups, int64_t processors, int64_t most) {
 
 TopkPlan::TopkPlan(const Matrix& queries, const Matrix& gallery, int64_t k)
     : queries_(queries), gallery_(gallery), k_(k) {
-  constexpr int64_t kListBytes = int64_t{512} << 20;
+  constexpr int64_t kListBytes = 512 * kMebibyte;
   constexpr int64_t kMostListed = 4096;  // of longer lists a warp would take too long to sort one
   if (k == 0 || queries.rows == 0) {
     return;
@@ -604,9 +610,8 @@ void TopkPlan::run_typed(Out* scores, int64_t* indices, void* scratch, CUstream_
       launch(kOp, scan_rows<T>, dim3(static_cast<unsigned>(splits_)), kScanThreads, sizeof(Selection), stream, search);
     } else {
       search.slack = slack<T>(dim);
-      launch(kOp, screen_tiles<T>,
-             dim3(static_cast<unsigned>(ceil_div(count, kLeft)), static_cast<unsigned>(splits_)), kTileThreads,
-             sizeof(TileMemory), stream, search);
+      launch(kOp, screen_tiles<T>, dim3(static_cast<unsigned>(ceil_div(count, kLeft)), static_cast<unsigned>(splits_)),
+             kTileThreads, sizeof(TileMemory), stream, search);
     }
     launch(kOp, merge_lists<Out>, dim3(static_cast<unsigned>(count)), kMergeThreads, 0, stream, search,
            scores + first * k_, indices + first * k_);

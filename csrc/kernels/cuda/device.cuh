@@ -17,13 +17,15 @@
 namespace imgsim::cuda {
 namespace {
 
+constexpr int64_t kMebibyte = 1 << 20;
+
 /// For what is rare and would take registers from what is not.
 #define IMGSIM_OUT_OF_LINE __noinline__
 /// The dynamic shared memory of a block, under this name.
 #define IMGSIM_SHARED_MEMORY(name) extern __shared__ __align__(128) unsigned char name[]
 
-// Asynchronous copies to shared memory: `bytes` of the 16 (4) come from `global`, zeros make up the rest. Both addresses
-// are aligned to 16 (4). Nothing may be read before the thread has waited for it, and others after a barrier.
+// Asynchronous copies to shared memory: `bytes` of the 16 (4) come from `global`, zeros make up the rest. Both
+// addresses are aligned to 16 (4). Nothing may be read before the thread has waited for it, and others after a barrier.
 
 __device__ inline void copy_async_16(void* shared, const void* global, int bytes) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
@@ -48,8 +50,8 @@ __device__ inline void wait_copies() {
   asm volatile("cp.async.wait_group %0;" : : "n"(kBut) : "memory");
 }
 
-/// values[i] summed over teams of `lanes` neighbours (a power of 2, at most 32), for each lane of the team, to the bit the
-/// same for all of them.
+/// values[i] summed over teams of `lanes` neighbours (a power of 2, at most 32), for each lane of the team, to the bit
+/// the same for all of them.
 template <class T, int kCount>
 __device__ inline void team_sum(T (&values)[kCount], int lanes) {
   for (int step = lanes / 2; step > 0; step /= 2) {
@@ -60,8 +62,8 @@ __device__ inline void team_sum(T (&values)[kCount], int lanes) {
   }
 }
 
-/// Four matrices of 8 rows of 16 bytes. `row` is where in shared memory row lane % 8 of matrix lane / 8 is; a lane gets,
-/// of each matrix, four bytes of row lane / 4 from byte lane % 4 * 4 on.
+/// Four matrices of 8 rows of 16 bytes. `row` is where in shared memory row lane % 8 of matrix lane / 8 is; a lane
+/// gets, of each matrix, four bytes of row lane / 4 from byte lane % 4 * 4 on.
 __device__ inline void load_matrices(uint32_t (&out)[4], const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
@@ -93,9 +95,9 @@ __device__ inline void multiply_add_one(float, float (&d)[4], const uint32_t (&a
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-/// A warp's products, on tensor cores, of 16 kRows by 8 kColumns vectors over 32 bytes of each: 16 elements of two bytes, or
-/// 8 floats as TF32. sums[m][n][r] is of the left vector 16 m + lane / 4 + r / 2 * 8 and the right vector
-/// 8 n + lane % 4 * 2 + r % 2. a and b are as load_matrices gives them: of 16 left rows the first 16 bytes of rows 0 to 7,
+/// A warp's products, on tensor cores, of 16 kRows by 8 kColumns vectors over 32 bytes of each: 16 elements of two
+/// bytes, or 8 floats as TF32. sums[m][n][r] is of the left vector 16 m + lane / 4 + r / 2 * 8 and the right vector 8 n
+/// + lane % 4 * 2 + r % 2. a and b are as load_matrices gives them: of 16 left rows the first 16 bytes of rows 0 to 7,
 /// those of rows 8 to 15, then the last 16 bytes of both; of 8 right rows the first 16 bytes, then the last.
 template <class Code, int kRows, int kColumns>
 __device__ inline void multiply_add(float (&sums)[kRows][kColumns][4], const uint32_t (&a)[kRows][4],
@@ -121,10 +123,9 @@ void launch(const char* op, void (*kernel)(Parameters...), dim3 grid, int thread
             const Arguments&... arguments) {
   constexpr size_t kWithoutAsking = 48 << 10;
   if (shared > kWithoutAsking) {
-    check_cuda(op,
-               cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)));
+    check_cuda(op, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)));
   }
-  kernel<<<grid, static_cast<unsigned>(threads), shared, stream>>>(static_cast<Parameters>(arguments)...);
+  kernel<<<grid, static_cast<unsigned>(threads), shared, stream> > >(static_cast<Parameters>(arguments)...);
   check_cuda(op, cudaGetLastError());
 }
 
@@ -164,9 +165,7 @@ inline dim3 blocks_for(int64_t items, int64_t threads) {
   return dim3(static_cast<unsigned>(blocks < kMost ? blocks : kMost));
 }
 
-__device__ inline int64_t global_thread() {
-  return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-}
+__device__ inline int64_t global_thread() { return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
 __device__ inline int64_t global_threads() { return static_cast<int64_t>(gridDim.x) * blockDim.x; }
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }

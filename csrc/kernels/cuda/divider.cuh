@@ -6,8 +6,8 @@
 namespace imgsim::cuda {
 namespace {
 
-/// n / divisor for n and divisor of type Index. For uint32_t by a multiplication, as a GPU has no instruction that divides
-/// (Granlund and Montgomery 1994); n and the divisor are then below 2^31.
+/// n / divisor for n and divisor of type Index. For uint32_t by a multiplication, as a GPU has no instruction that
+/// divides (Granlund and Montgomery 1994); n and the divisor are then below 2^31.
 template <class Index>
 class Divider {
  public:

@@ -1,5 +1,4 @@
 #include "multiscale_pool.h"
-
 #include "sums.cuh"
 
 namespace imgsim::cuda {

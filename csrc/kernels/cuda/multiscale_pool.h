@@ -10,8 +10,8 @@ struct CUstream_st;
 
 namespace imgsim::cuda {
 
-/// As imgsim::multiscale_pool, on device memory, queued on `stream`: a launch for each map and one that puts them together
-/// (one for every 16). Sums are double and in an order that depends on the sizes alone.
+/// As imgsim::multiscale_pool, on device memory, queued on `stream`: a launch for each map and one that puts them
+/// together (one for every 16). Sums are double and in an order that depends on the sizes alone.
 ///
 /// scratch: multiscale_pool_scratch bytes of device memory, aligned to 256: a double for each channel of each image and
 /// map, several where maps are large and few.

@@ -47,8 +47,8 @@ IMGSIM_HOST_DEVICE inline float floor_of(const Ranked& item) {
 
 // The threads that work on a list together, `count` of them: `sync` lets each see what the others have written.
 
-/// One pass of a bitonic sort over all pairs that are `step` apart in `count` items: best first in runs of `size` items of
-/// which every other one is turned round, counted from `origin` items before. Powers of 2 all.
+/// One pass of a bitonic sort over all pairs that are `step` apart in `count` items: best first in runs of `size` items
+/// of which every other one is turned round, counted from `origin` items before. Powers of 2 all.
 __device__ inline void exchange(Ranked* items, int64_t count, int64_t size, int64_t step, int64_t thread,
                                 int64_t threads, int64_t origin = 0) {
   for (int64_t i = thread; i < count / 2; i += threads) {

@@ -1,6 +1,5 @@
-#include "reduce.h"
-
 #include "../axes.h"
+#include "reduce.h"
 #include "sums.cuh"
 
 namespace imgsim::cuda {

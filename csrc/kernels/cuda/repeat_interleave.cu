@@ -1,8 +1,7 @@
-#include "repeat_interleave.h"
-
 #include <limits>
 
 #include "divider.cuh"
+#include "repeat_interleave.h"
 
 namespace imgsim::cuda {
 namespace {
@@ -10,8 +9,8 @@ namespace {
 constexpr const char* kOp = "repeat_interleave";
 constexpr int kThreads = 256;
 
-// A thread writes 16 adjacent bytes, so that neighbours write neighbours whatever the size of a unit. A block is `units`
-// long in the input, and `repeats` times that in the output.
+// A thread writes 16 adjacent bytes, so that neighbours write neighbours whatever the size of a unit. A block is
+// `units` long in the input, and `repeats` times that in the output.
 template <class Unit, class Index>
 __global__ void repeat_units(const Unit* __restrict__ in, Unit* __restrict__ out, Index total, Divider<Index> units,
                              Divider<Index> repeated, Index repeats) {
@@ -75,7 +74,9 @@ void repeat_interleave(const void* in, void* out, int64_t count, int64_t block_b
     return;
   }
   // The widest unit that divides a block and that the input is aligned to.
-  const auto fits = [&](int64_t size) { return block_bytes % size == 0 && reinterpret_cast<uintptr_t>(in) % size == 0; };
+  const auto fits = [&](int64_t size) {
+    return block_bytes % size == 0 && reinterpret_cast<uintptr_t>(in) % size == 0;
+  };
   if (fits(16)) {
     launch_units<uint4>(in, out, count, block_bytes, repeats, stream);
   } else if (fits(8)) {

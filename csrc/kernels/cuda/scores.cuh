@@ -1,5 +1,5 @@
-// The exact score of a pair of vectors, the same bits wherever it is asked for: the elements are widened to double, and who
-// adds which of them, in which order, depends on the vectors' length alone.
+// The exact score of a pair of vectors, the same bits wherever it is asked for: the elements are widened to double, and
+// who adds which of them, in which order, depends on the vectors' length alone.
 #pragma once
 
 #include "../cosine.h"
@@ -11,8 +11,8 @@ namespace {
 /// The lanes that work on one pair together: each takes four adjacent elements at a time.
 IMGSIM_HOST_DEVICE inline int lanes_for(int64_t length) { return length <= 16 ? 4 : length <= 64 ? 16 : 32; }
 
-/// Four adjacent elements of a vector of `count` from here on, zeros beyond its end. `aligned`: the address is a multiple of
-/// 16 bytes, or of 8 for elements of two bytes.
+/// Four adjacent elements of a vector of `count` from here on, zeros beyond its end. `aligned`: the address is a
+/// multiple of 16 bytes, or of 8 for elements of two bytes.
 template <class T>
 struct FourElements {
   double value[4];

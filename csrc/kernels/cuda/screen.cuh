@@ -1,12 +1,12 @@
 // Which pairs of vectors may score at or above a limit, by products on tensor cores.
 //
 // A block keeps kLeft vectors on the left and goes over many on the right, kRight at a time: a tile. The product of two
-// vectors times the inverses of their norms is their score but for an error of which slack() is a bound: so a pair whose
-// product stays below the limit by more than that is left out for good, and every other one goes to a queue, to be scored
-// exactly. The answer is exact, for any input; only the time depends on how many pairs come close.
+// vectors times the inverses of their norms is their score but for an error of which slack() is a bound: so a pair
+// whose product stays below the limit by more than that is left out for good, and every other one goes to a queue, to
+// be scored exactly. The answer is exact, for any input; only the time depends on how many pairs come close.
 //
-// Vectors whose norm is not in [kSmallestNorm, kLargestNorm] have NaN for its inverse, which no limit is above: they are
-// always scored. A zero vector's is 0.
+// Vectors whose norm is not in [kSmallestNorm, kLargestNorm] have NaN for its inverse, which no limit is above: they
+// are always scored. A zero vector's is 0.
 #pragma once
 
 #include "../cosine.h"
@@ -18,8 +18,8 @@ namespace {
 
 constexpr int kLeft = 128;
 constexpr int kRight = 256;
-constexpr int kChunk = 64;      // bytes of each vector in a stage
-constexpr int kStages = 3;      // of which one is worked on while the others are loaded
+constexpr int kChunk = 64;         // bytes of each vector in a stage
+constexpr int kStages = 3;         // of which one is worked on while the others are loaded
 constexpr int kTileThreads = 256;  // 2 x 4 warps, each with 64 x 64 of the tile's products
 
 /// The elements that are multiplied.
@@ -31,8 +31,9 @@ template <class T>
 float slack(int64_t dim) {
   // Two codes of 11 significant bits, cut off: (1 + 2^-10)^2 - 1. Elements of two bytes are their codes.
   const float codes = sizeof(T) == 2 ? 0.0f : 0x1.02p-9f;
-  // A sum of n products errs by less than n + 1 units of 2^-23 of the sum of their magnitudes, however it is rounded or cut
-  // off, and that sum is at most the product of the norms. Twice that, and something for the norms and the score itself.
+  // A sum of n products errs by less than n + 1 units of 2^-23 of the sum of their magnitudes, however it is rounded or
+  // cut off, and that sum is at most the product of the norms. Twice that, and something for the norms and the score
+  // itself.
   return codes + static_cast<float>(dim + 64) * 0x1p-22f;
 }
 
@@ -70,8 +71,8 @@ __global__ void scale_rows(const T* __restrict__ data, float* __restrict__ scale
 #pragma unroll 4
       for (int64_t i = 4 * lane; i < dim; i += 4 * lanes) {
         const FourElements<T> four(x + i, dim - i, aligned);
-        squares[0] += four.value[0] * four.value[0] + four.value[1] * four.value[1] +
-                      four.value[2] * four.value[2] + four.value[3] * four.value[3];
+        squares[0] += four.value[0] * four.value[0] + four.value[1] * four.value[1] + four.value[2] * four.value[2] +
+                      four.value[3] * four.value[3];
       }
     }
     team_sum(squares, lanes);
@@ -93,7 +94,8 @@ void take_scales(const char* op, const Matrix& matrix, float* scale, CUstream_st
   }
 }
 
-// ---------------------------------------------------------------------------------------------------------------- tiles
+// ----------------------------------------------------------------------------------------------------------------
+// tiles
 
 /// A chunk of each vector of a tile. With a tile's last chunk come the inverse norms of the right side.
 struct Stage {
@@ -162,9 +164,9 @@ __device__ void multiply_chunk(const Stage& stage, float (&sums)[4][8][4]) {
   }
 }
 
-/// Goes over the right rows [begin, end), whole tiles but for the last one of all, and calls tile(sums, first, scale) with
-/// the products of each: sums[m][n][r] as multiply_add says, within the 64 x 64 of the warp; the tile's first right row; the
-/// right side's inverse norms, 0 beyond the last row. The left rows are those from left_first on.
+/// Goes over the right rows [begin, end), whole tiles but for the last one of all, and calls tile(sums, first, scale)
+/// with the products of each: sums[m][n][r] as multiply_add says, within the 64 x 64 of the warp; the tile's first
+/// right row; the right side's inverse norms, 0 beyond the last row. The left rows are those from left_first on.
 template <class T, class Tile>
 __device__ void for_each_tile(const Sides& sides, int64_t left_first, int64_t begin, int64_t end, Stage* stages,
                               const Tile& tile) {
@@ -218,15 +220,16 @@ __device__ void for_each_tile(const Sides& sides, int64_t left_first, int64_t be
   }
 }
 
-// ---------------------------------------------------------------------------------------------------------------- queue
+// ----------------------------------------------------------------------------------------------------------------
+// queue
 
 constexpr int kQueue = 4096;
-constexpr int kLeftBits = 7;                           // of a pair in the queue
-constexpr int64_t kMostRight = int64_t{1} << 25;       // rows that a block may go over
+constexpr int kLeftBits = 7;                      // of a pair in the queue
+constexpr int64_t kMostRight = int64_t{1} << 25;  // rows that a block may go over
 static_assert(1 << kLeftBits == kLeft);
 
-/// Pairs that are to be scored, and what decides which: in shared memory. A pair is a left row, counted from the block's
-/// first, and a right row, counted from the first that the block goes over.
+/// Pairs that are to be scored, and what decides which: in shared memory. A pair is a left row, counted from the
+/// block's first, and a right row, counted from the first that the block goes over.
 struct Queue {
   uint32_t pair[kQueue];
   int count;
@@ -328,8 +331,9 @@ __device__ IMGSIM_OUT_OF_LINE void enqueue(Reached reached, Queue& queue, int64_
   }
 }
 
-/// Scores `count` pairs of the queue from `begin` on: calls with(i, score, pair) once for each, i counted from `begin`. All
-/// threads of the block come here together, kThreads of them. left and right are the first rows that pairs count from.
+/// Scores `count` pairs of the queue from `begin` on: calls with(i, score, pair) once for each, i counted from `begin`.
+/// All threads of the block come here together, kThreads of them. left and right are the first rows that pairs count
+/// from.
 template <class T, int kThreads, class With>
 __device__ void score_pairs(const Queue& queue, int begin, int count, const T* left, const T* right, int64_t dim,
                             const With& with) {

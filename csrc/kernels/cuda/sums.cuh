@@ -25,12 +25,13 @@ struct Summation {
         stride_outer(stride_o),
         stride_reduced(stride_r),
         stride_inner(stride_i) {
-    constexpr int64_t kBusy = 2048;           // blocks of threads
-    constexpr int64_t kRowElements = 4096;    // of a row, that are worth a block
-    constexpr int64_t kColumnElements = 16;   // of a column, that are worth a thread
+    constexpr int64_t kBusy = 2048;          // blocks of threads
+    constexpr int64_t kRowElements = 4096;   // of a row, that are worth a block
+    constexpr int64_t kColumnElements = 16;  // of a column, that are worth a thread
     const int64_t tasks = along_rows() ? outer * inner : outer * strips();
     const int64_t worth = along_rows() ? kRowElements : kColumnElements * (kSumThreads / columns());
-    pieces = std::clamp<int64_t>(kBusy / std::max<int64_t>(tasks, 1), 1, std::max<int64_t>(ceil_div(reduced, worth), 1));
+    pieces =
+        std::clamp<int64_t>(kBusy / std::max<int64_t>(tasks, 1), 1, std::max<int64_t>(ceil_div(reduced, worth), 1));
     piece = ceil_div(reduced, pieces);
     pieces = piece == 0 ? 1 : ceil_div(reduced, piece);
   }
@@ -49,8 +50,8 @@ struct Summation {
   int64_t strips() const { return ceil_div(inner, columns()); }
 };
 
-/// A sum over the threads of a team of kLanes: neighbours in a warp, or the whole block of kSumThreads, for which `scratch`
-/// has room for a double a warp. All of the team get it.
+/// A sum over the threads of a team of kLanes: neighbours in a warp, or the whole block of kSumThreads, for which
+/// `scratch` has room for a double a warp. All of the team get it.
 template <int kLanes>
 __device__ double sum_of_team(double value, double* scratch) {
   double values[1] = {value};
@@ -69,8 +70,8 @@ __device__ double sum_of_team(double value, double* scratch) {
   return values[0];
 }
 
-/// Calls term(i, slot) for this lane's share of [0, count): element lane, then every kLanes-th one, slots 0 to 3 in turn,
-/// so that four sums can grow at once.
+/// Calls term(i, slot) for this lane's share of [0, count): element lane, then every kLanes-th one, slots 0 to 3 in
+/// turn, so that four sums can grow at once.
 template <int kLanes, class Term>
 __device__ void by_lanes(int64_t count, int lane, const Term& term) {
   int64_t i = lane;
@@ -90,8 +91,8 @@ __device__ void by_lanes(int64_t count, int lane, const Term& term) {
 
 // A team for each sum. out[i] = sum / divisor.
 template <int kLanes, class In, class Out>
-__global__ void __launch_bounds__(kSumThreads) sum_rows(const In* __restrict__ in, Out* __restrict__ out, Summation s,
-                                                        double divisor) {
+__global__ void __launch_bounds__(kSumThreads)
+    sum_rows(const In* __restrict__ in, Out* __restrict__ out, Summation s, double divisor) {
   __shared__ double scratch[kSumThreads / 32];
   constexpr int kTeams = kSumThreads / kLanes;
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
@@ -124,8 +125,8 @@ __global__ void __launch_bounds__(kSumThreads) sum_rows(const In* __restrict__ i
 
 // A block for a strip of columns: threads side by side read side by side, and several of them share a column.
 template <class In, class Out>
-__global__ void __launch_bounds__(kSumThreads) sum_columns(const In* __restrict__ in, Out* __restrict__ out, Summation s,
-                                                           int columns, double divisor) {
+__global__ void __launch_bounds__(kSumThreads)
+    sum_columns(const In* __restrict__ in, Out* __restrict__ out, Summation s, int columns, double divisor) {
   __shared__ double shared[kSumThreads];
   const int thread = static_cast<int>(threadIdx.x);
   const int column = thread % columns;
