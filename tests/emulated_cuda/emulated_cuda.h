@@ -25,6 +25,7 @@ struct CUstream_st;
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __shared__ static  // blocks run one after the other
 
 struct dim3 {

@@ -48,7 +48,7 @@ __device__ IMGSIM_OUT_OF_LINE void flush_pairs(const PairSearch& search, Queue& 
 
 // Block (x, y): the kLeft rows of the panel from x kLeft on, and part y of all rows from the panel's first on.
 template <class T>
-__global__ void __launch_bounds__(kTileThreads, 1) screen_pairs(PairSearch search) {
+__global__ void __launch_bounds__(kTileThreads, 1) screen_pairs(const __grid_constant__ PairSearch search) {
   IMGSIM_SHARED_MEMORY(memory);
   auto& shared = *reinterpret_cast<TileMemory*>(memory);
   Queue& queue = shared.queue;

@@ -193,7 +193,7 @@ static_assert(sizeof(TileMemory) <= 99 << 10);  // what a block can have on ever
 
 // Block (x, y): the kLeft queries from x kLeft on, and part y of the gallery.
 template <class T>
-__global__ void __launch_bounds__(kTileThreads, 1) screen_tiles(Search search) {
+__global__ void __launch_bounds__(kTileThreads, 1) screen_tiles(const __grid_constant__ Search search) {
   IMGSIM_SHARED_MEMORY(memory);
   auto& shared = *reinterpret_cast<TileMemory*>(memory);
   const Sides& sides = search.sides;
@@ -258,7 +258,7 @@ struct Piece {
 // Block x: all of the few queries, and part x of the gallery, which is read once. Each warp multiplies its rows with
 // the queries in single precision.
 template <class T>
-__global__ void __launch_bounds__(kScanThreads, 1) scan_rows(Search search) {
+__global__ void __launch_bounds__(kScanThreads, 1) scan_rows(const __grid_constant__ Search search) {
   IMGSIM_SHARED_MEMORY(memory);
   auto& selection = *reinterpret_cast<Selection*>(memory);
   Queue& queue = selection.queue;

@@ -125,8 +125,12 @@ void launch(const char* op, void (*kernel)(Parameters...), dim3 grid, int thread
   if (shared > kWithoutAsking) {
     check_cuda(op, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)));
   }
-  kernel<<<grid, static_cast<unsigned>(threads), shared, stream> > >(static_cast<Parameters>(arguments)...);
-  check_cuda(op, cudaGetLastError());
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = dim3(static_cast<unsigned>(threads));
+  config.dynamicSmemBytes = shared;
+  config.stream = stream;
+  check_cuda(op, cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...));
 }
 
 inline void fill_zero(const char* op, void* at, size_t bytes, CUstream_st* stream) {
