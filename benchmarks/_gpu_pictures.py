@@ -14,15 +14,12 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from _gpu_timing import milliseconds
-from _mosaics import mosaic
 from torch import nn
 
 from imgsim_ops import ops
-from imgsim_ops.demo import PHOTOGRAPHS
 from imgsim_ops.images.preprocess import CROP, RESIZE, load_pixels
 from imgsim_ops.models.extractor import build_extractor
 from imgsim_ops.models.weights import load_backbone
-from imgsim_ops.quality.photographs import find_photographs
 
 BATCHES = (1, 32, 256)
 #: Width, height and how many files.
@@ -205,6 +202,11 @@ def _embedded(
 
 def make_files(folder: Path, width: int, height: int, count: int) -> list[Path]:
     """JPEG files of a size, one from each of scikit-image's photographs, each named several times."""
+    from _mosaics import mosaic
+
+    from imgsim_ops.demo import PHOTOGRAPHS
+    from imgsim_ops.quality.photographs import find_photographs
+
     made = []
     for number, source in enumerate(find_photographs(PHOTOGRAPHS)):
         made.append(folder / f"{width}-{number}.jpg")

@@ -207,6 +207,21 @@ def test_refuses_tensors_on_two_devices(swap):
             call()
 
 
+@on_a_gpu
+def test_the_extractor_embeds_as_on_the_cpu():
+    from imgsim_ops.models.extractor import build_extractor
+
+    pixels = torch.randint(0, 256, (3, 224, 224, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    extractor = build_extractor("resnet18", "random:0")
+    with torch.inference_mode():
+        expected, layers = extractor.with_layers(pixels)
+        embedding, ours = extractor.cuda().with_layers(pixels.cuda())
+    assert embedding.is_cuda
+    # Convolutions in TF32, which PyTorch allows by itself, keep 11 bits of each factor.
+    for one, other in zip([embedding, *ours], [expected, *layers], strict=True):
+        assert ops.cosine_similarity(one.cpu(), other).min() > 0.9999
+
+
 # ------------------------------------------------------------------------------------------- more than 2**31 elements
 
 
