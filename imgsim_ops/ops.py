@@ -2,11 +2,13 @@
 
 Each wraps one operator of ``torch.ops.imgsim`` and works in eager mode, under ``torch.jit.script``,
 ``torch.compile(fullgraph=True)`` and ``torch.export``. Tensors are float32, float64, float16 or bfloat16 (images also
-uint8), on the CPU; ``repeat_interleave`` takes any dtype and also CUDA. Non-contiguous and empty tensors are fine. Bad
+uint8, ``repeat_interleave`` takes any dtype), on the CPU or on CUDA. Non-contiguous and empty tensors are fine. Bad
 input raises ``ValueError`` with one line that names the rule and the value got.
 
 Sums are accumulated in float64, and the answer has the same bits for any number of threads
-(``torch.get_num_threads()`` of them are used).
+(``torch.get_num_threads()`` of them are used), and on CUDA each time; between the two it may differ by a rounding. On
+CUDA everything is queued on the current stream and can be captured in a graph, but for ``cosine_pairs``, which has to
+wait until it knows how many pairs there are.
 """
 
 from typing import List, Tuple  # noqa: UP035  (TorchScript reads these annotations)
@@ -79,7 +81,7 @@ def channel_stats(images: Tensor, num_threads: int = 0) -> Tuple[Tensor, Tensor]
 
     Args:
         images: (N, C, H, W), uint8 or floating, any strides (channels last is as fast).
-        num_threads: How many threads to use, at most ``torch.get_num_threads()``; 0 means that many.
+        num_threads: How many threads to use, at most ``torch.get_num_threads()``; 0 means that many. On CUDA ignored.
 
     Returns:
         mean (C,) and std (C,), float64 for float64 images and float32 otherwise, in the units of `images`.

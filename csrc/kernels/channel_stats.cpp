@@ -1,8 +1,6 @@
 #include "channel_stats.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "isa/loops.h"
 
@@ -11,14 +9,6 @@ namespace {
 
 constexpr int64_t kByteBlock = 1 << 16;   // positions of a uint8 image per item
 constexpr int64_t kFloatBlock = 1 << 11;  // elements per item of one channel: stays in the first-level cache
-
-// Exact: the squared deviations of n integers are (n * squares - sum^2) / n, and both terms fit 128 bits.
-Moments from_sums(uint64_t n, uint64_t sum, uint64_t squares) {
-  using Wide = unsigned __int128;
-  const Wide spread = static_cast<Wide>(n) * squares - static_cast<Wide>(sum) * sum;
-  const auto count = static_cast<double>(n);
-  return {count, static_cast<double>(sum) / count, static_cast<double>(spread) / count};
-}
 
 struct ByteSums {
   std::vector<uint64_t> sum;
@@ -74,7 +64,7 @@ std::vector<Moments> byte_moments(const Images& images, const Executor& executor
       sum += slot.sum[c];
       squares += slot.squares[c];
     }
-    moments.push_back(from_sums(static_cast<uint64_t>(images.batch * images.positions), sum, squares));
+    moments.push_back(Moments::from_sums(static_cast<uint64_t>(images.batch * images.positions), sum, squares));
   }
   return moments;
 }
@@ -120,25 +110,6 @@ std::vector<Moments> float_moments(const Images& images, const Executor& executo
 }
 
 }  // namespace
-
-void Moments::merge(const Moments& other) {
-  if (other.count == 0) {
-    return;
-  }
-  if (count == 0) {  // not left to the formula: 0 times an overflow would be NaN
-    *this = other;
-    return;
-  }
-  const double total = count + other.count;
-  const double delta = other.mean - mean;
-  m2 += other.m2 + delta * delta * (count * other.count / total);
-  // From the difference, equal means stay as they are; where it is infinite, so is the mean or it is NaN.
-  mean = std::isfinite(delta) ? mean + delta * (other.count / total)
-                              : mean * (count / total) + other.mean * (other.count / total);
-  count = total;
-}
-
-double Moments::std() const { return count > 0 ? std::sqrt(m2 / count) : std::numeric_limits<double>::quiet_NaN(); }
 
 std::vector<double> means_of(const std::vector<Moments>& moments) {
   std::vector<double> means;

@@ -1,10 +1,11 @@
 // Mean and standard deviation per channel, exact and mergeable.
 #pragma once
 
+#include <cmath>
 #include <vector>
 
+#include "numbers.h"
 #include "parallel.h"
-#include "types.h"
 
 namespace imgsim {
 
@@ -16,9 +17,32 @@ struct Moments {
 
   /// Adds the values that `other` summarises (Chan, Golub and LeVeque 1979). For a reproducible answer merge in
   /// a fixed order.
-  void merge(const Moments& other);
+  IMGSIM_HOST_DEVICE void merge(const Moments& other) {
+    if (other.count == 0) {
+      return;
+    }
+    if (count == 0) {  // not left to the formula: 0 times an overflow would be NaN
+      *this = other;
+      return;
+    }
+    const double total = count + other.count;
+    const double delta = other.mean - mean;
+    m2 += other.m2 + delta * delta * (count * other.count / total);
+    // From the difference, equal means stay as they are; where it is infinite, so is the mean or it is NaN.
+    mean = delta - delta == 0 ? mean + delta * (other.count / total)
+                              : mean * (count / total) + other.mean * (other.count / total);
+    count = total;
+  }
   /// Population standard deviation; NaN when there are no values.
-  double std() const;
+  IMGSIM_HOST_DEVICE double std() const { return std::sqrt(count > 0 ? m2 / count : count / count); }
+  /// Of n integers with this sum and this sum of squares. Exact: the squared deviations are
+  /// (n * squares - sum^2) / n, and both terms fit 128 bits.
+  IMGSIM_HOST_DEVICE static Moments from_sums(uint64_t n, uint64_t sum, uint64_t squares) {
+    using Wide = unsigned __int128;
+    const Wide spread = static_cast<Wide>(n) * squares - static_cast<Wide>(sum) * sum;
+    const auto count = static_cast<double>(n);
+    return {count, static_cast<double>(sum) / count, static_cast<double>(spread) / count};
+  }
 };
 
 /// One of the two answers for each channel.

@@ -8,14 +8,27 @@
 // scores 0 with everything, with eps 0 too. NaN anywhere in a pair gives NaN; so does an infinity.
 #pragma once
 
+#include <type_traits>
 #include <vector>
 
+#include "numbers.h"
 #include "parallel.h"
-#include "types.h"
 
 namespace imgsim {
 
 constexpr double kCosineEps = 1e-8;
+
+/// What a score of vectors of T is rounded to.
+template <class T>
+using Score = std::conditional_t<std::is_same_v<T, int8_t>, float, T>;
+
+/// dot / max(norm_a norm_b, eps); 0 where that is 0 / 0.
+IMGSIM_HOST_DEVICE inline double cosine_of(double dot, double norm_a, double norm_b, double eps) {
+  const double norms = norm_a * norm_b;
+  // std::max would drop a NaN in one of its places.
+  const double divisor = norms < eps ? eps : norms;
+  return divisor == 0 ? 0 : dot / divisor;
+}
 
 /// A matrix of `rows` vectors of `dim` adjacent elements; row i starts at data + i * dim.
 struct Matrix {

@@ -47,10 +47,6 @@ class Walk {
   std::vector<int64_t> index_;
 };
 
-// What a score of vectors of T is rounded to.
-template <class T>
-using Score = std::conditional_t<std::is_same_v<T, int8_t>, float, T>;
-
 template <class T>
 void cosine_range(const Vectors& x1, const Vectors& x2, Score<T>* out, int64_t axes, const int64_t* sizes,
                   int64_t length, double eps, int64_t begin, int64_t end) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "axes.h"
 #include "isa/loops.h"
 
 namespace imgsim {
@@ -44,46 +45,6 @@ std::vector<double> sum_middle(const T* in, int64_t outer, int64_t reduced, int6
     loops().float64.add_rows(parts.data() + o * pieces * inner, pieces, inner, inner, sums.data() + o * inner);
   }
   return sums;
-}
-
-struct Run {
-  int64_t size;
-  bool reduced;
-};
-
-// Neighbouring axes of one kind as one. An array without axes is one kept element.
-std::vector<Run> runs_of(const std::vector<int64_t>& sizes, const std::vector<bool>& reduced) {
-  std::vector<Run> runs;
-  for (size_t axis = 0; axis < sizes.size(); ++axis) {
-    if (runs.empty() || runs.back().reduced != reduced[axis]) {
-      runs.push_back({1, reduced[axis]});
-    }
-    runs.back().size *= sizes[axis];
-  }
-  return runs;
-}
-
-// Takes the innermost reduced run out of `runs`; returns what it left outside, took, and left inside.
-struct Cut {
-  int64_t outer = 1;
-  int64_t reduced = 1;
-  int64_t inner = 1;
-};
-
-bool cut_innermost(std::vector<Run>& runs, Cut& cut) {
-  const auto found = std::find_if(runs.rbegin(), runs.rend(), [](const Run& run) { return run.reduced; });
-  if (found == runs.rend()) {
-    return false;
-  }
-  cut = {1, found->size, 1};
-  for (auto run = runs.rbegin(); run != found; ++run) {
-    cut.inner *= run->size;
-  }
-  for (auto run = found + 1; run != runs.rend(); ++run) {
-    cut.outer *= run->size;
-  }
-  runs.erase(std::next(found).base());
-  return true;
 }
 
 template <class T>

@@ -92,13 +92,6 @@ void Scorer::scores(const Queries::Query& query, int64_t first, int64_t count, d
   });
 }
 
-double cosine_of(double dot, double norm_a, double norm_b, double eps) {
-  const double norms = norm_a * norm_b;
-  // std::max would drop a NaN in one of its places.
-  const double divisor = norms < eps ? eps : norms;
-  return divisor == 0 ? 0 : dot / divisor;
-}
-
 double round_score(DType dtype, double score) {
   return dtype == DType::kFloat64 ? score : static_cast<double>(static_cast<float>(score));
 }

@@ -66,9 +66,6 @@ double widen_with_norm(const VectorLoops<T>& loop, const T* x, int64_t n, typena
   return std::sqrt(squares);
 }
 
-/// dot / max(norm_a norm_b, eps); 0 where that is 0 / 0.
-double cosine_of(double dot, double norm_a, double norm_b, double eps);
-
 /// A score as top-k and pairs rank it: rounded to float unless the elements are double.
 double round_score(DType dtype, double score);
 

@@ -99,14 +99,4 @@ inline Tensor permuted(const Tensor& tensor, const Shape& order) {
   return torch::stable::detail::to<Tensor>(stack[0]);
 }
 
-/// Whether height and width of an (N, C, H, W) tensor are one axis in memory, as in both usual layouts.
-inline bool one_axis_of_positions(const Tensor& images) {
-  return images.size(2) == 1 || images.size(3) == 1 || images.stride(2) == images.size(3) * images.stride(3);
-}
-
-/// The step along that axis. Where width is 1 it is the step from row to row.
-inline int64_t position_stride(const Tensor& images) {
-  return images.size(3) == 1 ? (images.size(2) == 1 ? 1 : images.stride(2)) : images.stride(3);
-}
-
 }  // namespace imgsim::door

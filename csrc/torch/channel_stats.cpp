@@ -2,9 +2,8 @@
 
 #include "kernels/channel_stats.h"
 
-#include "bridge.h"
-#include "kernels/shapes.h"
 #include "kernels/thread_pool.h"
+#include "views.h"
 
 namespace imgsim::door {
 namespace {
@@ -14,12 +13,9 @@ std::tuple<Tensor, Tensor> channel_stats_cpu(const Tensor& images, int64_t num_t
   check_channel_stats(shape, num_threads);
   const DType dtype = dtype_of("channel_stats", images, true);
   const Tensor in = one_axis_of_positions(images) ? images : dense(images);
-  const Shape strides = strides_of(in);
   const TorchExecutor all;
   const std::vector<Moments> moments =
-      channel_moments({dtype, in.const_data_ptr(), shape[0], shape[1], shape[2] * shape[3], strides[0], strides[1],
-                       position_stride(in)},
-                      Limited(all, static_cast<int>(num_threads)));
+      channel_moments(images_of(dtype, in), Limited(all, static_cast<int>(num_threads)));
   const ScalarType out_dtype = dtype == DType::kFloat64 ? ScalarType::Double : ScalarType::Float;
   Tensor mean = make(images, {shape[1]}, out_dtype);
   Tensor std = make(images, {shape[1]}, out_dtype);

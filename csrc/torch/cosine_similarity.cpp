@@ -1,54 +1,12 @@
 // imgsim::cosine_similarity
 
-#include "bridge.h"
 #include "kernels/cosine.h"
-#include "kernels/shapes.h"
+#include "views.h"
 
 namespace imgsim::door {
 namespace {
 
 constexpr const char* kOp = "cosine_similarity";
-
-/// An operand whose vectors are adjacent in memory, and its strides along the result's axes.
-struct Operand {
-  Tensor tensor;
-  Shape strides;
-
-  /// axis: the vectors' axis, counted from the last one; length: of a vector after broadcasting; axes: of the result.
-  Operand(const Tensor& from, int64_t axis, int64_t length, size_t axes) : tensor(from) {
-    const auto ndim = static_cast<int64_t>(from.dim());
-    const int64_t at = ndim - 1 - axis;  // negative: the operand has no such axis, every element is a vector of one
-    const bool repeats = at < 0 || (tensor.size(at) == 1 && length != 1);
-    Shape order;
-    for (int64_t i = 0; i < ndim; ++i) {
-      if (i != at) {
-        order.push_back(i);
-      }
-    }
-    if (at >= 0) {
-      order.push_back(at);
-      tensor = permuted(tensor, order);
-    } else {
-      tensor = torch::stable::unsqueeze(tensor, ndim);
-    }
-    Shape shape = shape_of(tensor);
-    if (repeats && length != 1) {
-      shape.back() = length;
-      const torch::headeronly::IntHeaderOnlyArrayRef size(shape.data(), shape.size());
-      StableIValue stack[] = {torch::stable::detail::from(tensor), torch::stable::detail::from(size),
-                              torch::stable::detail::from(false)};
-      STABLE_TORCH_ERROR_CODE_CHECK(torch_call_dispatcher("aten::expand", "", stack, TORCH_ABI_VERSION));
-      tensor = torch::stable::detail::to<Tensor>(stack[0]);
-    }
-    if (length > 1 && tensor.stride(tensor.dim() - 1) != 1) {
-      tensor = dense(tensor);
-    }
-    shape.pop_back();
-    Shape own = strides_of(tensor);
-    own.pop_back();
-    strides = broadcast_strides(shape, own, axes);
-  }
-};
 
 Tensor cosine_similarity_cpu(const Tensor& x1, const Tensor& x2, int64_t dim, double eps) {
   const DType dtype = dtype_of(kOp, x1);

@@ -1,5 +1,7 @@
 """What the operator tests share: examples of every awkward kind, and the meaning of "equal"."""
 
+import functools
+import os
 import warnings
 from contextlib import contextmanager
 
@@ -9,6 +11,7 @@ import torch
 from hypothesis import settings
 
 from imgsim_ops import ops
+from imgsim_ops import reference as plain
 
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 NUMPY_FLOATS = (np.float32, np.float64, np.float16)
@@ -35,8 +38,48 @@ LAYOUTS = ("contiguous", "transposed", "sliced", "rows sliced", "offset", "expan
 
 
 def examples(count: int) -> settings:
-    """The same examples on every machine, however slow it is."""
+    """The same examples on every machine, however slow it is; IMGSIM_EXAMPLES=0.1 takes a tenth of them."""
+    count = max(1, round(count * float(os.environ.get("IMGSIM_EXAMPLES", "1"))))
     return settings(max_examples=count, derandomize=True, deadline=None, database=None)
+
+
+def made_on_the_cpu(make):
+    """Wraps what makes a tensor of random numbers: the same numbers on every device, on the one that is the default."""
+
+    @functools.wraps(make)
+    def wrapped(*arguments, **options):
+        device = torch.get_default_device()
+        if device.type == "cpu":
+            return make(*arguments, **options)
+        with torch.device("cpu"):
+            return make(*arguments, **options).to(device)
+
+    return wrapped
+
+
+class _ReferenceOnTheCpu:
+    """``imgsim_ops.reference``, run on the CPU wherever its arguments are; results go back there."""
+
+    def __getattr__(self, name: str):
+        function = getattr(plain, name)
+
+        def run(*arguments, **options):
+            first = arguments[0] if isinstance(arguments[0], torch.Tensor) else arguments[0][0]
+            if first.device.type == "cpu":
+                return function(*arguments, **options)
+            result = function(*(_moved(argument, "cpu") for argument in arguments), **options)
+            return _moved(result, first.device)
+
+        return run
+
+
+def _moved(x, device):
+    if isinstance(x, torch.Tensor):
+        return x.to(device)
+    return type(x)(_moved(one, device) for one in x) if isinstance(x, list | tuple) else x
+
+
+reference = _ReferenceOnTheCpu()
 
 
 def _rows(count: int, dim: int, values: str, dtype: torch.dtype, rng: torch.Generator) -> torch.Tensor:
@@ -70,6 +113,7 @@ def _rows(count: int, dim: int, values: str, dtype: torch.dtype, rng: torch.Gene
     return x
 
 
+@made_on_the_cpu
 def tensor(shape, dtype: torch.dtype = torch.float32, values: str = "normal", seed: int = 0) -> torch.Tensor:
     """A contiguous tensor of vectors along its last dimension."""
     rng = torch.Generator().manual_seed(seed)
@@ -94,15 +138,15 @@ def laid_out(x: torch.Tensor, layout: str) -> torch.Tensor:
     if layout == "transposed":
         return x.transpose(0, -1).contiguous().transpose(0, -1)
     if layout == "sliced":
-        base = torch.full((*x.shape[:-1], 2 * x.shape[-1]), 77, dtype=x.dtype)
+        base = torch.full((*x.shape[:-1], 2 * x.shape[-1]), 77, dtype=x.dtype, device=x.device)
         base[..., ::2] = x
         return base[..., ::2]
     if layout == "rows sliced":
-        base = torch.full((2 * x.shape[0] + 1, *x.shape[1:]), 77, dtype=x.dtype)
+        base = torch.full((2 * x.shape[0] + 1, *x.shape[1:]), 77, dtype=x.dtype, device=x.device)
         base[1::2] = x
         return base[1::2]
     if layout == "offset":  # starts at an address that is a multiple of nothing but its own size
-        base = torch.full((x.numel() + 1,), 77, dtype=x.dtype)
+        base = torch.full((x.numel() + 1,), 77, dtype=x.dtype, device=x.device)
         base[1:] = x.reshape(-1)
         return base[1:].view(x.shape)
     assert layout == "expanded"

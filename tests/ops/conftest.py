@@ -1,5 +1,46 @@
+import os
+import warnings
+
 import pytest
 import torch
+
+from imgsim_ops import ops  # noqa: F401  (registers the operators that are replaced below)
+
+EMULATED = os.environ.get("IMGSIM_EMULATED_CUDA")
+if EMULATED:
+    # From here on operators on CPU tensors are the CUDA kernels, emulated: see tests/emulated_cuda.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "(?s).*Overriding a previously registered kernel", category=UserWarning)
+        torch.ops.load_library(EMULATED)
+
+
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+        ],
+    ),
+]
+
+
+@pytest.fixture(scope="module", params=DEVICES)
+def device(request):
+    """Each device that the operators run on."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def each_device(device):
+    """Runs a module's tests on each device: it is where tensors are made, unless a test says where."""
+    if device == "cpu":
+        yield
+        return
+    torch.set_default_device(device)
+    yield
+    torch.set_default_device(None)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ A module of its own because test_isa.py runs it once more under each instruction
 
 import torch
 
-from .cases import DIMS, FLOATS, VALUES, all_scores, check_pairs, check_topk, tensor
+from .cases import DIMS, FLOATS, VALUES, all_scores, check_pairs, check_topk, made_on_the_cpu, tensor
 
 
 def thresholds_at_scores(vectors: torch.Tensor, count: int) -> list[float]:
@@ -16,6 +16,7 @@ def thresholds_at_scores(vectors: torch.Tensor, count: int) -> list[float]:
     return [*chosen.double().tolist(), *above.double().tolist()]
 
 
+@made_on_the_cpu
 def at_the_boundary(dim: int, dtype: torch.dtype, angle: float, count: int, seed: int) -> torch.Tensor:
     """A vector and `count` others at nearly one angle to it: their scores differ by less than any code can tell."""
     rng = torch.Generator().manual_seed(seed)

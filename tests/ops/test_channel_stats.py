@@ -7,9 +7,21 @@ import pytest
 import torch
 from hypothesis import given
 
-from imgsim_ops import kernels, ops, reference
+from imgsim_ops import kernels, ops
 
-from .cases import FLOATS, assert_rounded, assert_same_bits, examples, opcheck, seeds, tensor
+from .cases import (
+    FLOATS,
+    assert_rounded,
+    assert_same_bits,
+    examples,
+    made_on_the_cpu,
+    opcheck,
+    reference,
+    seeds,
+    tensor,
+)
+
+pytestmark = pytest.mark.usefixtures("each_device")
 
 OP = torch.ops.imgsim.channel_stats.default
 LAYOUTS = ("contiguous", "channels last", "channels last slice", "columns sliced", "flipped axes", "expanded")
@@ -21,6 +33,7 @@ IMAGE_SHAPES = st.tuples(
 )
 
 
+@made_on_the_cpu
 def images(shape, dtype: torch.dtype, seed: int = 0, layout: str = "contiguous") -> torch.Tensor:
     """Bytes, or byte-like numbers; float64 far from zero, where a one-pass variance would lose its digits."""
     x = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(seed))
@@ -70,7 +83,7 @@ def test_equals_the_reference(shape, dtype, layout, seed):
 def test_bytes_are_exact(shape, layout, seed):
     x = images(shape, torch.uint8, seed, layout)
     means, variances = _exact_bytes(x)
-    moments = kernels.channel_moments(x.permute(0, 2, 3, 1).reshape(-1, shape[3], shape[1]).numpy())
+    moments = kernels.channel_moments(x.permute(0, 2, 3, 1).reshape(-1, shape[3], shape[1]).cpu().numpy())
     # One division of exact integers.
     assert moments.mean.tolist() == [float(mean) for mean in means]
     assert moments.m2.tolist() == [float(variance * moments.count) for variance in variances]

@@ -55,8 +55,14 @@ MODULES = [
     CosineTopk,
     CosinePairs,
 ]
-INPUTS = tensor((6, 40), seed=1), tensor((9, 40), seed=2)
-OTHER_SIZES = tensor((11, 40), seed=3), tensor((17, 40), seed=4)
+
+
+def _inputs(device: str) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+    return tensor((6, 40), seed=1).to(device), tensor((9, 40), seed=2).to(device)
+
+
+def _other_sizes(device: str) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+    return tensor((11, 40), seed=3).to(device), tensor((17, 40), seed=4).to(device)
 
 
 def _compare(ours, theirs) -> None:
@@ -67,14 +73,14 @@ def _compare(ours, theirs) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_script(module, tmp_path):
+def test_script(module, device, tmp_path):
     with torchscript_is_deprecated():
         scripted = torch.jit.script(module())
         torch.jit.save(scripted, tmp_path / "module.pt")
         loaded = torch.jit.load(tmp_path / "module.pt")
         frozen = torch.jit.freeze(scripted.eval())
     for run in (scripted, loaded, frozen):
-        for inputs in (INPUTS, OTHER_SIZES, INPUTS):  # the second and third time optimised
+        for inputs in (_inputs(device), _other_sizes(device), _inputs(device)):  # the second and third time optimised
             _compare(run(*inputs), module()(*inputs))
 
 
@@ -97,19 +103,19 @@ def test_wrappers_are_scriptable(wrapper):
 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("dynamic", [False, True])
-def test_compile(module, dynamic):
+def test_compile(module, dynamic, device):
     torch._dynamo.reset()
     compiled = torch.compile(module(), fullgraph=True, backend="aot_eager", dynamic=dynamic)
-    for inputs in (INPUTS, OTHER_SIZES):
+    for inputs in (_inputs(device), _other_sizes(device)):
         _compare(compiled(*inputs), module()(*inputs))
 
 
 @pytest.mark.parametrize("module", [RepeatInterleave, ReduceMean, MultiscalePool, CosineSimilarity])
-def test_gradients_under_compile(module):
+def test_gradients_under_compile(module, device):
     torch._dynamo.reset()
 
     def gradients(run):
-        leaves = [x.clone().requires_grad_() for x in INPUTS]
+        leaves = [x.clone().requires_grad_() for x in _inputs(device)]
         out = run(*leaves)
         total = sum(x.sin().sum() for x in ([out] if isinstance(out, Tensor) else out))
         return torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
@@ -122,18 +128,18 @@ def test_gradients_under_compile(module):
 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("dynamic", [False, True])
-def test_export(module, dynamic, tmp_path):
+def test_export(module, dynamic, device, tmp_path):
     shapes = tuple({0: torch.export.Dim(name, min=5)} for name in ("rows", "columns")) if dynamic else None
-    program = torch.export.export(module(), INPUTS, dynamic_shapes=shapes)
+    program = torch.export.export(module(), _inputs(device), dynamic_shapes=shapes)
     assert any(str(node.target).startswith("imgsim.") for node in program.graph.nodes)
     torch.export.save(program, tmp_path / "module.pt2")
     loaded = torch.export.load(tmp_path / "module.pt2")
-    for inputs in (INPUTS, OTHER_SIZES) if dynamic else (INPUTS,):
+    for inputs in (_inputs(device), _other_sizes(device)) if dynamic else (_inputs(device),):
         _compare(program.module()(*inputs), module()(*inputs))
         _compare(loaded.module()(*inputs), module()(*inputs))
 
 
-def test_the_number_of_results_may_be_dynamic():
+def test_the_number_of_results_may_be_dynamic(device):
     """k, repeats and width as sizes known only at run time."""
 
     def sizes(x: Tensor, y: Tensor):
@@ -143,12 +149,12 @@ def test_the_number_of_results_may_be_dynamic():
 
     torch._dynamo.reset()
     compiled = torch.compile(sizes, fullgraph=True, backend="aot_eager", dynamic=True)
-    for inputs in (INPUTS, OTHER_SIZES):
+    for inputs in (_inputs(device), _other_sizes(device)):
         _compare(compiled(*inputs), sizes(*inputs))
 
 
 def test_meta_tensors_know_their_shapes():
-    x, y = (t.to("meta") for t in INPUTS)
+    x, y = _inputs("meta")
     assert ops.repeat_interleave(x, 3, 0).shape == (18, 40)
     assert ops.reduce_mean(x, [-1], True).shape == (6, 1)
     assert [t.shape for t in ops.channel_stats(x[None, None])] == [(1,), (1,)]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from imgsim_ops import ops, reference
+from imgsim_ops import ops
 
 from .cases import (
     DIMS,
@@ -19,10 +19,13 @@ from .cases import (
     examples,
     laid_out,
     opcheck,
+    reference,
     seeds,
     tensor,
 )
 from .screening import check_everything, thresholds_at_scores
+
+pytestmark = pytest.mark.usefixtures("each_device")
 
 OP = torch.ops.imgsim.cosine_pairs.default
 THRESHOLDS = (-math.inf, -2.0, -1.0, -0.5, -0.01, 0.0, 0.5, 0.9, 1.0, 1.0000001, 2.0, math.inf)

@@ -5,9 +5,23 @@ import pytest
 import torch
 from hypothesis import given
 
-from imgsim_ops import ops, reference
+from imgsim_ops import ops
 
-from .cases import FLOATS, LAYOUTS, VALUES, assert_rounded, assert_same_bits, examples, laid_out, opcheck, seeds, tensor
+from .cases import (
+    FLOATS,
+    LAYOUTS,
+    VALUES,
+    assert_rounded,
+    assert_same_bits,
+    examples,
+    laid_out,
+    opcheck,
+    reference,
+    seeds,
+    tensor,
+)
+
+pytestmark = pytest.mark.usefixtures("each_device")
 
 OP = torch.ops.imgsim.cosine_similarity.default
 EPSILONS = (1e-8, 1e-8, 0.0, 1e-3, 10.0, math.inf)

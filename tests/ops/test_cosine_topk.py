@@ -3,7 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from imgsim_ops import ops, reference
+from imgsim_ops import ops
 
 from .cases import (
     DIMS,
@@ -18,9 +18,12 @@ from .cases import (
     examples,
     laid_out,
     opcheck,
+    reference,
     seeds,
     tensor,
 )
+
+pytestmark = pytest.mark.usefixtures("each_device")
 
 OP = torch.ops.imgsim.cosine_topk.default
 # Up to 4 queries are scored directly, a panel has 256; gallery rows are screened 32 at a time, in blocks of 128.
@@ -132,6 +135,22 @@ def test_the_largest_gallery_of_the_tests():
     gallery = tensor((20_000, 128), values="clustered", seed=1)
     queries = gallery[::400] + 0.01 * tensor((50, 128), seed=2)
     check_topk(queries, gallery, 10)
+
+
+@pytest.mark.parametrize(
+    ("count", "rows", "dim", "k", "values"),
+    [
+        (4, 2048, 64, 40, "zeros"),  # the most queries that a GPU scans for
+        (300, 300, 8, 5, "mixed"),  # several blocks of queries
+        (140, 400, 16, 400, "zeros"),  # no row is left out, so more at once than a block's queue holds
+        (6, 2500, 4, 2000, "mixed"),  # lists longer than the parts they are from
+        (1, 4097, 3, 4096, "nan"),  # the longest lists
+        (3, 9000, 5, 5000, "mixed"),  # sorted instead
+        (2, 4500, 8, 4500, "duplicates"),
+    ],
+)
+def test_where_a_gpu_takes_another_way(count, rows, dim, k, values):
+    check_topk(tensor((count, dim), values="mixed", seed=1), tensor((rows, dim), values=values, seed=2), k)
 
 
 def test_longer_than_screening_allows():

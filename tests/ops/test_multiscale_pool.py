@@ -3,9 +3,11 @@ import pytest
 import torch
 from hypothesis import given
 
-from imgsim_ops import ops, reference
+from imgsim_ops import ops
 
-from .cases import FLOATS, assert_rounded, assert_same_bits, examples, opcheck, seeds, tensor
+from .cases import FLOATS, assert_rounded, assert_same_bits, examples, opcheck, reference, seeds, tensor
+
+pytestmark = pytest.mark.usefixtures("each_device")
 
 OP = torch.ops.imgsim.multiscale_pool.default
 LAYOUTS = ("contiguous", "channels last", "channels last slice", "columns sliced", "flipped axes", "expanded")

@@ -4,9 +4,23 @@ import pytest
 import torch
 from hypothesis import given
 
-from imgsim_ops import ops, reference
+from imgsim_ops import ops
 
-from .cases import FLOATS, LAYOUTS, assert_rounded, assert_same_bits, examples, laid_out, opcheck, seeds, shapes, tensor
+from .cases import (
+    FLOATS,
+    LAYOUTS,
+    assert_rounded,
+    assert_same_bits,
+    examples,
+    laid_out,
+    opcheck,
+    reference,
+    seeds,
+    shapes,
+    tensor,
+)
+
+pytestmark = pytest.mark.usefixtures("each_device")
 
 OP = torch.ops.imgsim.reduce_mean.default
 PLAIN_VALUES = ("normal", "negative", "huge", "tiny", "zeros", "nan", "inf", "onehot")
@@ -94,7 +108,7 @@ def test_half_precision_is_rounded_once():
     x[:, : count // 2] += 2.0**-10
     x[1, -2:] = torch.tensor([2.0**-24, 2 - 2.0**-10])
     x[2, -1] = 1 + 2.0**-10
-    exact = x.double().mean(1).numpy()
+    exact = x.double().mean(1).cpu().numpy()
     assert ops.reduce_mean(x, [1]).tolist() == exact.astype(np.float16).tolist()
 
 

@@ -3,10 +3,12 @@ import pytest
 import torch
 from hypothesis import given
 
-from imgsim_ops import ops, reference
+from imgsim_ops import ops
 
-from .cases import FLOATS, LAYOUTS, assert_same_bits, examples, laid_out, opcheck, seeds, shapes, tensor
+from .cases import FLOATS, LAYOUTS, assert_same_bits, examples, laid_out, opcheck, reference, seeds, shapes, tensor
 from .children import python
+
+pytestmark = pytest.mark.usefixtures("each_device")
 
 OP = torch.ops.imgsim.repeat_interleave.default
 DTYPES = (*FLOATS, torch.uint8, torch.bool, torch.int16, torch.int64, torch.complex64, torch.complex128)

@@ -11,12 +11,13 @@ import torch
 
 from imgsim_ops import kernels, ops
 
-from .cases import FLOATS, assert_same_bits, tensor
+from .cases import FLOATS, assert_same_bits, made_on_the_cpu, tensor
 from .children import succeed
 
 THREADS = (1, 2, 3, 5, 8)
 
 
+@made_on_the_cpu
 def _images(dtype: torch.dtype) -> torch.Tensor:
     x = torch.randint(0, 256, (5, 3, 190, 211), generator=torch.Generator().manual_seed(0))
     return x.to(dtype) / 3 if dtype.is_floating_point else x.to(dtype)

@@ -7,7 +7,8 @@ struct CUstream_st;
 
 namespace imgsim::cuda {
 
-/// As imgsim::repeat_interleave, on device memory, queued on `stream`. Throws std::runtime_error when the launch fails.
+/// As imgsim::repeat_interleave, on device memory, queued on `stream`. out starts at a multiple of 16 bytes.
+/// Throws std::runtime_error when the launch fails.
 void repeat_interleave(const void* in, void* out, int64_t count, int64_t block_bytes, int64_t repeats,
                        CUstream_st* stream);
 

@@ -89,11 +89,6 @@ struct Survivor {
   int32_t lane;
 };
 
-// Norms outside this range make the unit vector, or the role of eps, delicate: such vectors are always scored
-// exactly.
-constexpr float kSmallestNorm = 1e-4f;  // the product of two stays at or above eps
-constexpr float kLargestNorm = 1e18f;   // the square stays finite
-
 /// The largest code that 8 bits hold on both sides of zero; int8 vectors go through unchanged where it is usable.
 constexpr int kCodeLevels = 127;
 

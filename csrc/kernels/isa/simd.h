@@ -10,7 +10,7 @@
 #include <immintrin.h>
 #endif
 
-#include "../types.h"
+#include "../numbers.h"
 
 namespace imgsim::IMGSIM_ISA {
 
@@ -41,37 +41,6 @@ template <class V, class T>
 inline void store(T* p, const V& v) {
   std::memcpy(p, &v, sizeof(V));
 }
-
-inline float bits_to_float(uint32_t bits) {
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
-inline uint32_t float_to_bits(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  return bits;
-}
-
-// IEEE half precision in integer arithmetic; exact for every value, subnormal and NaN included.
-inline float to_float(float16 x) {
-  const uint32_t sign = static_cast<uint32_t>(x.bits & 0x8000u) << 16;
-  const uint32_t magnitude = x.bits & 0x7fffu;
-  if (magnitude >= 0x7c00u) {
-    return bits_to_float(sign | 0x7f800000u | ((magnitude & 0x3ffu) << 13));
-  }
-  // Shifted into place the exponent is short by 112; a multiplication mends it and normalises subnormals.
-  return bits_to_float(sign | float_to_bits(bits_to_float(magnitude << 13) * 0x1p112f));
-}
-
-inline float to_float(bfloat16 x) { return bits_to_float(static_cast<uint32_t>(x.bits) << 16); }
-
-inline double to_double(int8_t x) { return x; }
-inline double to_double(float x) { return x; }
-inline double to_double(double x) { return x; }
-inline double to_double(float16 x) { return to_float(x); }
-inline double to_double(bfloat16 x) { return to_float(x); }
 
 inline Doubles load_doubles(const double* p) { return load<Doubles>(p); }
 
@@ -189,53 +158,6 @@ inline Floats magnitude(const Floats& v) {
 template <class Vector>
 inline Vector larger(const Vector& a, const Vector& b) {
   return a > b ? a : b;
-}
-
-// Rounding to nearest even, once, straight from double: via float it would round twice.
-inline void from_double(double x, double* out) { *out = x; }
-inline void from_double(double x, float* out) { *out = static_cast<float>(x); }
-
-// Rounds x to a float whose lost bits are remembered in its last one ("round to odd"), so that a second rounding to
-// a type at least two bits shorter gives what a single one would (Boldo and Melquiond 2008).
-inline float round_to_odd(double x) {
-  const float nearest = static_cast<float>(x);
-  const double back = nearest;
-  if (back == x || back != back) {
-    return nearest;
-  }
-  uint32_t bits = float_to_bits(nearest);
-  if ((bits & 1u) == 0) {
-    const bool away = (back < 0 ? -back : back) > (x < 0 ? -x : x);
-    bits += away ? -1u : 1u;
-  }
-  return bits_to_float(bits);
-}
-
-inline void from_double(double x, bfloat16* out) {
-  if (x != x) {
-    out->bits = 0x7fc0u;
-    return;
-  }
-  const uint32_t bits = float_to_bits(round_to_odd(x));
-  out->bits = static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
-
-inline void from_double(double x, float16* out) {
-  const float odd = round_to_odd(x);
-  const uint32_t bits = float_to_bits(odd);
-  const uint32_t sign = (bits >> 16) & 0x8000u;
-  const uint32_t magnitude = bits & 0x7fffffffu;
-  uint32_t half;
-  if (magnitude > 0x7f800000u) {
-    half = 0x7e00u;
-  } else if (magnitude >= 0x47800000u) {  // 2^16 and more
-    half = 0x7c00u;
-  } else if (magnitude < 0x38800000u) {  // below 2^-14: adding 0.5 aligns the subnormal's bits and rounds them
-    half = float_to_bits(bits_to_float(magnitude) + 0.5f) - 0x3f000000u;
-  } else {
-    half = (magnitude + 0xc8000fffu + ((magnitude >> 13) & 1u)) >> 13;
-  }
-  out->bits = static_cast<uint16_t>(sign | half);
 }
 
 // Bit l is set where lane l of a comparison is true (all ones).
