@@ -20,7 +20,7 @@ bool reads_as_they_are(const Images& images);
 /// merged in an order that depends on the sizes alone.
 ///
 /// scratch: channel_stats_scratch bytes of device memory, aligned to 256: 16 bytes for each channel, or 24 for each
-/// part of 512 to 4,096 values. Throws std::runtime_error when a launch fails.
+/// part of 64 to 4,096 values. Throws std::runtime_error when a launch fails.
 void channel_stats(const Images& images, void* mean, void* std, void* scratch, CUstream_st* stream);
 int64_t channel_stats_scratch(const Images& images);
 
