@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgsim_ops.labels import label_points
 from imgsim_ops.plots import new_figure, svg
 from imgsim_ops.results import Plot
+from imgsim_ops.zoo.labels import label_points
 from imgsim_ops.zoo.measure import Row
 from imgsim_ops.zoo.tables import GROUPS, group_of, separation, unbeaten
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from zoo_made import row
 
-from imgsim_ops.labels import place_names
+from imgsim_ops.zoo.labels import place_names
 from imgsim_ops.zoo.measure import Row
 from imgsim_ops.zoo.plot import plots
 
