@@ -21,9 +21,9 @@ def test_fp32(saved, backbone, kind):
         assert_as_promised(run(net, kind, count), backbone, kind, count)
 
 
-# Seen: cosines of 0.99995 on one processor (see `same_direction`), of 0.983 on an Intel Xeon with AMX, also with its
-# AVX2 and AVX-512 code switched off in OpenCV; OpenVINO, tract and onnxruntime-node pass there, OpenCV 4.14 has 0.65. Why is not
-# known.
+# Seen: cosines of 0.99995 on one processor (see `same_direction`), of 0.983 on an Intel Xeon with AMX. There OpenCV
+# without its AVX2 and AVX-512 code has the same, OpenCV 4.14 has 0.65, and OpenVINO, tract and onnxruntime-node pass.
+# The cause is not known.
 @pytest.mark.xfail(strict=False, reason="OpenCV's integers are not exact on every processor")
 def test_int8(saved, same_direction):
     net = cv2.dnn.readNetFromONNX(str(saved("efficientnet_lite0", precision="int8")))
