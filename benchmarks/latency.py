@@ -59,11 +59,11 @@ PAIRS_ONLY = (PAIR, APP)
 
 def make_ways(folder: Path, backbone: str, weights: str | None, threads: int, app: Path | None) -> dict[str, dict]:
     """Exports every file that is needed into the folder; returns each way's settings. Imports torch."""
-    from imgsim_ops.export.files import export_files
+    from imgsim_ops.export.files import ExportOptions, export_files
 
     single, pair, script = folder / "single.onnx", folder / "pair.onnx", folder / "single.pt"
     export_files(single, backbone=backbone, weights=weights)
-    export_files(pair, backbone=backbone, weights=weights, pair=True)
+    export_files(pair, ExportOptions(pair=True), backbone=backbone, weights=weights)
     export_files(script, backbone=backbone, weights=weights)
     plain, int8 = folder / "single.plain.onnx", folder / "int8.onnx"
     quantise_plainly(plain, int8)
@@ -251,7 +251,7 @@ def main() -> None:
         cold = measure_cold(cold_commands(ways), options.rounds)
 
     show(console, warm, cold)
-    gate = model_file(options.backbone, weights, "int8").facts["gate"]
+    gate = model_file(options.backbone, weights, "int8").facts.gate
     document = {"machine": facts, "backbone": options.backbone, "weights": weights or "ImageNet", "gate": gate}
     path = save(result_name("latency", options.backbone), {**document, "warm": warm, "cold": cold}, options.json)
     console.print(f"Results written to {path}", highlight=False)
