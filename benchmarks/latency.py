@@ -46,7 +46,7 @@ from rich.table import Table
 
 from imgsim_ops import kernels
 from imgsim_ops.demo import PHOTOGRAPHS
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.evaluation.plots import new_figure
 from imgsim_ops.model_files.cache import model_file
 from imgsim_ops.model_files.engine import create_engine
@@ -236,7 +236,7 @@ def main() -> None:
     console = Console(width=130)
     weights = weights_or_random(console, options.backbone, options.weights)
     facts = machine(options.threads, ("torchvision", "pillow", "onnxruntime-gpu", "onnxruntime", "openvino"))
-    console.print(describe(facts), highlight=False)
+    console.print(machine_line(facts), highlight=False)
 
     with tempfile.TemporaryDirectory() as folder:
         # In a process of its own: Linux counts the size of the process that starts another to the other's peak.

@@ -61,7 +61,7 @@ from rich.console import Console
 from rich.table import Table
 
 from imgsim_ops import kernels
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.evaluation.plots import new_figure
 from imgsim_ops.model_files.engine import create_engine
 from imgsim_ops.quality.photographs import find_photographs
@@ -357,7 +357,7 @@ def main() -> None:
     packages = ("torchvision", "pillow", "simplejpeg", "onnxruntime-gpu", "onnxruntime", "openvino")
     others = ("imagededup", "img2vec-pytorch", "open-clip-torch")
     facts = machine(options.threads, (*packages, *others))
-    console.print(describe(facts), highlight=False)
+    console.print(machine_line(facts), highlight=False)
     ways = make_ways(options.threads)
     if options.only:
         always = (PLAIN, IMGSIM, DECODE, INFERENCE, WHOLE, STATS)
