@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imgsim_ops.collection.store.store import DATABASE, FORMAT
+from imgsim_ops.collection.store.schema import DATABASE, FORMAT
 from imgsim_ops.model_files.cache import cache_folder
 
 
