@@ -19,9 +19,9 @@ from imgsim_ops.embedding.description import Description
 from imgsim_ops.engines.base import Engine
 from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders, read_here
 from imgsim_ops.images.memory import MAX_PIXELS
 from imgsim_ops.images.preprocess import CROP, RESIZE, load_pixels, preprocessing_version
+from imgsim_ops.images.readers import TIME_LIMIT, IsolatedReaders, read_here
 from imgsim_ops.model_files.engine import create_engine
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import PARTS
@@ -143,7 +143,7 @@ class Embedder:
     ) -> Iterator[tuple[str, np.ndarray | SkippedFile]]:
         """The vectors of any number of files, as they become ready, in order.
 
-        Files are read and decoded by processes of their own (``images.isolated``), so that no file can stop the rest,
+        Files are read and decoded by processes of their own (``images.readers``), so that no file can stop the rest,
         while threads of this one run the model on batches that are filled across files. A vector's bits do not depend
         on ``threads`` or on the other files. Memory is bounded, whatever the number of files and the size of pictures
         up to the limit: below 600 MB in all for two threads. To stop early, close the iterator.

@@ -15,8 +15,8 @@ from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.decode import decoded
-from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.memory import MAX_PIXELS, Admit
+from imgsim_ops.images.readers import IsolatedReaders
 
 _LARGEST = 255.0
 _PACKED = struct.Struct("<q3d3d")  # count, means, sums of squared deviations
@@ -63,7 +63,7 @@ def channel_statistics(
     uint8 up to the sums, which are exact; the (count, mean, M2) of pictures, and of the strips that some come in, are
     merged in order (Chan, Golub and LeVeque 1979), so that the answer is the same bits for any number of threads. At
     most one decoded picture a thread is in memory, however many paths there are; each is read in a process of its own
-    (`images.isolated`).
+    (`images.readers`).
 
     Args:
         paths: Files; consumed lazily. A file that cannot be read is noted in the report and left out.
@@ -107,7 +107,7 @@ def channel_statistics(
 
 
 def packed_moments(path: str, *, max_pixels: int, admit: Admit) -> bytes:
-    """The moments of a picture's channels as bytes: a task of `images.isolated`.
+    """The moments of a picture's channels as bytes: a task of `images.readers`.
 
     Raises:
         ImageError: See ``images.decode.decode``.

@@ -129,7 +129,7 @@ def describe(
     orientation: int = 1,
     admit: Admit = admit_at_once,
 ) -> bytes:
-    """The local features of a file, packed; a task for ``images.isolated``.
+    """The local features of a file, packed; a task for ``images.readers``.
 
     Args:
         path: The file; see ``images.decode.decode`` for what is read and how.

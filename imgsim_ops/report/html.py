@@ -24,8 +24,8 @@ from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.files.writing import temporary_beside
-from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders
 from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.images.readers import TIME_LIMIT, IsolatedReaders
 from imgsim_ops.images.thumbnails import MEDIA_TYPE
 from imgsim_ops.report.pages import page_around
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders
 from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.images.readers import TIME_LIMIT, IsolatedReaders
 from imgsim_ops.matching.features import Features
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import Reason, SkippedFile
-from imgsim_ops.images.isolated import TIME_LIMIT
 from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.images.readers import TIME_LIMIT
 from imgsim_ops.images.scan import scan_names
 
 if TYPE_CHECKING:
