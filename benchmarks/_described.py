@@ -20,7 +20,7 @@ from imgsim_ops.embedding.crops import Views, load_views
 from imgsim_ops.embedding.description import Description
 from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.images.decode import decode
-from imgsim_ops.matching import features as local
+from imgsim_ops.matching.features import local_features
 from imgsim_ops.quality.copies import MIXTURES, SINGLE_STEPS, TURNED
 from imgsim_ops.recipes.recipes import PARTS
 
@@ -185,4 +185,4 @@ def _entry(what: tuple, path: Path, image: Image.Image) -> tuple:
 
     views = Views.from_bytes(load_views(path))
     phash = np.packbits(imagehash.phash(image, hash_size=16).hash.ravel())
-    return what, views.pixels, views.perceptual, phash, local.describe(path)
+    return what, views.pixels, views.perceptual, phash, local_features(path)

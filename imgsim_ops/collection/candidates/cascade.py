@@ -23,8 +23,8 @@ from imgsim_ops.collection.store.store import Store
 from imgsim_ops.embedding.crops import SMALL
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.matching import rules
+from imgsim_ops.matching.alignment import Match, verify
 from imgsim_ops.matching.distribution import unlike_threshold
-from imgsim_ops.matching.features import Match, verify
 from imgsim_ops.matching.hashes import distances, is_flat, pairs_within
 
 #: Called with what is being done, how much of it is done, and how much there is.

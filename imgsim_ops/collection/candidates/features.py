@@ -32,7 +32,7 @@ _SCHEMA = (
 _COMMIT_SECONDS = 5.0
 # Pictures whose features are held in memory, at up to 72 kB each: those of the pairs that are verified at the time.
 _HELD = 1000
-_TASK = "imgsim_ops.matching.features:describe"
+_TASK = "imgsim_ops.matching.features:local_features"
 # EXIF's numbers of pictures as they are and of mirror images. SIFT itself finds turned ones.
 _UPRIGHT, _MIRRORED = 1, 2
 
