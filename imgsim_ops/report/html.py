@@ -25,6 +25,7 @@ from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.files.writing import temporary_beside
 from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.images.orientation import ORIENTATION_WORDS
 from imgsim_ops.images.readers import TIME_LIMIT, IsolatedReaders
 from imgsim_ops.images.thumbnails import MEDIA_TYPE
 from imgsim_ops.report.pages import page_around
@@ -237,6 +238,7 @@ class _Body:
             "groups": self.groups,
             "facts": [[_line(name), _line(value)] for name, value in facts.items()],
             "skipped": {"count": count, "files": files},
+            "turned": ORIENTATION_WORDS,
             "digest": self._digest.hexdigest(),
         }
         self._block('type="application/json" id="report"', _json(report))

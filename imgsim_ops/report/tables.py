@@ -14,6 +14,7 @@ from imgsim_ops.collection.findings import Evidence, Group, Leak, Picture
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.writing import write_file
+from imgsim_ops.images.orientation import ORIENTATION_WORDS
 
 _COLUMNS = (
     "group", "path", "role", "best", "stage", "score", "distance", "inliers", "orientation",
@@ -108,8 +109,4 @@ def described(evidence: Evidence) -> str:
         "vector": f"similarity {evidence.score:.4f}",
         "local": f"{evidence.inliers} details at the same places",
     }[evidence.stage]
-    turned = {
-        2: "mirrored", 3: "turned by 180°", 4: "mirrored upside down", 5: "mirrored, turned by 90°", 6: "turned by 90°",
-        7: "mirrored, turned by 90°", 8: "turned by 90°",
-    }  # fmt: skip
-    return words if evidence.orientation == 1 else f"{words}, {turned[evidence.orientation]}"
+    return words if evidence.orientation == 1 else f"{words}, {ORIENTATION_WORDS[evidence.orientation]}"
