@@ -3,7 +3,7 @@
 ::
 
     photos.imgsim/
-      index.sqlite       which files there are, what is in them, which row is whose, and the facts below
+      index.sqlite       which files there are, what is in them, which row is whose, and the `schema.Facts`
       raw-1.f16          all that the model says of each content, so that a recipe can change without decoding
       vectors-1.f16      what is searched: the recipe's vectors, made from the raw ones
       writer.lock        held by the one process that may write
