@@ -20,7 +20,7 @@ from imgsim_ops.embedding.crops import Crops, load_crops
 from imgsim_ops.embedding.description import Description
 from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.images.decode import decode
-from imgsim_ops.matching import features as local
+from imgsim_ops.matching.features import local_features
 from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.quality.copies import MIXTURES, SINGLE_STEPS, TURNED
 from imgsim_ops.recipes.recipes import PARTS
@@ -186,4 +186,4 @@ def _entry(what: tuple, path: Path, image: Image.Image) -> tuple:
 
     views = Crops.from_bytes(load_crops(path))
     phash = np.packbits(imagehash.phash(image, hash_size=16).hash.ravel())
-    return what, views.pixels, views.perceptual, phash, local.describe(path)
+    return what, views.pixels, views.perceptual, phash, local_features(path)

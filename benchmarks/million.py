@@ -40,7 +40,8 @@ from rich.console import Console
 from imgsim_ops.collection.candidates.cascade import Pictures, choose_thresholds
 from imgsim_ops.collection.duplicates import find_duplicates
 from imgsim_ops.collection.search import Query, search
-from imgsim_ops.collection.store.store import FileRecord, Store
+from imgsim_ops.collection.store.record import FileRecord
+from imgsim_ops.collection.store.store import Store
 from imgsim_ops.collection.summary import summary_of
 from imgsim_ops.embedding.description import Description
 from imgsim_ops.evaluation.machine import describe, machine

@@ -39,18 +39,6 @@ if TYPE_CHECKING:
     from imgsim_ops.collection.collection import Collection
     from imgsim_ops.collection.findings import Hit
 
-# How a picture must be turned, by EXIF's number, in words.
-_TURNS = {
-    1: "",
-    2: "mirrored",
-    3: "turned 180°",
-    4: "mirrored, turned 180°",
-    5: "mirrored, turned left",
-    6: "turned right",
-    7: "mirrored, turned right",
-    8: "turned left",
-}
-
 
 def search(
     queries: PathsArgument,
@@ -196,13 +184,14 @@ def _print_hits(console: Console, hits: list[Hit]) -> None:
     from rich.text import Text
 
     from imgsim_ops.files.names import printable
+    from imgsim_ops.images.orientation import ORIENTATION_WORDS
 
     # Each on a line of its own however long its path is, so that it can be copied and searched for.
-    turns = max(len(_TURNS[hit.orientation]) for hit in hits)
+    turns = max(len(ORIENTATION_WORDS[hit.orientation]) for hit in hits)
     places = len(str(len(hits)))
     for rank, hit in enumerate(hits, 1):
         picture = hit.picture
-        turn = f"{_TURNS[hit.orientation]:<{turns}}  " if turns else ""
+        turn = f"{ORIENTATION_WORDS[hit.orientation]:<{turns}}  " if turns else ""
         size = f"{picture.width} x {picture.height}"
         line = Text(f"  {rank:>{places}}  ")
         line.append(f"{hit.score:.4f}", style="bold cyan")

@@ -57,17 +57,15 @@ class Evidence:
     @property
     def words(self) -> str:
         """Why two pictures are held to be copies, in a few words."""
+        from imgsim_ops.images.orientation import ORIENTATION_WORDS  # and with it Pillow, which reading needs not
+
         words = {
             "content": "the same bytes",
             "perceptual": f"the same picture, {self.distance} of 256 bits differ",
             "vector": f"similarity {self.score:.4f}",
             "local": f"{self.inliers} details at the same places",
         }[self.stage]
-        turned = {
-            2: "mirrored", 3: "turned by 180°", 4: "mirrored upside down", 5: "mirrored, turned by 90°",
-            6: "turned by 90°", 7: "mirrored, turned by 90°", 8: "turned by 90°",
-        }  # fmt: skip
-        return words if self.orientation == 1 else f"{words}, {turned[self.orientation]}"
+        return words if self.orientation == 1 else f"{words}, {ORIENTATION_WORDS[self.orientation]}"
 
 
 @dataclass(frozen=True)

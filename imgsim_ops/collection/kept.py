@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from imgsim_ops.collection.store.store import DATABASE, FORMAT
+from imgsim_ops.collection.store.schema import DATABASE, FORMAT
 from imgsim_ops.model_files.cache import cache_folder
 from imgsim_ops.models.spec import ModelSpec
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from imgsim_ops.files.names import html_text
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.readers import IsolatedReaders
 from imgsim_ops.images.thumbnails import MEDIA_TYPE
 
 _SIDE = 160  # of the small pictures, in pixels

@@ -70,7 +70,7 @@ def load_crops(
     orientations: Sequence[int] = (1,),
     admit: Admit = admit_at_once,
 ) -> bytes:
-    """Reads a picture; a task for ``images.isolated``.
+    """Reads a picture; a task for ``images.readers``.
 
     Args:
         path: The file.

@@ -105,7 +105,7 @@ class Embedder:
     def stream(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[str, np.ndarray | SkippedFile]]:
         """The vectors of any number of files, as they become ready, in order.
 
-        Files are read and decoded by processes of their own (``images.isolated``), so that no file can stop the rest,
+        Files are read and decoded by processes of their own (``images.readers``), so that no file can stop the rest,
         while threads of this one run the model on batches that are filled across files. A vector's bits do not depend
         on the number of threads or on the other files. Memory is bounded, whatever the number of files and the size of
         pictures up to the limit: below 600 MB in all for two threads. To stop early, close the iterator.

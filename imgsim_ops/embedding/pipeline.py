@@ -17,9 +17,9 @@ from imgsim_ops.embedding.description import Description
 from imgsim_ops.engines.base import Engine
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.images.isolated import IsolatedReaders, read_here
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import CROP
+from imgsim_ops.images.readers import IsolatedReaders, read_here
 
 #: Bounds the feature maps held at once to about 200 MB. Larger batches are no faster on a CPU; of engines that are
 #: called several times at once, four pictures each are as fast as more.
@@ -34,7 +34,7 @@ class Task:
     """What is read of each file, and what the model is asked of it.
 
     Attributes:
-        function: What readers call, as of ``images.isolated.serve``.
+        function: What readers call, as of ``images.readers.serve``.
         batch: Makes an empty batch for its answers.
         options: Its further arguments.
         few_here: Read fewer than 8 files in this process, a third of a second sooner. Then nothing limits the time, and

@@ -15,9 +15,9 @@ from imgsim_ops.errors import ImgsimError, nearest
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.decode import decode
-from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import CROP, RESIZE, min_side
+from imgsim_ops.images.readers import IsolatedReaders
 from imgsim_ops.images.scan import scan_names
 from imgsim_ops.model_files.cache import cache_folder
 

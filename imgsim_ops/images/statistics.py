@@ -14,9 +14,9 @@ import numpy as np
 from imgsim_ops import kernels
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.decode import decoded
-from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.memory import Admit
 from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.readers import IsolatedReaders
 
 _LARGEST = 255.0
 _PACKED = struct.Struct("<q3d3d")  # count, means, sums of squared deviations
@@ -62,7 +62,7 @@ def channel_statistics(
     uint8 up to the sums, which are exact; the (count, mean, M2) of pictures, and of the strips that some come in, are
     merged in order (Chan, Golub and LeVeque 1979), so that the answer is the same bits for any number of threads. At
     most one decoded picture a thread is in memory, however many paths there are; each is read in a process of its own
-    (`images.isolated`).
+    (`images.readers`).
 
     Args:
         paths: Files; consumed lazily. A file that cannot be read is noted in the report and left out.
@@ -98,7 +98,7 @@ def channel_statistics(
 
 
 def packed_moments(path: str, read: ReadOptions, *, admit: Admit) -> bytes:
-    """The moments of a picture's channels as bytes: a task of `images.isolated`.
+    """The moments of a picture's channels as bytes: a task of `images.readers`.
 
     Raises:
         ImageError: See ``images.decode.decode``.

@@ -28,7 +28,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 def thumbnail(path: str, read: ReadOptions = ReadOptions(), *, side: int = SIDE, admit: Admit = admit_at_once) -> bytes:
-    """A picture made small, upright, on white where it is transparent: a task of `images.isolated`.
+    """A picture made small, upright, on white where it is transparent: a task of `images.readers`.
 
     Args:
         path: The file.

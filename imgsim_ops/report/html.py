@@ -23,8 +23,9 @@ from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.files.writing import temporary_beside
-from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.orientation import ORIENTATION_WORDS
+from imgsim_ops.images.readers import IsolatedReaders
 from imgsim_ops.images.thumbnails import MEDIA_TYPE, SIDE
 from imgsim_ops.report.pages import page_around
 
@@ -214,6 +215,7 @@ class _Body:
             "groups": self.groups,
             "facts": [[_line(name), _line(value)] for name, value in facts.items()],
             "skipped": {"count": count, "files": files},
+            "turned": ORIENTATION_WORDS,
             "digest": self._digest.hexdigest(),
         }
         self._block('type="application/json" id="report"', _json(report))

@@ -97,7 +97,7 @@ def test_what_was_added_since_is_found_too(path):
         store = collection.store
         with made_store(path.with_name("other.imgsim"), raw[500:]) as other:
             pictures = dict(other.pictures())
-        from imgsim_ops.collection.store.store import FileRecord
+        from imgsim_ops.collection.store.record import FileRecord
         from imgsim_ops.embedding.description import Description
 
         contents = [

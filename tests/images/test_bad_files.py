@@ -15,9 +15,9 @@ from imgsim_ops.errors import ImageError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import Reason
 from imgsim_ops.images.decode import MAX_PIXELS, decode
-from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import load_pixels
+from imgsim_ops.images.readers import IsolatedReaders
 from tests.support.processes import little_memory
 
 KINDS = {

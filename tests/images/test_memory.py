@@ -10,10 +10,10 @@ from PIL import Image, features
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.decode import decode, decoded
-from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.memory import MAX_PIXELS, TooManyPixelsError, check_size, most_held
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import load_pixels
+from imgsim_ops.images.readers import IsolatedReaders
 from tests.support import ROOT
 from tests.support.pictures_made import black_png, flat_jpeg, tiled_tiff
 from tests.support.processes import little_memory, needs_proc

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image, features
 
 from imgsim_ops.files.reasons import Reason, SkippedFile
-from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import CROP, load_pixels
+from imgsim_ops.images.readers import IsolatedReaders
 
 MUTATIONS = 2000
 SOUND_EVERY = 25

@@ -13,8 +13,8 @@ from PIL import Image
 from imgsim_ops.collection.findings import Evidence, Group, Leak, Member
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.readers import IsolatedReaders
 from imgsim_ops.report import html
 from imgsim_ops.report.html import PageOptions, write_groups, write_leaks
 from tests.support.findings_made import described, made_groups, write_picture

@@ -7,6 +7,7 @@ import pytest
 
 from imgsim_ops.collection.findings import Evidence, Group, Leak, Member
 from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.orientation import ORIENTATION_WORDS
 from imgsim_ops.report.html import PageOptions, write_groups, write_leaks
 from tests.support.browser import find_chromium
 from tests.support.findings_made import described, made_groups, write_picture
@@ -97,6 +98,18 @@ def test_names_are_text(browser, page):
     assert "<img src=x onerror=alert(1)>\\xff.png" in names
     assert browser.run("document.querySelectorAll('img:not([src^=\"data:image/webp\"]), b, i').length") == 0
     assert browser.run("[...document.images].every((image) => image.naturalWidth > 0)")
+
+
+def test_each_orientation_has_its_words(browser, tmp_path):
+    pictures = [write_picture(tmp_path / f"{number}.png", number) for number in range(9)]
+    others = [Member(pictures[number], Evidence("vector", 0.9, orientation=number)) for number in range(1, 9)]
+    group = Group((Member(pictures[0], None), *others), best=0)
+    write_groups(tmp_path / "report.html", [group], title="", facts={}, threads=1)
+    browser.open(tmp_path / "report.html")
+    browser.settle()
+    reasons = browser.run("[...document.querySelectorAll('.card .why p')].map((e) => e.textContent)")
+    expected = [f"vector alone · score 0.900 · {ORIENTATION_WORDS[number]}" for number in range(2, 9)]
+    assert [reason for reason in reasons if reason.startswith("vector")] == ["vector alone · score 0.900", *expected]
 
 
 def test_comparing(browser, page):

@@ -59,7 +59,8 @@ def test_junit(tmp_path):
     assert [len(case) for case in cases] == [0, 0, 1, 0]
     (failure,) = cases[2]
     assert failure.get("type") == "local"
-    assert failure.get("message") == f"31 details at the same places, turned by 90°: a copy of {source.path}"
+    why = "31 details at the same places, turned right by 90° to fit"
+    assert failure.get("message") == f"{why}: a copy of {source.path}"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tasks for ``images.isolated``; the base name of a path says what becomes of it: ``verb`` or ``verb:argument``.
+"""Tasks for ``images.readers``; the base name of a path says what becomes of it: ``verb`` or ``verb:argument``.
 
 Imported by the readers, which get the checkout with the parent's sys.path.
 """

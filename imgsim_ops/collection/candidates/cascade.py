@@ -21,9 +21,10 @@ from imgsim_ops.collection.candidates.features import FeatureSource
 from imgsim_ops.collection.findings import Evidence
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.embedding.crops import SMALL
+from imgsim_ops.images.orientation import INVERSE, LINEAR, MIRRORED
 from imgsim_ops.matching import rules
+from imgsim_ops.matching.alignment import Match, verify
 from imgsim_ops.matching.distribution import unlike_threshold
-from imgsim_ops.matching.features import Match, verify
 from imgsim_ops.matching.hashes import distances, is_flat, pairs_within
 from imgsim_ops.matching.options import MatchOptions
 
@@ -34,19 +35,6 @@ Transform = tuple[float, float, float, float, float, float]
 
 # Pairs whose vectors are gathered at once, at some kilobytes each.
 _BLOCK = 4096
-# The linear part of what each EXIF orientation does to a point, as rows.
-_TURNS = {
-    1: ((1, 0), (0, 1)),
-    2: ((-1, 0), (0, 1)),
-    3: ((-1, 0), (0, -1)),
-    4: ((1, 0), (0, -1)),
-    5: ((0, 1), (1, 0)),
-    6: ((0, -1), (1, 0)),
-    7: ((0, -1), (-1, 0)),
-    8: ((0, 1), (-1, 0)),
-}
-_MIRRORED = (2, 4, 5, 7)
-_INVERSE = {6: 8, 8: 6}
 
 
 @dataclass(frozen=True)
@@ -312,7 +300,7 @@ class Verifier:
 
     def evidence(self, pairs: Pairs) -> Iterator[tuple[int, int, Evidence | None]]:
         """Rows, columns, and what the local features say: None where the one is no copy of the other."""
-        mirrored = pairs.orientation in _MIRRORED
+        mirrored = pairs.orientation in MIRRORED
         ones, others = [(int(row), mirrored) for row in pairs.rows], [(int(col), False) for col in pairs.cols]
 
         def describing(done: int, total: int) -> None:
@@ -356,7 +344,7 @@ def _local(score: float, match: Match, mirrored_width: int | None) -> Evidence |
 def _orientation(transform: Transform) -> int:
     """The orientation that is nearest to a transform."""
     a, b, _, d, e, _ = transform
-    return max(_TURNS, key=lambda number: float((np.array(_TURNS[number]) * ((a, b), (d, e))).sum()))
+    return max(LINEAR, key=lambda number: float((np.array(LINEAR[number]) * ((a, b), (d, e))).sum()))
 
 
 def _score(score: float) -> float:
@@ -384,7 +372,7 @@ def reversed_evidence(evidence: Evidence) -> Evidence:
         evidence.distance,
         evidence.inliers,
         transform,
-        _INVERSE.get(evidence.orientation, evidence.orientation),
+        INVERSE[evidence.orientation],
     )
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.readers import IsolatedReaders
 from imgsim_ops.matching.features import Features
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _SCHEMA = (
 _COMMIT_SECONDS = 5.0
 # Pictures whose features are held in memory, at up to 72 kB each: those of the pairs that are verified at the time.
 _HELD = 1000
-_TASK = "imgsim_ops.matching.features:describe"
+_TASK = "imgsim_ops.matching.features:local_features"
 # EXIF's numbers of pictures as they are and of mirror images. SIFT itself finds turned ones.
 _UPRIGHT, _MIRRORED = 1, 2
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from imgsim_ops import kernels
 from imgsim_ops.collection.indexing.fitting import refit
-from imgsim_ops.collection.store.store import FileRecord, Store
+from imgsim_ops.collection.store.record import FileRecord
+from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable

@@ -11,7 +11,7 @@ from imgsim_ops.collection.findings import Evidence
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.orientation import turned
 from imgsim_ops.matching import rules
-from imgsim_ops.matching.features import Match
+from imgsim_ops.matching.alignment import Match
 from imgsim_ops.matching.options import MatchOptions
 
 COUNTS = st.sampled_from([0, 1, 7, 17, 33])

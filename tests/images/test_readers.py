@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.images import isolated
-from imgsim_ops.images.isolated import IsolatedReaders, read_here
+from imgsim_ops.images import readers as parent
 from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.readers import IsolatedReaders, read_here
 from tests.support import ROOT
 from tests.support.processes import children, needs_proc, wait_until
 
@@ -205,7 +205,7 @@ def test_task_that_cannot_be_imported(task, processes, capfd):
 
 
 def test_python_that_cannot_be_started(monkeypatch):
-    monkeypatch.setattr(isolated, "get_executable", lambda: os.fsencode("/nowhere/python"))
+    monkeypatch.setattr(parent, "get_executable", lambda: os.fsencode("/nowhere/python"))
     with readers(1) as opened:
         answer = opened.read("a")
         # As where the system refuses another process, or another open file. At once: 3 seconds are for a busy machine.
@@ -315,7 +315,7 @@ def test_leaving_with_an_exception():
 PARENT = """
 import os, sys
 sys.path.insert(0, {tests!r})
-from imgsim_ops.images.isolated import IsolatedReaders
+from imgsim_ops.images.readers import IsolatedReaders
 from imgsim_ops.images.options import ReadOptions
 with IsolatedReaders("tests.support.reader_tasks:act", ReadOptions(2, max_pixels=1000)) as readers:
     for path in sys.argv[1:]:
