@@ -10,12 +10,13 @@ from datetime import datetime
 from pathlib import Path
 
 from imgsim_ops.cleanup.decisions import DecidedFile, DecidedGroup, Decisions
-from imgsim_ops.cleanup.files import Found, holds, look, names_like, one_name, part_beside, same_file
+from imgsim_ops.cleanup.files import Found, holds, look, names_like, one_name, part_beside
 from imgsim_ops.cleanup.journal import Action, Entry, Header, Journal, State, Way, journal_names, read_journal
 from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal
 from imgsim_ops.cleanup.trash import LONGEST_NAME, trash_for
 from imgsim_ops.cleanup.ways import perform, settle
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.identity import same_file
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile

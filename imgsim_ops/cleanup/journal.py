@@ -11,9 +11,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from imgsim_ops.cleanup.files import sync_folder
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
+from imgsim_ops.files.syncing import sync_folder
 
 VERSION = 1
 

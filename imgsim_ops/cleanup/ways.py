@@ -21,13 +21,13 @@ from imgsim_ops.cleanup.files import (
     move_to_new,
     one_name,
     part_beside,
-    same_file,
-    sync_folder,
 )
 from imgsim_ops.cleanup.journal import Action, Way
 from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal
+from imgsim_ops.files.identity import same_file
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import Reason
+from imgsim_ops.files.syncing import sync_folder
 
 
 def perform(way: Way, action: Action, found: Found, kept: Found) -> None:

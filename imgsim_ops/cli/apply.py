@@ -146,7 +146,7 @@ def _print(console: Console, report: ApplyReport, total: int) -> None:
     if report.interrupted:
         looked = len(report.steps) + report.before + len(report.skipped)
         console.print(f"[yellow]Stopped[/yellow] after {looked:,} of {total:,} files; the same command goes on")
-    print_skipped(console, report.skipped, sentences={reason.code: reason.sentence for reason in CleanupReason})
+    print_skipped(console, report.skipped, sentences=CleanupReason.sentences())
     if report.dry_run and report.steps:
         console.print("[bold]Nothing was touched[/bold]: this is what --yes will do", soft_wrap=True)
     if report.journal is not None:

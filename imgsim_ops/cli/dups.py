@@ -174,7 +174,7 @@ def _bytes_of_copies(group: Group) -> int:
 def _decided(group: Group) -> object:
     from imgsim_ops.cleanup.decisions import DecidedFile, DecidedGroup
 
-    files = [DecidedFile(member.picture.path, member.picture.sha256) for member in group.members]
+    files = [DecidedFile(member.picture.path, member.picture.sha256.hex()) for member in group.members]
     return DecidedGroup((files[group.best],), tuple(file for place, file in enumerate(files) if place != group.best))
 
 

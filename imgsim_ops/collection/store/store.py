@@ -31,9 +31,10 @@ import numpy as np
 
 from imgsim_ops.collection.findings import Picture
 from imgsim_ops.collection.store.lock import WriterLock
-from imgsim_ops.collection.store.rows import BLOCK, append_rows, blocks_of, mapped_rows, sync_folder, write_rows
+from imgsim_ops.collection.store.rows import BLOCK, append_rows, blocks_of, mapped_rows, write_rows
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
+from imgsim_ops.files.syncing import sync_folder
 from imgsim_ops.matching.hashes import BYTES
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import RECIPES, Recipe
@@ -598,7 +599,7 @@ FROM files JOIN contents ON contents.row = files.row"""
 
 def _picture(values: Sequence) -> Picture:
     path, size, modified, sha256, width, height, kind = values
-    return Picture(os.fsdecode(path), size, modified, sha256.hex(), width, height, kind)
+    return Picture(os.fsdecode(path), size, modified, sha256, width, height, kind)
 
 
 def _width(recipe: Recipe, whitening: Whitening | None, raw_width: int) -> int:
