@@ -64,7 +64,7 @@ def proposed(groups: Iterable[Group]) -> list[DecidedGroup]:
     """What is proposed for groups of copies: the best one of each is kept."""
     decided = []
     for group in groups:
-        files = [DecidedFile(member.picture.path, member.picture.sha256) for member in group.members]
+        files = [DecidedFile(member.picture.path, member.picture.sha256.hex()) for member in group.members]
         others = tuple(file for place, file in enumerate(files) if place != group.best)
         decided.append(DecidedGroup((files[group.best],), others))
     return decided

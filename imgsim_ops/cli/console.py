@@ -154,7 +154,7 @@ def print_skipped(
     from imgsim_ops.files.names import printable
     from imgsim_ops.files.reasons import Reason
 
-    sentences = {**{reason.code: reason.sentence for reason in Reason}, **(sentences or {})}
+    sentences = {**Reason.sentences(), **(sentences or {})}
     table = Table("skipped", "file", "because", box=SIMPLE_HEAD, pad_edge=False)
     for file in skipped[:most]:
         name = Text(printable(file.path), overflow="fold")

@@ -129,7 +129,7 @@ def _count(files: list[str], as_json: bool) -> None:
     from imgsim_ops.images.scan import survey
 
     kinds, size = survey(files)
-    reasons = {reason.code for reason in Reason}
+    reasons = Reason.sentences()
     pictures = Counter({kind: count for kind, count in kinds.items() if kind not in reasons})
     others = {code: count for code, count in sorted(kinds.items()) if code in reasons}
     if as_json:

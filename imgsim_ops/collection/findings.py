@@ -16,7 +16,7 @@ class Picture:
         path: Absolute; bytes that are not UTF-8 as surrogate escapes.
         size: Bytes.
         modified: Time of the last change, in nanoseconds since 1970.
-        sha256: Of the file's bytes, hexadecimal.
+        sha256: Of the file's bytes: 32 bytes. Documents have it in hexadecimal digits.
         width: In pixels, upright.
         height: Likewise.
         format: For example ``JPEG``, as ``images.formats.picture_format`` names it.
@@ -25,7 +25,7 @@ class Picture:
     path: str
     size: int
     modified: int
-    sha256: str
+    sha256: bytes
     width: int
     height: int
     format: str
@@ -182,7 +182,7 @@ def picture_as_json(picture: Picture) -> dict[str, Any]:
     """A picture as every ``--json`` shows it."""
     return {
         "path": picture.path,
-        "sha256": picture.sha256,
+        "sha256": picture.sha256.hex(),
         "bytes": picture.size,
         "modified": picture.modified / 1e9,
         "width": picture.width,

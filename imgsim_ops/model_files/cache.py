@@ -20,6 +20,8 @@ from pathlib import Path
 
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.hashing import digest_of
+from imgsim_ops.files.syncing import sync_file
 from imgsim_ops.images.preprocess import PREPROCESSING_VERSION
 from imgsim_ops.models.locations import weights_source
 from imgsim_ops.models.spec import DEFAULT_PRECISION, ModelSpec
@@ -173,7 +175,7 @@ def _build(
         text = json.dumps({**found, "check": _check(found)}, indent=2)
         (Path(unfinished) / entry).write_text(text + "\n")
         for name in (*names, entry):  # the entry last: it vouches for the others
-            _sync(Path(unfinished) / name)
+            sync_file(Path(unfinished) / name)
             os.replace(Path(unfinished) / name, folder / name)
     return ModelFile(folder / names[0], exported.facts)
 
@@ -184,13 +186,5 @@ def _check(found: dict[str, object]) -> str:
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256(usedforsecurity=False)
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
+        return digest_of(file).hex()

@@ -183,7 +183,7 @@ class _Body:
         self._most_pictures = most_pictures
         self._ahead = ahead
         self._queue: deque[tuple[Group, int]] = deque()
-        self._asked: dict[str, Future] = {}
+        self._asked: dict[bytes, Future] = {}  # by content
         self._numbers: dict[bytes, int] = {}  # of the pictures that are in the file, by content
         self._members: list[dict[str, Any]] = []
         self._digest = hashlib.sha256()
@@ -222,7 +222,7 @@ class _Body:
 
     def _ask(self, picture: Picture) -> None:
         """Equal content is read once."""
-        if bytes.fromhex(picture.sha256) not in self._numbers and picture.sha256 not in self._asked:
+        if picture.sha256 not in self._numbers and picture.sha256 not in self._asked:
             self._asked[picture.sha256] = self._readers.read(picture.path)
 
     def _settle(self, group: Group, place: int) -> None:
@@ -247,15 +247,14 @@ class _Body:
 
     def _number(self, picture: Picture) -> int | SkippedFile:
         """The number of the block that has the small picture, which is written now unless it is there already."""
-        content = bytes.fromhex(picture.sha256)
-        if content in self._numbers:
-            return self._numbers[content]
+        if picture.sha256 in self._numbers:
+            return self._numbers[picture.sha256]
         # Where another file of this content could not be read, this one still may.
         asked = self._asked.pop(picture.sha256, None) or self._readers.read(picture.path)
         answer = asked.result()
         if isinstance(answer, SkippedFile):
             return answer
-        number = self._numbers[content] = len(self._numbers)
+        number = self._numbers[picture.sha256] = len(self._numbers)
         self._block(
             f'type="text/plain" id="t{number}"', b"data:%s;base64," % MEDIA_TYPE.encode() + base64.b64encode(answer)
         )

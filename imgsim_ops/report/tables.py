@@ -50,7 +50,7 @@ def _why(evidence: Evidence | None) -> Sequence[object]:
 
 
 def _facts(picture: Picture) -> Sequence[object]:
-    return picture.width, picture.height, picture.format, picture.size, picture.sha256
+    return picture.width, picture.height, picture.format, picture.size, picture.sha256.hex()
 
 
 def write_junit(path: str | os.PathLike[str], pictures: Iterable[Picture], leaks: Sequence[Leak]) -> None:

@@ -25,7 +25,7 @@ from tests.support.stub_engine import Blocks
 
 
 def file(name="a", width=10, height=10, kind="JPEG", size=100, modified=5):
-    return Picture(f"/{name}", size, modified, "0" * 64, width, height, kind)
+    return Picture(f"/{name}", size, modified, bytes(32), width, height, kind)
 
 
 @pytest.mark.parametrize(

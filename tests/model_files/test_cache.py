@@ -478,7 +478,7 @@ sys.path.insert(0, sys.argv[1])
 import onnx
 from tests.support.tiny import Exporter
 from imgsim_ops.export import recipes
-from imgsim_ops.models import files
+from imgsim_ops.model_files import cache as files
 
 def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -56,7 +56,7 @@ def test_every_group_and_member_is_there(tmp_path, out, nothing_left):
         assert shown["best"] == group.best
         assert "evidence" not in shown["members"][0]
         for entry, member in zip(shown["members"][1:], group.members[1:], strict=True):
-            assert entry["sha256"] == member.picture.sha256
+            assert entry["sha256"] == member.picture.sha256.hex()
             assert entry["evidence"]["stage"] == member.evidence.stage
             assert entry["evidence"]["score"] == member.evidence.score
     assert page.groups[0]["members"][2]["evidence"]["transform"] == [2, 0, 0, 0, 2, 0]
@@ -233,7 +233,7 @@ def test_readers_are_asked_for_few_pictures_at_a_time(tmp_path, out, monkeypatch
 
     def groups():
         for number in range(200):
-            other = picture.__class__(**{**vars(picture), "sha256": f"{number:064x}"})
+            other = picture.__class__(**{**vars(picture), "sha256": number.to_bytes(32, "big")})
             waiting.append(len(asked) - out_pictures())
             yield Group((Member(other, None),), 0)
 

@@ -30,7 +30,7 @@ def page(browser, tmp_path):
 
 
 def named(*members):
-    return [{"path": member.picture.path, "sha256": member.picture.sha256} for member in members]
+    return [{"path": member.picture.path, "sha256": member.picture.sha256.hex()} for member in members]
 
 
 def message(browser):

@@ -29,7 +29,7 @@ def test_csv(tmp_path):
     )
     assert (local["stage"], local["distance"], local["inliers"], local["orientation"]) == ("local", "40", "25", "1")
     assert (local["width"], local["height"], local["format"]) == ("20", "15", "PNG")
-    assert local["sha256"] == groups[0].members[2].picture.sha256
+    assert local["sha256"] == groups[0].members[2].picture.sha256.hex()
 
 
 def test_odd_names_keep_their_bytes(tmp_path):

@@ -90,7 +90,7 @@ def wrong(store):
             content = file.read()
         expected = description_of(content)
         same = (
-            found.sha256 == hashlib.sha256(content).hexdigest()
+            found.sha256 == hashlib.sha256(content).digest()
             and (found.size, found.width, found.height) == (len(content), expected.width, expected.height)
             and raw[row].tobytes() == expected.raw.tobytes()
             and hashes[row].tobytes() == expected.perceptual.tobytes()

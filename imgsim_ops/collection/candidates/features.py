@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.identity import has_size_and_time
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.readers import IsolatedReaders
@@ -114,7 +115,7 @@ class FeatureSource:
     def _read(self, row: int, mirrored: bool) -> Features | None:
         pictures = self._store.pictures_of(row)
         query = "SELECT content FROM features WHERE sha256 = ? AND mirrored = ?"
-        found = pictures and self._connection.execute(query, (_key(pictures[0]), mirrored)).fetchone()
+        found = pictures and self._connection.execute(query, (pictures[0].sha256, mirrored)).fetchone()
         if not found:
             return None
         try:
@@ -133,7 +134,7 @@ class FeatureSource:
         if isinstance(answer, SkippedFile) or not _is_unchanged(picture):
             return
         with _disk_errors(self._store.path):
-            values = (_key(picture), mirrored, answer)
+            values = (picture.sha256, mirrored, answer)
             self._connection.execute("INSERT OR REPLACE INTO features VALUES (?, ?, ?)", values)
 
 
@@ -146,7 +147,7 @@ def forget_features(store: Store) -> None:
     path = store.path / DATABASE
     if not path.exists():
         return
-    kept = {_key(picture) for _, picture in store.pictures()}
+    kept = {picture.sha256 for _, picture in store.pictures()}
     with _disk_errors(store.path), closing(_opened(path)) as connection:
         gone = [
             (found,) for (found,) in connection.execute("SELECT DISTINCT sha256 FROM features") if found not in kept
@@ -185,13 +186,5 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         raise OSError(errno.ENOSPC, str(error), os.fspath(folder / DATABASE)) from error
 
 
-def _key(picture: Picture) -> bytes:
-    return bytes.fromhex(picture.sha256)
-
-
 def _is_unchanged(picture: Picture) -> bool:
-    try:
-        now = os.stat(picture.path)
-    except (OSError, ValueError):
-        return False
-    return (now.st_size, now.st_mtime_ns) == (picture.size, picture.modified)
+    return has_size_and_time(picture.path, picture.size, picture.modified)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import time
@@ -19,6 +18,8 @@ from imgsim_ops.collection.indexing.fitting import refit
 from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImageError
+from imgsim_ops.files.hashing import digest_of
+from imgsim_ops.files.identity import has_size_and_time, size_and_time
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.opening import open_regular
@@ -116,10 +117,7 @@ def sha256_of(path: str | os.PathLike[str]) -> bytes:
     """
     with open_regular(path) as file:
         try:
-            digest = hashlib.sha256(usedforsecurity=False)
-            while block := file.read(1 << 20):
-                digest.update(block)
-            return digest.digest()
+            return digest_of(file)
         except OSError as error:  # the disk fails
             message = f"index: {Reason.UNREADABLE.sentence} (got {printable(path)}: {error.strerror})"
             raise ImageError(Reason.UNREADABLE.code, message) from error
@@ -139,8 +137,7 @@ class _Found:
     def is_as_found(self) -> bool:
         """Whether it is still what was hashed."""
         try:
-            now = os.stat(self.path)
-            same = (now.st_size, now.st_mtime_ns) == (self.size, self.modified)
+            same = has_size_and_time(self.path, self.size, self.modified)
             return same and (self.settled or sha256_of(self.path) == self.sha256)
         except (OSError, ImageError):
             return False
@@ -213,7 +210,7 @@ class _Run:
 
     @staticmethod
     def _is_unchanged(before: FileRecord, status: os.stat_result) -> bool:
-        same = before.settled and (before.size, before.modified) == (status.st_size, status.st_mtime_ns)
+        same = before.settled and (before.size, before.modified) == size_and_time(status)
         return same and (before.row is not None or before.code in _LASTING)
 
     # --- what is in it ---

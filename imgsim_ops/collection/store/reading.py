@@ -235,4 +235,4 @@ class Reader:
 
 def _picture(values: Sequence) -> Picture:
     path, size, modified, sha256, width, height, kind = values
-    return Picture(os.fsdecode(path), size, modified, sha256.hex(), width, height, kind)
+    return Picture(os.fsdecode(path), size, modified, sha256, width, height, kind)

@@ -29,11 +29,11 @@ from imgsim_ops.collection.store.database import Database
 from imgsim_ops.collection.store.lock import WriterLock
 from imgsim_ops.collection.store.reading import Reader
 from imgsim_ops.collection.store.record import FileRecord
-from imgsim_ops.collection.store.rows import sync_folder
 from imgsim_ops.collection.store.schema import DATABASE, create_database, database_errors, open_database
 from imgsim_ops.collection.store.writing import Writer
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
+from imgsim_ops.files.syncing import sync_folder
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import Recipe
 from imgsim_ops.recipes.whitening import Whitening
