@@ -146,7 +146,7 @@ def _made(paths: Sequence[Path], copied: int, threads: int) -> dict[str, np.ndar
 
 
 def _raw(embedder: Embedder, pixels: np.ndarray) -> np.ndarray:
-    """As ``Embedder.describe`` makes them of both views of each picture."""
+    """As ``Embedder.describe`` makes them of both crops of each picture."""
     engine = embedder._engine
     found = [engine.embed_with_gem(pixels[first : first + 16]) for first in range(0, len(pixels), 16)]
     mean, gem = (np.concatenate(part).reshape(len(pixels) // 2, 2, -1) for part in zip(*found, strict=True))
@@ -184,6 +184,6 @@ def _versions(image: Image.Image, number: int, file: Path) -> Iterator[tuple]:
 def _entry(what: tuple, path: Path, image: Image.Image) -> tuple:
     import imagehash  # here, as it brings SciPy along
 
-    views = Crops.from_bytes(load_crops(path))
+    crops = Crops.from_bytes(load_crops(path))
     phash = np.packbits(imagehash.phash(image, hash_size=16).hash.ravel())
-    return what, views.pixels, views.perceptual, phash, local_features(path)
+    return what, crops.pixels, crops.perceptual, phash, local_features(path)

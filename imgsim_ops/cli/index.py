@@ -61,7 +61,7 @@ def index(
         typer.Option(
             "--recipe",
             metavar="NAME",
-            help="How vectors are made of what the model says: mean, gem, whitened or views (the default). Can be "
+            help="How vectors are made of what the model says: mean, gem, whitened or crops (the default). Can be "
             "changed later without decoding anything.",
         ),
     ] = None,

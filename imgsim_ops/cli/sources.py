@@ -48,7 +48,7 @@ DupsPrecisionOption = Annotated[
 ]
 RecipeOption = Annotated[
     str | None,
-    typer.Option("--recipe", metavar="NAME", help="For folders: how vectors are made; mean, gem, whitened or views."),
+    typer.Option("--recipe", metavar="NAME", help="For folders: how vectors are made; mean, gem, whitened or crops."),
 ]
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from imgsim_ops.embedding.embedder import Embedder
 
 #: The recipe of collections that are not told another: see benchmarks/quality.py.
-DEFAULT_RECIPE = "views"
+DEFAULT_RECIPE = "crops"
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -81,7 +81,7 @@ class Collection:
             path: The folder to make.
             model: What makes the vectors; a text is a backbone, None the default.
             read: How files are read; whether exactly is kept with the collection.
-            recipe: A name in ``recipes.RECIPES``; None: ``views``.
+            recipe: A name in ``recipes.RECIPES``; None: ``crops``.
             embedder: Takes the place of a new one of that model, reading so.
 
         Raises:

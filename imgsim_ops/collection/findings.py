@@ -38,7 +38,7 @@ class Evidence:
     Attributes:
         stage: What settled it: ``content`` (equal bytes), ``perceptual`` (hashes a few bits apart), ``vector`` (the
             score alone), ``local`` (matching local features).
-        score: Cosine of the two vectors, the best over their views; 1 for equal bytes.
+        score: Cosine of the two vectors, the best over their crops; 1 for equal bytes.
         distance: Bits, of 256, in which the perceptual hashes differ; None where they were not compared.
         inliers: Local features that agree on one transform; None where none were looked at.
         transform: (a, b, c, d, e, f): the point (x, y) of the one picture lies at (a x + b y + c, d x + e y + f) of the
@@ -151,7 +151,7 @@ class Hit:
 
     Attributes:
         picture: The picture.
-        score: Cosine, the best over the views of both.
+        score: Cosine, the best over the crops of both.
         orientation: EXIF's number, 1 to 8, of how the query had to be turned; 1 unless other ones were asked for.
     """
 

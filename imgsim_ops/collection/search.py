@@ -73,7 +73,7 @@ class Query:
 
 def queries_at_once(store: Store, orientations: Sequence[int]) -> int:
     """How many queries `search` likes to be asked in one call."""
-    return max(1, BLOCK // (len(orientations) * store.views))
+    return max(1, BLOCK // (len(orientations) * store.crops))
 
 
 def search(
@@ -85,7 +85,7 @@ def search(
 ) -> list[list[Hit]]:
     """The pictures most like each query.
 
-    The score of two pictures is the best over the views of both and the orientations. Memory grows with k, not with the
+    The score of two pictures is the best over the crops of both and the orientations. Memory grows with k, not with the
     collection.
 
     Args:
@@ -106,7 +106,7 @@ def search(
         return [[] for _ in queries]
     asked = store.recipe.vectors(np.concatenate([query.raw for query in queries]), store.whitening)
     orientations, threshold = options.orientations, options.threshold
-    each = len(orientations) * store.views
+    each = len(orientations) * store.crops
     hits: list[list[Hit]] = [[] for _ in queries]
     # With one more for each thing that is left out on purpose one scan is enough, unless many files have gone.
     wanted = k + any(query.row is not None or query.path is not None for query in queries)
@@ -152,22 +152,22 @@ def _ranked(
 ) -> list[_Ranked]:
     """For each query its best contents, so many that none of the first `wanted` can be missing.
 
-    A content among them has fewer than `wanted` contents before it in the order of the very view and orientation in
-    which it scores best, and so fewer than `wanted` times the number of views rows.
+    A content among them has fewer than `wanted` contents before it in the order of the very crop and orientation in
+    which it scores best, and so fewer than `wanted` times the number of crops rows.
     """
-    views = store.views
-    each = len(orientations) * views
-    depth = min(wanted * views, store.rows * views)
+    crops = store.crops
+    each = len(orientations) * crops
+    depth = min(wanted * crops, store.rows * crops)
     step = max(1, min(BLOCK, _MOST_HELD // depth))
     none = np.empty(0, np.int64)
     ranked = [_Ranked(np.empty(0, np.float32), none, none) for _ in range(len(asked) // each)]
     for first in range(0, len(asked), step):
         for row, (scores, found) in enumerate(zip(*nearest(asked[first : first + step], depth), strict=True), first):
             before = ranked[row // each]
-            turns = np.full(len(found), orientations[row % each // views])
+            turns = np.full(len(found), orientations[row % each // crops])
             ranked[row // each] = _Ranked.best(
                 np.concatenate([before.scores, scores]),
-                np.concatenate([before.contents, found // views]),
+                np.concatenate([before.contents, found // crops]),
                 np.concatenate([before.turns, turns]),
                 wanted,
             )

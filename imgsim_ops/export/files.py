@@ -60,10 +60,10 @@ def export_files(
     if photographs is not None and precision != "int8":
         raise ImgsimError(f"export: photographs are for int8 (got precision {precision})")
     chosen = recipe_named(recipe)
-    if chosen.views > 1:
+    if chosen.crops > 1:
         raise ImgsimError(
             f"export: the recipe must make one vector of each picture, as whitened does (got {recipe}, which makes "
-            f"{chosen.views})"
+            f"{chosen.crops})"
         )
     if out.suffix == ".pt" and recipe != "mean":
         raise ImgsimError(f"export: a .pt file computes the recipe mean (got {recipe}, which needs an .onnx file)")

@@ -23,7 +23,7 @@ LAYERS = ("layer1", "layer2", "layer3", "layer4")
 GEM = "gem"
 
 #: The recipes that models compute. They make one vector of each picture.
-EXPORTED_RECIPES = tuple(name for name, recipe in RECIPES.items() if recipe.views == 1)
+EXPORTED_RECIPES = tuple(name for name, recipe in RECIPES.items() if recipe.crops == 1)
 
 
 def recipe_facts(

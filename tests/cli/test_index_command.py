@@ -49,7 +49,7 @@ def test_new_and_again(imgsim, engine, photos, path):
     first, second = result.stdout.splitlines()
     assert first.startswith(f"2 pictures in {path}: 2 new in ")
     assert first.endswith("/s)")
-    assert second == "stub-000000000000-fp32-p2, recipe views"
+    assert second == "stub-000000000000-fp32-p2, recipe crops"
     assert names(path) == ["a.png", "b.jpg"]
 
     for name in ("a.png", "b.jpg"):
@@ -62,7 +62,7 @@ def test_new_and_again(imgsim, engine, photos, path):
     first = imgsim("index", photos, "-c", path).stdout.splitlines()[0]
     assert first.startswith(f"3 pictures in {path}: 1 new in ")
     assert first.endswith("/s), 1 unchanged, 1 known by their bytes, 1 dropped")
-    assert sum(engine.batches) == 2  # two views of one picture
+    assert sum(engine.batches) == 2  # two crops of one picture
 
 
 def test_json(imgsim, engine, photos, path):
@@ -83,7 +83,7 @@ def test_json(imgsim, engine, photos, path):
         "embedded": 2,
         "dropped": 0,
         "fingerprint": "stub-000000000000-fp32-p2",
-        "recipe": "views",
+        "recipe": "crops",
         "interrupted": False,
     }
 
@@ -166,7 +166,7 @@ def test_another_recipe_needs_no_decoding(imgsim, engine, failure, photos, path)
     assert ", recipe mean" in imgsim("index", photos, "-c", path).stdout
     assert engine.batches == []
     assert failure("index", photos, "-c", path, "--recipe", "cake") == (
-        "imgsim: recipe: must be one of mean, gem, whitened, views (got 'cake')"
+        "imgsim: recipe: must be one of mean, gem, whitened, crops (got 'cake')"
     )
 
 

@@ -40,12 +40,12 @@ def found(store, raw, k=5, nearest=None):
     return search(store, queries, k, nearest=nearest)
 
 
-@pytest.mark.parametrize("recipe", ["gem", "views"])
+@pytest.mark.parametrize("recipe", ["gem", "crops"])
 def test_nearly_what_the_exact_search_finds(path, recipe):
     raw = clustered(3000)
     with made_store(path, raw, recipe) as store:
         built = approximate.build(store)
-        assert built.rows == 3000 * store.views
+        assert built.rows == 3000 * store.crops
         assert built.recall >= approximate.GOAL
         assert built.size == built.file.stat().st_size
         asked = clustered(50, seed=1)

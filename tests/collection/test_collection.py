@@ -47,7 +47,7 @@ def test_one_path_is_no_list(made, photos):
 def test_another_recipe_needs_no_decoding(made, embedder, monkeypatch):
     monkeypatch.setattr(fitting, "FIT_FROM", 6)
     embedder.decoded.clear()
-    for name in ("mean", "whitened", "gem", "views"):
+    for name in ("mean", "whitened", "gem", "crops"):
         made.change_recipe(name)
         assert made.store.recipe.name == name
         assert (made.store.whitening is not None) == made.store.recipe.whitens

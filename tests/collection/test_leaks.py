@@ -15,7 +15,7 @@ from tests.support.photographs import mirrored, piece, write_copy, write_photogr
 from tests.support.stub_engine import Blocks
 
 
-def made(path, recipe="views", engine=None):
+def made(path, recipe="crops", engine=None):
     return Collection.create(path, recipe=recipe, embedder=Embedder(engine=engine or Blocks()))
 
 
@@ -103,7 +103,7 @@ def test_what_is_gone_from_the_training_set_leaks_nothing(tmp_path, train, test)
             assert list(answers) == []
 
 
-@pytest.mark.parametrize("recipes", [("views", "gem"), ("mean", "views")])
+@pytest.mark.parametrize("recipes", [("crops", "gem"), ("mean", "crops")])
 def test_the_recipe_of_the_training_set_is_used_for_both(train, test, leaks, recipes):
     moved(train, test, "chelsea", "recompressed", ".jpg")
     assert set(leaks(recipes)) == {"chelsea-recompressed.jpg"}

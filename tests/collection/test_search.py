@@ -1,4 +1,4 @@
-"""Search against brute force in NumPy over all views and orientations."""
+"""Search against brute force in NumPy over all crops and orientations."""
 
 import os
 import shutil
@@ -45,8 +45,8 @@ def brute_force(store, query, k, threshold, orientations):
     pictures = {}
     for row, picture in store.pictures():
         pictures.setdefault(row, []).append(picture.path)
-    gallery = np.array(store.vectors()).reshape(store.rows, store.views, store.width)
-    asked = store.recipe.vectors(query.raw, store.whitening).reshape(len(orientations), store.views, -1)
+    gallery = np.array(store.vectors()).reshape(store.rows, store.crops, store.width)
+    asked = store.recipe.vectors(query.raw, store.whitening).reshape(len(orientations), store.crops, -1)
     found = []
     for row in sorted(pictures):
         scores = cosines(asked[:, :, np.newaxis], gallery[row]).max((1, 2))
@@ -72,7 +72,7 @@ def check(store, queries, k, threshold=None, orientations=(1,)):
 @settings(max_examples=60, deadline=None)
 @given(
     count=st.sampled_from([0, 1, 7, 17, 33]),
-    recipe=st.sampled_from(["mean", "views"]),
+    recipe=st.sampled_from(["mean", "crops"]),
     k=st.sampled_from([1, 2, 5, 40]),
     orientations=st.sampled_from([(1,), (1, 2), tuple(range(1, 9))]),
     threshold=st.sampled_from([None, -1.0, 0.3]),
@@ -112,7 +112,7 @@ def test_ties_go_to_the_lower_row_and_then_by_path(tmp_path):
 def test_files_that_are_gone_do_not_take_the_places_of_others(tmp_path):
     raw = made_raw(33, WIDTH)
     raw[:30] = raw[0]
-    with made_store(tmp_path / "c.imgsim", raw, "views", [("/a", 31), ("/b", 32)]) as store:
+    with made_store(tmp_path / "c.imgsim", raw, "crops", [("/a", 31), ("/b", 32)]) as store:
         (hits,) = check(store, [Query(raw[:1])], 2)
         assert len(hits) == 2
 
@@ -172,7 +172,7 @@ def photos(tmp_path):
 
 @pytest.fixture
 def collection(engine, photos, tmp_path):
-    with Collection.create(tmp_path / "c.imgsim", recipe="views", embedder=Embedder(engine=engine)) as collection:
+    with Collection.create(tmp_path / "c.imgsim", recipe="crops", embedder=Embedder(engine=engine)) as collection:
         collection.add([photos])
         yield collection
 

@@ -114,9 +114,9 @@ def test_transparent_pictures_lie_on_white(tmp_path):
         image.putalpha(0)
         image.paste((10, 20, 30, 255), (0, 0, side, side // 2))
         found = crops(saved(tmp_path / "p", image))
-        for view in found.pixels:
-            assert view[0, 0].tolist() == [10, 20, 30]
-            assert view[-1, -1].tolist() == [255, 255, 255]
+        for crop in found.pixels:
+            assert crop[0, 0].tolist() == [10, 20, 30]
+            assert crop[-1, -1].tolist() == [255, 255, 255]
 
 
 def test_sixteen_bits_are_scaled(tmp_path):

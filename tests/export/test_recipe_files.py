@@ -320,10 +320,10 @@ def test_gem(made, as_json, tmp_path):
 
 
 @pytest.mark.usefixtures("_quick")
-@pytest.mark.parametrize("recipe", ["whitened", "views"])
+@pytest.mark.parametrize("recipe", ["whitened", "crops"])
 @pytest.mark.parametrize("kind", ["embedding", "layers", "pair"])
 def test_whitened(made, collection, recipe, kind, tmp_path):
-    """The way in which the collection decodes JPEGs does not matter, nor how many views it has."""
+    """The way in which the collection decodes JPEGs does not matter, nor how many crops it has."""
     options = [] if kind == "embedding" else [f"--{kind}"]
     result = imgsim(
         *("--out", tmp_path / "m.onnx", "--weights", WEIGHTS, "--recipe", "whitened"),
@@ -362,11 +362,11 @@ def refused(result, message):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("m.onnx", ["--recipe", "median"], "recipe: must be one of mean, gem, whitened, views (got 'median')"),
+        ("m.onnx", ["--recipe", "median"], "recipe: must be one of mean, gem, whitened, crops (got 'median')"),
         (
             "m.onnx",
-            ["--recipe", "views"],
-            "export: the recipe must make one vector of each picture, as whitened does (got views, which makes 2)",
+            ["--recipe", "crops"],
+            "export: the recipe must make one vector of each picture, as whitened does (got crops, which makes 2)",
         ),
         ("m.pt", ["--recipe", "gem"], "export: a .pt file computes the recipe mean (got gem, which needs an .onnx"),
         ("m.pt", ["--recipe", "whitened"], "export: a .pt file computes the recipe mean (got whitened, which needs"),
@@ -393,7 +393,7 @@ def test_mistakes(name, options, message, tmp_path):
 @pytest.mark.parametrize(
     ("made_with", "message"),
     [
-        ({"fitted": False}, "export: the collection must have been fitted by the recipe whitened or views, which"),
+        ({"fitted": False}, "export: the collection must have been fitted by the recipe whitened or crops, which"),
         ({"recipe": "gem", "fitted": False}, "export: the collection must have been fitted by the recipe whitened"),
         (
             {"weights": "0" * 12},

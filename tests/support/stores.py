@@ -19,7 +19,7 @@ def made_raw(count, width, seed=0):
     return (parts / np.linalg.norm(parts, axis=2, keepdims=True)).reshape(count, PARTS * width).astype(np.float16)
 
 
-def made_store(path, raw, recipe="views", files=None):
+def made_store(path, raw, recipe="crops", files=None):
     """A store, open for writing, with a content for each raw vector.
 
     `files` are pairs of a path and a row; by default each row has one. Equal bytes is what one row means.

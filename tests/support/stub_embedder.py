@@ -74,7 +74,7 @@ def put(path, content, modified=1_500_000_000):
 
 def contents_of(store):
     """All that a store holds: path to (size, time, picture's facts, raw vector, searched vectors) in bytes."""
-    raw, vectors = store.raw(), store.vectors().reshape(store.rows, store.views * store.width)
+    raw, vectors = store.raw(), store.vectors().reshape(store.rows, store.crops * store.width)
     hashes = store.hashes()
     return {
         picture.path: (picture, raw[row].tobytes(), vectors[row].tobytes(), hashes[row].tobytes())

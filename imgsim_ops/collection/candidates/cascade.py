@@ -3,7 +3,7 @@
 Equal bytes come first, which the store knows. Then perceptual hashes a few bits apart: a picture saved anew, resized or
 written upon. Then vectors so alike that few unlike pictures are. What is near but not so near is looked at again: local
 features of both pictures, and one transform that explains them. Each stage sees only what the one before left open.
-Pictures of at most ``views.SMALL`` pixels have too few features, so that the last stage is not for them.
+Pictures of at most ``embedding.crops.SMALL`` pixels have too few features, so that the last stage is not for them.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Pictures:
 
     Attributes:
         hashes: Perceptual hashes, uint8 (N, 32).
-        vectors: float16 (N * views, D), those of a content beside each other.
-        views: Vectors for each content.
+        vectors: float16 (N * crops, D), those of a content beside each other.
+        crops: Vectors for each content.
         alive: Whether a file has the content, bool (N,).
         small: Whether it has too few pixels for local features, bool (N,).
         recipe: The name of what made the vectors.
@@ -66,7 +66,7 @@ class Pictures:
 
     hashes: np.ndarray
     vectors: np.ndarray
-    views: int
+    crops: int
     alive: np.ndarray
     small: np.ndarray
     recipe: str
@@ -78,15 +78,15 @@ class Pictures:
         vectors = store.vectors()  # before the recipe is looked at, which may be another one then
         small = store.longer_sides() <= SMALL
         return cls(
-            store.hashes(), vectors, store.views, store.live(), small, store.recipe.name, store.whitening is not None
+            store.hashes(), vectors, store.crops, store.live(), small, store.recipe.name, store.whitening is not None
         )
 
     def __len__(self) -> int:
         return len(self.hashes)
 
     def vectors_of(self, rows: np.ndarray) -> np.ndarray:
-        """The vectors of some contents, float16 (R * views, D)."""
-        return self.vectors[(rows[:, np.newaxis] * self.views + np.arange(self.views)).ravel()]
+        """The vectors of some contents, float16 (R * crops, D)."""
+        return self.vectors[(rows[:, np.newaxis] * self.crops + np.arange(self.crops)).ravel()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ class Pairs:
     Attributes:
         rows: int64 (P,), of the one.
         cols: int64 (P,), of the other.
-        scores: float32 (P,), cosine, the best over the views of both.
+        scores: float32 (P,), cosine, the best over the crops of both.
         orientation: How the one is turned.
     """
 
@@ -124,7 +124,7 @@ def choose_thresholds(pictures: Pictures, match: MatchOptions) -> Thresholds:
     pairs = max(1, len(pictures) * (len(pictures) - 1) // 2)
 
     def reached_by(share: float) -> float:
-        return unlike_threshold(pictures.vectors, pictures.views, share)
+        return unlike_threshold(pictures.vectors, pictures.crops, share)
 
     alone = match.threshold
     if alone is None:
@@ -141,7 +141,7 @@ def choose_thresholds(pictures: Pictures, match: MatchOptions) -> Thresholds:
 def near_pairs(pictures: Pictures, least: float) -> Pairs:
     """All pairs of contents of one collection whose vectors score at least so much, by row, then column."""
     rows, cols, scores = kernels.cosine_pairs(pictures.vectors, least)
-    rows, cols = rows // pictures.views, cols // pictures.views
+    rows, cols = rows // pictures.crops, cols // pictures.crops
     kept = (rows != cols) & pictures.alive[rows] & pictures.alive[cols]
     return _best(rows[kept], cols[kept], scores[kept], len(pictures))
 
@@ -150,7 +150,7 @@ def nearest_pairs(vectors: np.ndarray, rows: np.ndarray, gallery: Pictures, k: i
     """The contents of a collection that are nearest to queries.
 
     Args:
-        vectors: float16 (Q * views, D), of the queries.
+        vectors: float16 (Q * crops, D), of the queries.
         rows: int64 (Q,), what the answer calls them.
         gallery: The collection.
         k: How many for each query; fewer where contents whose files are gone are nearer than that.
@@ -159,15 +159,15 @@ def nearest_pairs(vectors: np.ndarray, rows: np.ndarray, gallery: Pictures, k: i
     Returns:
         Pairs of a query and a content, by query, then content.
     """
-    views = gallery.views
-    # Each content may come once for each of its views and of the query's; orphans fill places too.
-    wanted = min(len(gallery.vectors), views * (k + min(int((~gallery.alive).sum()), k)))
+    crops = gallery.crops
+    # Each content may come once for each of its crops and of the query's; orphans fill places too.
+    wanted = min(len(gallery.vectors), crops * (k + min(int((~gallery.alive).sum()), k)))
     if not wanted or not len(vectors):
         none = np.empty(0, np.int64)
         return Pairs(none, none, np.empty(0, np.float32), orientation)
     scores, found = kernels.cosine_topk(vectors, gallery.vectors, wanted)
-    queries = np.repeat(np.arange(len(rows)), views * wanted)
-    found, scores = found.ravel() // views, scores.ravel()
+    queries = np.repeat(np.arange(len(rows)), crops * wanted)
+    found, scores = found.ravel() // crops, scores.ravel()
     kept = gallery.alive[found]
     best = _best(queries[kept], found[kept], scores[kept], len(gallery))
     best = best[_among_best(best.rows, best.scores, k)]
@@ -204,7 +204,7 @@ def scores_of(rows: np.ndarray, cols: np.ndarray, a: Pictures, b: Pictures) -> n
     for first in range(0, len(rows), _BLOCK):
         part = slice(first, first + _BLOCK)
         x, y = (p.vectors_of(some[part]).astype(np.float32) for p, some in ((a, rows), (b, cols)))
-        x, y = x.reshape(-1, a.views, 1, x.shape[1]), y.reshape(-1, 1, b.views, y.shape[1])
+        x, y = x.reshape(-1, a.crops, 1, x.shape[1]), y.reshape(-1, 1, b.crops, y.shape[1])
         scores[part] = kernels.cosine_similarity(x, y).max((1, 2))
     return scores
 

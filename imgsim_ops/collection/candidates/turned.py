@@ -29,7 +29,7 @@ class Turned:
         orientation: How, as EXIF's number.
         rows: int64 (N,), rising.
         hashes: Perceptual hashes, uint8 (N, 32).
-        vectors: float16 (N * views, D).
+        vectors: float16 (N * crops, D).
     """
 
     orientation: int

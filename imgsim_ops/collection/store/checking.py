@@ -48,9 +48,9 @@ def _problems_of_rows(reader: Reader, first: int, raw: np.ndarray, vectors: np.n
         name = reader.database.raw_file.name
         yield f"row {first + row}: {name}, and what {DATABASE} says of it, must be as they were written"
     expected = reader.recipe.vectors(raw, reader.whitening).astype(np.float32)
-    searched = vectors[first * reader.views : stop * reader.views].astype(np.float32)
+    searched = vectors[first * reader.crops : stop * reader.crops].astype(np.float32)
     # Other numbers of rows at a time may round the last bit of float16 another way: 1/1024 of at most 1.
     wrong = ~(np.abs(expected - searched) <= 2e-3).all(1)
-    for row in np.unique(np.flatnonzero(wrong) // reader.views):
+    for row in np.unique(np.flatnonzero(wrong) // reader.crops):
         if not bad[row]:
             yield f"row {first + row}: {reader.database.vectors_file.name} must follow from the raw vector"

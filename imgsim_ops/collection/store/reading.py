@@ -84,9 +84,9 @@ class Reader:
         return self.database.facts.width
 
     @property
-    def views(self) -> int:
+    def crops(self) -> int:
         """Rows in `vectors` for each content."""
-        return self.recipe.views
+        return self.recipe.crops
 
     @property
     def vectors_file(self) -> Path:
@@ -102,7 +102,7 @@ class Reader:
                 raise
 
     def vectors(self) -> np.ndarray:
-        """The searched vectors, float16 (rows * views, width), mapped; those of one content lie beside each other.
+        """The searched vectors, float16 (rows * crops, width), mapped; those of one content lie beside each other.
 
         Where another process has changed the recipe since, they are by the new one, as `recipe`, `whitening` and
         `width` say after this call.
@@ -110,7 +110,7 @@ class Reader:
         As long as they are the same the same mapping is given away: the first look at each page of a new one costs.
         """
         while True:
-            file, shape = self.vectors_file, (self.rows * self.views, self.width)
+            file, shape = self.vectors_file, (self.rows * self.crops, self.width)
             if self._mapped is not None and (self._mapped[0], self._mapped[1].shape) == (file, shape):
                 return self._mapped[1]
             try:

@@ -21,7 +21,7 @@ from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import RECIPES, Recipe
 from imgsim_ops.recipes.whitening import Whitening
 
-FORMAT = 1
+FORMAT = 2
 DATABASE = "index.sqlite"
 
 _SCHEMA = """
@@ -139,22 +139,32 @@ def create_database(
 
 
 def open_database(folder: Path) -> sqlite3.Connection:
-    """Connects to that of a collection.
+    """Connects to that of a collection; one of format 1 is upgraded.
 
     Raises:
-        ImgsimError: It has another format.
+        ImgsimError: It has a format of which nothing is known.
         sqlite3.Error: See `database_errors`.
     """
     connection = _connected(folder, "rw")
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found != FORMAT:
+        if found == 1:
+            _upgrade_names(connection)
+        elif found != FORMAT:
             newer = "; a newer imgsim made it" if found > FORMAT else ""
             raise ImgsimError(f"collection: format must be {FORMAT} (got {found} in {printable(folder)}{newer})")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _upgrade_names(connection: sqlite3.Connection) -> None:
+    """From format 1, which differs in what a recipe was called. Twice does no harm: another process may do it too."""
+    connection.executescript(
+        "BEGIN IMMEDIATE; UPDATE facts SET value = 'crops' WHERE name = 'recipe' AND value = 'views'; "
+        f"PRAGMA user_version = {FORMAT}; COMMIT;"
+    )
 
 
 def _connected(folder: Path, mode: str) -> sqlite3.Connection:

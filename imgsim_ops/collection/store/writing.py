@@ -42,7 +42,7 @@ class Writer:
             if len(raw):
                 append_rows(self._database.raw_file, raw, known.rows)
                 vectors = known.recipe.vectors(raw, known.whitening)
-                append_rows(self._database.vectors_file, vectors, known.rows * known.recipe.views)
+                append_rows(self._database.vectors_file, vectors, known.rows * known.recipe.crops)
             facts = [(s, d.width, d.height, d.format, d.perceptual.tobytes()) for s, d in contents]
             connection.executemany(
                 "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -81,7 +81,7 @@ class Writer:
     def _keep(self, kept: np.ndarray) -> None:
         """Leaves out all rows but some, which move up."""
         raw, vectors = self._reader.raw(), self._reader.vectors()
-        vectors = vectors.reshape(len(raw), self._reader.views * self._reader.width)
+        vectors = vectors.reshape(len(raw), self._reader.crops * self._reader.width)
         facts = self._database.facts
         raw_number, vectors_number = facts.raw_number + 1, facts.vectors_number + 1
         write_rows(self._database.numbered("raw", raw_number), (raw[rows] for rows in blocks_of(kept)))
