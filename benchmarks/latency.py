@@ -50,6 +50,7 @@ from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.evaluation.plots import new_figure
 from imgsim_ops.model_files.cache import model_file
 from imgsim_ops.model_files.engine import create_engine
+from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.quality.photographs import find_photographs
 
 PLAIN = "plain PyTorch"
@@ -61,10 +62,11 @@ def make_ways(folder: Path, backbone: str, weights: str | None, threads: int, ap
     """Exports every file that is needed into the folder; returns each way's settings. Imports torch."""
     from imgsim_ops.export.files import ExportOptions, export_files
 
+    spec = ModelSpec(backbone, weights)
     single, pair, script = folder / "single.onnx", folder / "pair.onnx", folder / "single.pt"
-    export_files(single, backbone=backbone, weights=weights)
-    export_files(pair, ExportOptions(pair=True), backbone=backbone, weights=weights)
-    export_files(script, backbone=backbone, weights=weights)
+    export_files(single, spec)
+    export_files(pair, spec, ExportOptions(pair=True))
+    export_files(script, spec)
     plain, int8 = folder / "single.plain.onnx", folder / "int8.onnx"
     quantise_plainly(plain, int8)
     shared = {
@@ -91,7 +93,7 @@ def make_ways(folder: Path, backbone: str, weights: str | None, threads: int, ap
         del ways[APP]
     # Builds what the cache lacks, so that neither a way nor a cold start does.
     for precision in ("fp32", "int8"):
-        create_engine("onnx", backbone=backbone, weights=weights, precision=precision)
+        create_engine("onnx", ModelSpec(backbone, weights, precision))
     return {name: {**shared, **way} for name, way in ways.items()}
 
 
@@ -251,7 +253,7 @@ def main() -> None:
         cold = measure_cold(cold_commands(ways), options.rounds)
 
     show(console, warm, cold)
-    gate = model_file(options.backbone, weights, "int8").facts.gate
+    gate = model_file(ModelSpec(options.backbone, weights, "int8")).facts.gate
     document = {"machine": facts, "backbone": options.backbone, "weights": weights or "ImageNet", "gate": gate}
     path = save(result_name("latency", options.backbone), {**document, "warm": warm, "cold": cold}, options.json)
     console.print(f"Results written to {path}", highlight=False)

@@ -36,7 +36,8 @@ from rich.table import Table
 from imgsim_ops import kernels
 from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.matching import rules
-from imgsim_ops.matching.features import Features, Match, verify
+from imgsim_ops.matching.alignment import Match, verify
+from imgsim_ops.matching.features import Features
 from imgsim_ops.matching.hashes import distances, is_flat
 from imgsim_ops.quality.copies import MIXTURES, SINGLE_STEPS
 from imgsim_ops.quality.precision import micro_average_precision
@@ -47,14 +48,14 @@ PRECISIONS = (0.9, 0.99)
 
 
 def searched(data: Described, recipe: str, precision: str, fitted_on: np.ndarray | None = None) -> np.ndarray:
-    """Searched vectors of all pictures, float32 (N, views, D); whitened where there are raw vectors to fit that to."""
+    """Searched vectors of all pictures, float32 (N, crops, D); whitened where there are raw vectors to fit that to."""
     chosen_recipe, raw = RECIPES[recipe], data.raw[precision]
     whitening = None if fitted_on is None else Whitening.fit(chosen_recipe.unwhitened(fitted_on))
-    return chosen_recipe.vectors(raw, whitening).astype(np.float32).reshape(len(raw), chosen_recipe.views, -1)
+    return chosen_recipe.vectors(raw, whitening).astype(np.float32).reshape(len(raw), chosen_recipe.crops, -1)
 
 
 def cosines(copies: np.ndarray, originals: np.ndarray) -> np.ndarray:
-    """The best score over all views, of each copy's version with each original."""
+    """The best score over all crops, of each copy's version with each original."""
     pairs = [(one, other) for one in range(copies.shape[1]) for other in range(originals.shape[1])]
     return np.max([copies[:, one] @ originals[:, other].T for one, other in pairs], axis=0)
 
@@ -144,15 +145,15 @@ def ways(
         return cosines(vectors[count:], vectors[:count])
 
     for precision in ENGINES:
-        for name in ("mean", "gem", "views"):
+        for name in ("mean", "gem", "crops"):
             unwhitened = ", not whitened" * RECIPES[name].whitens
             yield f"`{name}`{unwhitened}, {precision}", partial(by_vectors, name, precision)
-    for name in ("whitened", "views"):
+    for name in ("whitened", "crops"):
         for to, raw in (("other pictures", fitted_on), ("the originals", data.raw["int8"][:count])):
             yield f"`{name}` fitted to {to}, int8", partial(by_vectors, name, "int8", raw)
     yield (
-        "the whole cascade on `views` fitted to other pictures, int8",
-        lambda: cascade(data, by_vectors("views", "int8", fitted_on), cache, threads),
+        "the whole cascade on `crops` fitted to other pictures, int8",
+        lambda: cascade(data, by_vectors("crops", "int8", fitted_on), cache, threads),
     )
 
 

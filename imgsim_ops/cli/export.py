@@ -68,6 +68,7 @@ def export(
     [cyan]imgsim export --out resnet18_multiscale.pt[/cyan]   for imgsim_app
     """
     from imgsim_ops.export.files import ExportOptions, export_files
+    from imgsim_ops.models.spec import ModelSpec
 
     paths = None
     if photographs is not None:
@@ -82,10 +83,8 @@ def export(
     try:
         written, facts = export_files(
             out,
+            ModelSpec(backbone, weights, precision),
             ExportOptions(pair, layers, recipe, fitted),
-            backbone=backbone,
-            weights=weights,
-            precision=precision,
             photographs=paths,
             announce=lambda line: print(f"imgsim: {line}", file=sys.stderr),
         )

@@ -51,7 +51,7 @@ def _document(collection: Collection, summary: Summary) -> dict:
         "fingerprint": str(store.fingerprint),
         "weights": store.weights,
         "recipe": store.recipe.name,
-        "views": store.views,
+        "crops": store.crops,
         "dimension": store.width,
         "whitening": None if store.whitening is None else store.whitening.digest,
         "whitening_fitted_on": store.fitted_on,
@@ -75,7 +75,7 @@ def _print(console: Console, collection: Collection, summary: Summary) -> None:
     if store.recipe.whitens:
         fitted = f"fitted on {store.fitted_on:,} contents" if store.whitening is not None else "not fitted yet"
         recipe += f", whitening {fitted}"
-    views = "1 vector" if store.views == 1 else f"{store.views} vectors"
+    crops = "1 vector" if store.crops == 1 else f"{store.crops} vectors"
     rows = [
         ("pictures", f"{summary.pictures:,}, {summary.size / 1e6:,.1f} MB"),
         ("contents", contents),
@@ -83,7 +83,7 @@ def _print(console: Console, collection: Collection, summary: Summary) -> None:
         ("unreadable", f"{summary.unreadable:,} files"),
         ("made by", str(store.fingerprint)),
         ("recipe", recipe),
-        ("vectors", f"{views} of {store.width:,} numbers for each content"),
+        ("vectors", f"{crops} of {store.width:,} numbers for each content"),
         ("changed", f"{datetime.fromtimestamp(summary.changed):%Y-%m-%d %H:%M:%S}"),
         ("on disk", f"{sum(summary.on_disk.values()) / 1e6:,.1f} MB"),
     ]

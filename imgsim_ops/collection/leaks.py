@@ -46,7 +46,7 @@ def pictures_for(test: Store, train: Store) -> Pictures:
     vectors = np.concatenate(blocks) if blocks else np.empty((0, train.width), np.float16)
     recipe, whitened = train.recipe.name, train.whitening is not None
     small = test.longer_sides() <= SMALL
-    return Pictures(test.hashes(), vectors, train.views, test.live(), small, recipe, whitened)
+    return Pictures(test.hashes(), vectors, train.crops, test.live(), small, recipe, whitened)
 
 
 def find_leaks(

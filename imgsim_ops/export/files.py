@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.writing import write_file
 from imgsim_ops.models.facts import ModelFacts
+from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import recipe_named
 from imgsim_ops.recipes.whitening import FittedWhitening
@@ -47,10 +47,10 @@ class ExportOptions:
         if self.pair and self.layers:
             raise ImgsimError("export: a pair model gives a similarity and no layers (got --pair and --layers)")
         recipe = recipe_named(self.recipe)
-        if recipe.views > 1:
+        if recipe.crops > 1:
             raise ImgsimError(
                 f"export: the recipe must make one vector of each picture, as whitened does (got {self.recipe}, which "
-                f"makes {recipe.views})"
+                f"makes {recipe.crops})"
             )
         if suffix == ".pt" and self.recipe != "mean":
             raise ImgsimError(
@@ -64,11 +64,9 @@ class ExportOptions:
 
 def export_files(
     out: Path,
+    spec: ModelSpec = ModelSpec(),
     options: ExportOptions = ExportOptions(),
     *,
-    backbone: str = "resnet18",
-    weights: str | os.PathLike[str] | None = None,
-    precision: str = "fp32",
     photographs: Sequence[Path] | None = None,
     announce: Callable[[str], None] = lambda line: None,
 ) -> tuple[list[Path], ModelFacts]:
@@ -76,11 +74,9 @@ def export_files(
 
     Args:
         out: ``NAME.onnx``, beside which the twin ``NAME.plain.onnx`` is written; or ``NAME.pt`` for TorchScript.
+        spec: Which model; a backbone by name. Its precision is fp32 (the default) or int8; TorchScript has fp32 only.
         options: What the model takes and gives.
-        backbone: As in ``export.recipes.export_backbone``.
-        weights: As there.
-        precision: As there; TorchScript has fp32 only.
-        photographs: As there.
+        photographs: As in ``export.recipes.export_backbone``.
         announce: As there.
 
     Returns:
@@ -92,6 +88,7 @@ def export_files(
         WeightsError: The weights cannot be had or do not fit.
         OSError: A file cannot be written.
     """
+    precision = spec.precision or "fp32"
     if out.suffix not in (".onnx", ".pt"):
         raise ImgsimError(f"export: the file must end in .onnx or .pt (got {str(out)!r})")
     if photographs is not None and precision != "int8":
@@ -105,12 +102,12 @@ def export_files(
         from imgsim_ops.engines.torchscript import save
         from imgsim_ops.models.extractor import build_extractor
 
-        return [out], save(build_extractor(backbone, weights), out)
+        return [out], save(build_extractor(spec.name, spec.weights), out)
 
     from imgsim_ops.export.model import embedding_model, pair_model, plain_twin
     from imgsim_ops.export.recipes import export_backbone
 
-    exported = export_backbone(backbone, weights, precision, photographs, announce)
+    exported = export_backbone(spec.name, spec.weights, precision, photographs, announce)
     whitening = None
     if options.fitted is not None:
         _check_made_by(options.fitted, exported.facts.fingerprint)

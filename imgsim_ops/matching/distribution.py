@@ -17,18 +17,18 @@ _CONTENTS_TIMES_TOP = 20
 _MOST_TOP = 0.1
 
 
-def unlike_threshold(vectors: np.ndarray, views: int, rate: float, seed: int = 0) -> float:
+def unlike_threshold(vectors: np.ndarray, crops: int, rate: float, seed: int = 0) -> float:
     """The score that a share `rate` of the pairs of different contents reaches.
 
     Of large collections a sample is compared. Beyond the highest scores, where copies and not chance decide, the tail
     is continued: the share of pairs nearer than a distance 1 - score shrinks with a power of the distance (as do the
     extremes of every bounded distribution, Gnedenko 1943), whose exponent is taken from the median of the highest
-    scores, so that copies among them hardly count. Memory is bounded: 60 MB for two views of 512 values.
+    scores, so that copies among them hardly count. Memory is bounded: 60 MB for two crops of 512 values.
 
     Args:
-        vectors: (N * views, D) floating array, may be mapped; rows of unit length, or zeros. The views of a content lie
+        vectors: (N * crops, D) floating array, may be mapped; rows of unit length, or zeros. The crops of a content lie
             beside each other, and the best score over all of two contents counts.
-        views: Rows for each content.
+        crops: Rows for each content.
         rate: Share of pairs, above 0, at most 1.
         seed: Chooses the sample.
 
@@ -36,17 +36,17 @@ def unlike_threshold(vectors: np.ndarray, views: int, rate: float, seed: int = 0
         From -1 to 1; -1 for fewer than `LEAST_CONTENTS` contents. The same bits for the same arguments on one machine.
 
     Raises:
-        ValueError: `rate` is out of range, or the rows are no multiple of `views`.
+        ValueError: `rate` is out of range, or the rows are no multiple of `crops`.
     """
     if not 0 < rate <= 1:
         raise ValueError(f"unlike_threshold: rate must be above 0 and at most 1 (got {rate})")
-    if views < 1 or len(vectors) % views:
-        raise ValueError(f"unlike_threshold: rows must be a multiple of views (got {len(vectors)} and {views})")
-    contents = len(vectors) // views
+    if crops < 1 or len(vectors) % crops:
+        raise ValueError(f"unlike_threshold: rows must be a multiple of crops (got {len(vectors)} and {crops})")
+    contents = len(vectors) // crops
     if contents < LEAST_CONTENTS:
         return -1.0
     top = min(_MOST_TOP, max(_TOP, _CONTENTS_TIMES_TOP / contents))
-    scores = _scores(_sample(vectors, views, seed))
+    scores = _scores(_sample(vectors, crops, seed))
     if rate >= top:
         return float(np.clip(np.quantile(scores, 1 - rate), -1, 1))
     first = len(scores) - max(2, round(top * len(scores)))
@@ -58,13 +58,13 @@ def unlike_threshold(vectors: np.ndarray, views: int, rate: float, seed: int = 0
     return float(np.clip(1 - np.exp(-(start + slope * np.log(top / rate))), -1, 1))
 
 
-def _sample(vectors: np.ndarray, views: int, seed: int) -> np.ndarray:
-    """Contents, float32 (M, views, D)."""
-    contents = len(vectors) // views
+def _sample(vectors: np.ndarray, crops: int, seed: int) -> np.ndarray:
+    """Contents, float32 (M, crops, D)."""
+    contents = len(vectors) // crops
     rows = np.arange(contents)
     if contents > _MOST_CONTENTS:
         rows = np.sort(np.random.default_rng(seed).choice(contents, _MOST_CONTENTS, replace=False))
-    return vectors.reshape(contents, views, -1)[rows].astype(np.float32)
+    return vectors.reshape(contents, crops, -1)[rows].astype(np.float32)
 
 
 def _scores(sample: np.ndarray) -> np.ndarray:

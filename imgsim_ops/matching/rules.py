@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imgsim_ops.matching.features import Match
+from imgsim_ops.matching.alignment import Match
 
 #: Pairs at most so many bits of 256 apart are copies. Of 1.9 million pairs of 1957 pictures, most of them drawings, the
 #: hundred that were looked at within 31 bits were the same drawing in another colour or with something added or left
@@ -30,8 +30,8 @@ _WORTH = 0.04
 _MOST_COUNTED = 60
 # By recipe, the score below which no pair is a copy by its vector alone, whatever the collection's own distribution
 # says, as a small one says little: first without whitening, then with it. Of what all stages accept among 676 originals
-# and the copies of 156 of them, 99.6 % and more are copies then, and 97 % of the copies are found with `views`.
-_FLOORS = {"mean": (0.999, 0.999), "gem": (0.83, 0.83), "whitened": (0.83, 0.68), "views": (0.85, 0.74)}
+# and the copies of 156 of them, 99.6 % and more are copies then, and 97 % of the copies are found with `crops`.
+_FLOORS = {"mean": (0.999, 0.999), "gem": (0.83, 0.83), "whitened": (0.83, 0.68), "crops": (0.85, 0.74)}
 
 
 def is_copy(match: Match) -> bool:

@@ -2,7 +2,7 @@
 
 The raw vector of a picture has three parts, each of unit length and of as many values as an embedding: the multi-scale
 mean of its centre, the last layer's generalised mean (GeM, p = 3) of its centre, and the same of the whole picture
-squashed into a square. Of a picture of at most 64 x 64 pixels all three are of the latter view, the only one it has.
+squashed into a square. Of a picture of at most 64 x 64 pixels all three are of the latter crop, the only one it has.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Recipe:
 
     Attributes:
         name: What ``--recipe`` takes.
-        parts: Which parts of the raw vector it uses. Each is a view of its own: the score of two pictures is the best
-            over the views of both.
+        parts: Which parts of the raw vector it uses. Each is a crop of its own: the score of two pictures is the best
+            over the crops of both.
         whitens: Whether a `Whitening` is applied where one has been fitted.
     """
 
@@ -35,7 +35,7 @@ class Recipe:
     whitens: bool
 
     @property
-    def views(self) -> int:
+    def crops(self) -> int:
         """Searched vectors for each picture."""
         return len(self.parts)
 
@@ -46,10 +46,10 @@ class Recipe:
             raw: (N, 3 D) floating array.
 
         Returns:
-            (N * views, D) array of the same dtype; the views of a picture lie beside each other.
+            (N * crops, D) array of the same dtype; the crops of a picture lie beside each other.
         """
         width = raw.shape[1] // PARTS
-        return raw.reshape(len(raw), PARTS, width)[:, self.parts].reshape(len(raw) * self.views, width)
+        return raw.reshape(len(raw), PARTS, width)[:, self.parts].reshape(len(raw) * self.crops, width)
 
     def vectors(self, raw: np.ndarray, whitening: Whitening | None = None) -> np.ndarray:
         """The searched vectors.
@@ -59,7 +59,7 @@ class Recipe:
             whitening: Used by recipes that whiten.
 
         Returns:
-            float16 (N * views, dimension), of unit length; zeros for a part that is zero.
+            float16 (N * crops, dimension), of unit length; zeros for a part that is zero.
         """
         parts = self.unwhitened(raw)
         return (whitening.apply(parts) if whitening is not None and self.whitens else parts).astype(np.float16)
@@ -72,7 +72,7 @@ RECIPES = {
         Recipe("mean", (MEAN,), whitens=False),
         Recipe("gem", (CENTRE,), whitens=False),
         Recipe("whitened", (CENTRE,), whitens=True),
-        Recipe("views", (CENTRE, SQUASHED), whitens=True),
+        Recipe("crops", (CENTRE, SQUASHED), whitens=True),
     )
 }
 

@@ -19,7 +19,7 @@ from tests.support.stub_engine import Blocks
 def engine(monkeypatch, tmp_path):
     monkeypatch.setenv("IMGSIM_CACHE", str(tmp_path / "cache"))
     engine = Blocks()
-    monkeypatch.setattr(embedders, "create_engine", lambda name, **options: engine)
+    monkeypatch.setattr(embedders, "create_engine", lambda *options: engine)
     return engine
 
 
@@ -59,7 +59,7 @@ def test_json(imgsim, album):
     document = json.loads(result.stdout)
     assert document["pictures"] == 7
     assert document["fingerprint"] == "stub-000000000000-fp32-p2"
-    assert document["recipe"] == "views"
+    assert document["recipe"] == "crops"
     assert set(document["thresholds"]) == {"alone", "candidate"}
     assert document["verified"]["unreadable"] == 0
     assert document["skipped"] == []
@@ -100,7 +100,7 @@ def test_the_second_run_reads_what_is_new(imgsim, album, engine):
     assert engine.batches == []
     write_copy(album, "rocket", "shrunk")
     result = imgsim("dups", album, "--json")
-    assert sum(engine.batches) == 2  # one picture has two views
+    assert sum(engine.batches) == 2  # one picture has two crops
     assert len(json.loads(result.stdout)["groups"]) == 3
 
 

@@ -41,7 +41,7 @@ def test_its_vectors(run, photos):
     assert description.raw.shape == (3 * 48,)
     mean, centre, squashed = description.raw.reshape(3, 48)
     assert np.array_equal(mean, centre)  # one vector stands for all that a recipe may ask for
-    assert not np.array_equal(centre, squashed)  # 100 x 80 pixels: that view shows the sides too
+    assert not np.array_equal(centre, squashed)  # 100 x 80 pixels: that crop shows the sides too
     assert not np.array_equal(description.raw, other.raw)
 
 

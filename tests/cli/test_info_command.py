@@ -39,7 +39,7 @@ def test_info(imgsim, path):
     assert lines["formats"] == "3 PNG, 1 JPEG"
     assert lines["unreadable"] == "1 files"
     assert lines["made by"] == "stub-000000000000-fp32-p2"
-    assert lines["recipe"] == "views, whitening not fitted yet"
+    assert lines["recipe"] == "crops, whitening not fitted yet"
     assert lines["vectors"] == "2 vectors of 5 numbers for each content"
 
 
@@ -60,8 +60,8 @@ def test_info_json(imgsim, path, photos):
         "bytes": sum((photos / name).stat().st_size for name in ("a.png", "b.jpg", "c.png", "twin.png")),
         "fingerprint": "stub-000000000000-fp32-p2",
         "weights": None,
-        "recipe": "views",
-        "views": 2,
+        "recipe": "crops",
+        "crops": 2,
         "dimension": 5,
         "whitening": None,
         "whitening_fitted_on": 0,
@@ -73,7 +73,7 @@ def test_a_whitened_collection(imgsim, path, photos, monkeypatch):
     monkeypatch.setattr("imgsim_ops.collection.indexing.indexing.FIT_FROM", 4)
     with Collection.open(path, write=True) as collection:
         collection.add([photos])
-    assert "views, whitening fitted on 4 contents" in imgsim("info", path).stdout
+    assert "crops, whitening fitted on 4 contents" in imgsim("info", path).stdout
     document = json.loads(imgsim("info", path, "--json").stdout)
     assert document["whitening_fitted_on"] == 4
     assert len(document["whitening"]) == 12

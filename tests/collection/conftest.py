@@ -13,7 +13,7 @@ def embedder():
 
 @pytest.fixture
 def store(tmp_path, embedder):
-    with Store.create(tmp_path / "c.imgsim", embedder.fingerprint, RECIPES["views"], embedder.raw_width) as store:
+    with Store.create(tmp_path / "c.imgsim", embedder.fingerprint, RECIPES["crops"], embedder.raw_width) as store:
         yield store
 
 

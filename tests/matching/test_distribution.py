@@ -11,20 +11,20 @@ def directions(rows, seed=0):
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
 
 
-def share_above(score, views=1):
+def share_above(score, crops=1):
     """Of pairs of random directions: (1 + cosine) / 2 has a beta distribution with both parameters (D - 1) / 2."""
     x = np.linspace(-1, 1, 200_001)
     density = (1 - x**2) ** ((WIDTH - 3) / 2)
     below = np.interp(score, x, np.cumsum(density) / density.sum())
-    return 1 - below ** (views * views)
+    return 1 - below ** (crops * crops)
 
 
-@pytest.mark.parametrize("views", [1, 2])
+@pytest.mark.parametrize("crops", [1, 2])
 @pytest.mark.parametrize("rate", [0.5, 0.1, 0.02])
-def test_rates_within_the_sample(rate, views):
-    threshold = unlike_threshold(directions(1500 * views), views, rate)
+def test_rates_within_the_sample(rate, crops):
+    threshold = unlike_threshold(directions(1500 * crops), crops, rate)
     # A tenth: the expected number of pairs is 20,000 at least, and the same vectors are in many of them.
-    assert share_above(threshold, views) == pytest.approx(rate, rel=0.1)
+    assert share_above(threshold, crops) == pytest.approx(rate, rel=0.1)
 
 
 @pytest.mark.parametrize("rate", [1e-3, 1e-5, 1e-7])
@@ -87,7 +87,7 @@ def test_other_rates_are_refused(rate):
         unlike_threshold(directions(60), 1, rate)
 
 
-@pytest.mark.parametrize("views", [0, 2, 7])
-def test_rows_must_fit_the_views(views):
-    with pytest.raises(ValueError, match="unlike_threshold: rows must be a multiple of views"):
-        unlike_threshold(directions(61), views, 0.1)
+@pytest.mark.parametrize("crops", [0, 2, 7])
+def test_rows_must_fit_the_views(crops):
+    with pytest.raises(ValueError, match="unlike_threshold: rows must be a multiple of crops"):
+        unlike_threshold(directions(61), crops, 0.1)

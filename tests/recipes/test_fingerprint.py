@@ -30,7 +30,7 @@ def test_a_recipe(recipe):
         *("", "resnet18", "resnet18-1a2b3c4d5e6f-fp32-1", "resnet18-XYZ-fp32-p1", "a-1a2b3c4d5e6f-fp32-p1\n"),
         *(
             f"a-1a2b3c4d5e6f-fp32-p1-{recipe}"
-            for recipe in ("", "mean", "views", "whitened", "gem1a2b3c4d5e6f", "gem-")
+            for recipe in ("", "mean", "crops", "whitened", "gem1a2b3c4d5e6f", "gem-")
         ),
     ],
 )

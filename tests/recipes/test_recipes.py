@@ -22,10 +22,10 @@ def test_the_recipes():
         "mean": (MEAN,),
         "gem": (CENTRE,),
         "whitened": (CENTRE,),
-        "views": (CENTRE, SQUASHED),
+        "crops": (CENTRE, SQUASHED),
     }
     assert all(recipe_named(name).name == name for name in RECIPES)
-    with pytest.raises(ImgsimError, match=r"recipe: must be one of mean, gem, whitened, views \(got 'best'\)"):
+    with pytest.raises(ImgsimError, match=r"recipe: must be one of mean, gem, whitened, crops \(got 'best'\)"):
         recipe_named("best")
 
 
@@ -35,10 +35,10 @@ def test_vectors_are_the_parts(name, count):
     raw = raw_vectors(count)
     recipe = RECIPES[name]
     vectors = recipe.vectors(raw)
-    assert vectors.shape == (count * recipe.views, WIDTH)
+    assert vectors.shape == (count * recipe.crops, WIDTH)
     assert vectors.dtype == np.float16
-    for view, part in enumerate(recipe.parts):
-        np.testing.assert_array_equal(vectors[view :: recipe.views], raw[:, part * WIDTH : (part + 1) * WIDTH])
+    for crop, part in enumerate(recipe.parts):
+        np.testing.assert_array_equal(vectors[crop :: recipe.crops], raw[:, part * WIDTH : (part + 1) * WIDTH])
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -48,7 +48,7 @@ def test_whitened_vectors_have_unit_length_and_zeros_stay_zeros(name):
     whitening = Whitening.fit(recipe.unwhitened(raw))
     raw[3] = 0
     vectors = recipe.vectors(raw, whitening)
-    gone = np.arange(3 * recipe.views, 4 * recipe.views)
+    gone = np.arange(3 * recipe.crops, 4 * recipe.crops)
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     assert not vectors[gone].any()
     # float16 rounds each value by a 2048th of it at most.

@@ -33,7 +33,7 @@ RANDOM = random.Random(5)
 
 
 def create(path):
-    Store.create(path, StubEmbedder().fingerprint, RECIPES["views"], StubEmbedder.raw_width).close()
+    Store.create(path, StubEmbedder().fingerprint, RECIPES["crops"], StubEmbedder.raw_width).close()
 
 
 def make_pictures(folder):

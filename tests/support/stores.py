@@ -4,7 +4,8 @@ import hashlib
 
 import numpy as np
 
-from imgsim_ops.collection.store.store import FileRecord, Store
+from imgsim_ops.collection.store.record import FileRecord
+from imgsim_ops.collection.store.store import Store
 from imgsim_ops.embedding.description import Description
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import PARTS, RECIPES
@@ -18,7 +19,7 @@ def made_raw(count, width, seed=0):
     return (parts / np.linalg.norm(parts, axis=2, keepdims=True)).reshape(count, PARTS * width).astype(np.float16)
 
 
-def made_store(path, raw, recipe="views", files=None):
+def made_store(path, raw, recipe="crops", files=None):
     """A store, open for writing, with a content for each raw vector.
 
     `files` are pairs of a path and a row; by default each row has one. Equal bytes is what one row means.

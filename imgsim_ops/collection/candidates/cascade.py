@@ -3,7 +3,7 @@
 Equal bytes come first, which the store knows. Then perceptual hashes a few bits apart: a picture saved anew, resized or
 written upon. Then vectors so alike that few unlike pictures are. What is near but not so near is looked at again: local
 features of both pictures, and one transform that explains them. Each stage sees only what the one before left open.
-Pictures of at most ``views.SMALL`` pixels have too few features, so that the last stage is not for them.
+Pictures of at most ``embedding.crops.SMALL`` pixels have too few features, so that the last stage is not for them.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from imgsim_ops.collection.candidates.features import FeatureSource
 from imgsim_ops.collection.findings import Evidence
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.embedding.crops import SMALL
-from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.orientation import INVERSE, LINEAR, MIRRORED
 from imgsim_ops.matching import rules
+from imgsim_ops.matching.alignment import Match, verify
 from imgsim_ops.matching.distribution import unlike_threshold
-from imgsim_ops.matching.features import Match, verify
 from imgsim_ops.matching.hashes import distances, is_flat, pairs_within
+from imgsim_ops.matching.options import MatchOptions
 
 #: Called with what is being done, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
@@ -34,19 +35,6 @@ Transform = tuple[float, float, float, float, float, float]
 
 # Pairs whose vectors are gathered at once, at some kilobytes each.
 _BLOCK = 4096
-# The linear part of what each EXIF orientation does to a point, as rows.
-_TURNS = {
-    1: ((1, 0), (0, 1)),
-    2: ((-1, 0), (0, 1)),
-    3: ((-1, 0), (0, -1)),
-    4: ((1, 0), (0, -1)),
-    5: ((0, 1), (1, 0)),
-    6: ((0, -1), (1, 0)),
-    7: ((0, -1), (-1, 0)),
-    8: ((0, 1), (-1, 0)),
-}
-_MIRRORED = (2, 4, 5, 7)
-_INVERSE = {6: 8, 8: 6}
 
 
 @dataclass(frozen=True)
@@ -68,8 +56,8 @@ class Pictures:
 
     Attributes:
         hashes: Perceptual hashes, uint8 (N, 32).
-        vectors: float16 (N * views, D), those of a content beside each other.
-        views: Vectors for each content.
+        vectors: float16 (N * crops, D), those of a content beside each other.
+        crops: Vectors for each content.
         alive: Whether a file has the content, bool (N,).
         small: Whether it has too few pixels for local features, bool (N,).
         recipe: The name of what made the vectors.
@@ -78,7 +66,7 @@ class Pictures:
 
     hashes: np.ndarray
     vectors: np.ndarray
-    views: int
+    crops: int
     alive: np.ndarray
     small: np.ndarray
     recipe: str
@@ -90,15 +78,15 @@ class Pictures:
         vectors = store.vectors()  # before the recipe is looked at, which may be another one then
         small = store.longer_sides() <= SMALL
         return cls(
-            store.hashes(), vectors, store.views, store.live(), small, store.recipe.name, store.whitening is not None
+            store.hashes(), vectors, store.crops, store.live(), small, store.recipe.name, store.whitening is not None
         )
 
     def __len__(self) -> int:
         return len(self.hashes)
 
     def vectors_of(self, rows: np.ndarray) -> np.ndarray:
-        """The vectors of some contents, float16 (R * views, D)."""
-        return self.vectors[(rows[:, np.newaxis] * self.views + np.arange(self.views)).ravel()]
+        """The vectors of some contents, float16 (R * crops, D)."""
+        return self.vectors[(rows[:, np.newaxis] * self.crops + np.arange(self.crops)).ravel()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +96,7 @@ class Pairs:
     Attributes:
         rows: int64 (P,), of the one.
         cols: int64 (P,), of the other.
-        scores: float32 (P,), cosine, the best over the views of both.
+        scores: float32 (P,), cosine, the best over the crops of both.
         orientation: How the one is turned.
     """
 
@@ -124,33 +112,23 @@ class Pairs:
         return Pairs(self.rows[chosen], self.cols[chosen], self.scores[chosen], self.orientation)
 
 
-def choose_thresholds(pictures: Pictures, threshold: float | None, false_positives: float | None) -> Thresholds:
+def choose_thresholds(pictures: Pictures, match: MatchOptions) -> Thresholds:
     """The thresholds for a collection.
 
     Args:
         pictures: The collection. The scores of its unlike pictures say what a score means.
-        threshold: Of vectors alone.
-        false_positives: The share of pairs of unlike pictures that may reach it, where `threshold` is None. By default
-            one in a million, and in collections of over 1,400 pictures so few that one pair is expected among all.
-            Never does it fall below what was measured for the recipe, see ``rules.vector_threshold``.
-
-    Raises:
-        ImgsimError: A number is out of range, or both are given.
+        match: The share of false positives is one in a million by default, and in collections of over 1,400 pictures so
+            small that one pair is expected among all. Never does the threshold that follows from it fall below what was
+            measured for the recipe, see ``rules.vector_threshold``.
     """
-    if threshold is not None and false_positives is not None:
-        raise ImgsimError("dups: one of a threshold and a rate of false positives must be given (got both)")
-    if threshold is not None and not -1 <= threshold <= 1:
-        raise ImgsimError(f"dups: the threshold must be between -1 and 1 (got {threshold})")
-    if false_positives is not None and not 0 < false_positives < 1:
-        raise ImgsimError(f"dups: the rate of false positives must be between 0 and 1 (got {false_positives})")
     pairs = max(1, len(pictures) * (len(pictures) - 1) // 2)
 
     def reached_by(share: float) -> float:
-        return unlike_threshold(pictures.vectors, pictures.views, share)
+        return unlike_threshold(pictures.vectors, pictures.crops, share)
 
-    alone = threshold
+    alone = match.threshold
     if alone is None:
-        unlike = reached_by(false_positives or min(1e-6, 1 / pairs))
+        unlike = reached_by(match.false_positives or min(1e-6, 1 / pairs))
         alone = rules.vector_threshold(pictures.recipe, pictures.whitened, unlike)
     # Each picture has so many others by chance above it, besides its copies.
     candidate = reached_by(min(0.5, rules.CANDIDATES / max(1, len(pictures) - 1)))
@@ -163,7 +141,7 @@ def choose_thresholds(pictures: Pictures, threshold: float | None, false_positiv
 def near_pairs(pictures: Pictures, least: float) -> Pairs:
     """All pairs of contents of one collection whose vectors score at least so much, by row, then column."""
     rows, cols, scores = kernels.cosine_pairs(pictures.vectors, least)
-    rows, cols = rows // pictures.views, cols // pictures.views
+    rows, cols = rows // pictures.crops, cols // pictures.crops
     kept = (rows != cols) & pictures.alive[rows] & pictures.alive[cols]
     return _best(rows[kept], cols[kept], scores[kept], len(pictures))
 
@@ -172,7 +150,7 @@ def nearest_pairs(vectors: np.ndarray, rows: np.ndarray, gallery: Pictures, k: i
     """The contents of a collection that are nearest to queries.
 
     Args:
-        vectors: float16 (Q * views, D), of the queries.
+        vectors: float16 (Q * crops, D), of the queries.
         rows: int64 (Q,), what the answer calls them.
         gallery: The collection.
         k: How many for each query; fewer where contents whose files are gone are nearer than that.
@@ -181,15 +159,15 @@ def nearest_pairs(vectors: np.ndarray, rows: np.ndarray, gallery: Pictures, k: i
     Returns:
         Pairs of a query and a content, by query, then content.
     """
-    views = gallery.views
-    # Each content may come once for each of its views and of the query's; orphans fill places too.
-    wanted = min(len(gallery.vectors), views * (k + min(int((~gallery.alive).sum()), k)))
+    crops = gallery.crops
+    # Each content may come once for each of its crops and of the query's; orphans fill places too.
+    wanted = min(len(gallery.vectors), crops * (k + min(int((~gallery.alive).sum()), k)))
     if not wanted or not len(vectors):
         none = np.empty(0, np.int64)
         return Pairs(none, none, np.empty(0, np.float32), orientation)
     scores, found = kernels.cosine_topk(vectors, gallery.vectors, wanted)
-    queries = np.repeat(np.arange(len(rows)), views * wanted)
-    found, scores = found.ravel() // views, scores.ravel()
+    queries = np.repeat(np.arange(len(rows)), crops * wanted)
+    found, scores = found.ravel() // crops, scores.ravel()
     kept = gallery.alive[found]
     best = _best(queries[kept], found[kept], scores[kept], len(gallery))
     best = best[_among_best(best.rows, best.scores, k)]
@@ -226,7 +204,7 @@ def scores_of(rows: np.ndarray, cols: np.ndarray, a: Pictures, b: Pictures) -> n
     for first in range(0, len(rows), _BLOCK):
         part = slice(first, first + _BLOCK)
         x, y = (p.vectors_of(some[part]).astype(np.float32) for p, some in ((a, rows), (b, cols)))
-        x, y = x.reshape(-1, a.views, 1, x.shape[1]), y.reshape(-1, 1, b.views, y.shape[1])
+        x, y = x.reshape(-1, a.crops, 1, x.shape[1]), y.reshape(-1, 1, b.crops, y.shape[1])
         scores[part] = kernels.cosine_similarity(x, y).max((1, 2))
     return scores
 
@@ -322,7 +300,7 @@ class Verifier:
 
     def evidence(self, pairs: Pairs) -> Iterator[tuple[int, int, Evidence | None]]:
         """Rows, columns, and what the local features say: None where the one is no copy of the other."""
-        mirrored = pairs.orientation in _MIRRORED
+        mirrored = pairs.orientation in MIRRORED
         ones, others = [(int(row), mirrored) for row in pairs.rows], [(int(col), False) for col in pairs.cols]
 
         def describing(done: int, total: int) -> None:
@@ -366,7 +344,7 @@ def _local(score: float, match: Match, mirrored_width: int | None) -> Evidence |
 def _orientation(transform: Transform) -> int:
     """The orientation that is nearest to a transform."""
     a, b, _, d, e, _ = transform
-    return max(_TURNS, key=lambda number: float((np.array(_TURNS[number]) * ((a, b), (d, e))).sum()))
+    return max(LINEAR, key=lambda number: float((np.array(LINEAR[number]) * ((a, b), (d, e))).sum()))
 
 
 def _score(score: float) -> float:
@@ -394,14 +372,14 @@ def reversed_evidence(evidence: Evidence) -> Evidence:
         evidence.distance,
         evidence.inliers,
         transform,
-        _INVERSE.get(evidence.orientation, evidence.orientation),
+        INVERSE[evidence.orientation],
     )
 
 
-Answer = TypeVar("Answer")
+Finding = TypeVar("Finding")
 
 
-class Answers(Iterator[Answer]):
+class Findings(Iterator[Finding]):
     """Groups or leaks, found while they are asked for.
 
     Attributes:
@@ -410,16 +388,16 @@ class Answers(Iterator[Answer]):
     """
 
     def __init__(
-        self, thresholds: Thresholds, verifier: Verifier | None, answers: Iterator[Answer], resources: ExitStack
+        self, thresholds: Thresholds, verifier: Verifier | None, findings: Iterator[Finding], resources: ExitStack
     ) -> None:
-        """Closes `resources` after the last of `answers`, or with `close`."""
+        """Closes `resources` after the last of `findings`, or with `close`."""
         self.thresholds, self.verifier = thresholds, verifier
-        self._answers = answers
+        self._findings = findings
         self._resources = resources
 
-    def __next__(self) -> Answer:
+    def __next__(self) -> Finding:
         try:
-            return next(self._answers)
+            return next(self._findings)
         except BaseException:
             self.close()
             raise
@@ -428,7 +406,7 @@ class Answers(Iterator[Answer]):
         """Stops."""
         self._resources.close()
 
-    def __enter__(self) -> Answers[Answer]:
+    def __enter__(self) -> Findings[Finding]:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -52,7 +52,7 @@ def fitted_whitening(collection: str | os.PathLike[str]) -> FittedWhitening:
     with Store.open(collection) as store:
         if store.whitening is None:
             raise ImgsimError(
-                "export: the collection must have been fitted by the recipe whitened or views, which imgsim index does "
+                "export: the collection must have been fitted by the recipe whitened or crops, which imgsim index does "
                 f"from {FIT_FROM} pictures on (got recipe {store.recipe.name} of {store.rows} in "
                 f"{printable(collection)})"
             )

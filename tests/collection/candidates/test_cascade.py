@@ -11,24 +11,25 @@ from imgsim_ops.collection.findings import Evidence
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.orientation import turned
 from imgsim_ops.matching import rules
-from imgsim_ops.matching.features import Match
+from imgsim_ops.matching.alignment import Match
+from imgsim_ops.matching.options import MatchOptions
 
 COUNTS = st.sampled_from([0, 1, 7, 17, 33])
 
 
-def made_pictures(count, views=2, width=8, seed=0, dead=()):
+def made_pictures(count, crops=2, width=8, seed=0, dead=()):
     random = np.random.default_rng(seed)
-    vectors = random.standard_normal((count * views, width))
+    vectors = random.standard_normal((count * crops, width))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
     alive = np.ones(count, bool)
     alive[[row for row in dead if row < count]] = False
     # Few different bytes, so that there are hashes that are near each other.
     hashes = np.repeat(random.integers(1, 4, (count, 4), np.uint8), 8, axis=1)
-    return Pictures(hashes, vectors, views, alive, np.zeros(count, bool), "views", False)
+    return Pictures(hashes, vectors, crops, alive, np.zeros(count, bool), "crops", False)
 
 
 def all_scores(a, b):
-    x, y = (p.vectors.astype(np.float64).reshape(len(p), p.views, p.vectors.shape[1]) for p in (a, b))
+    x, y = (p.vectors.astype(np.float64).reshape(len(p), p.crops, p.vectors.shape[1]) for p in (a, b))
     x, y = (v / np.linalg.norm(v, axis=-1, keepdims=True) for v in (x, y))
     return np.einsum("ivd,jwd->ijvw", x, y).max((2, 3), initial=-1)
 
@@ -41,8 +42,8 @@ def as_dict(pairs):
 
 @settings(max_examples=40, deadline=None)
 @given(COUNTS, st.sampled_from([1, 2]), st.integers(0, 9), st.floats(-0.5, 0.9))
-def test_near_pairs_are_those_of_brute_force(count, views, seed, least):
-    pictures = made_pictures(count, views, seed=seed, dead=[2, 5])
+def test_near_pairs_are_those_of_brute_force(count, crops, seed, least):
+    pictures = made_pictures(count, crops, seed=seed, dead=[2, 5])
     scores = all_scores(pictures, pictures)
     expected = {
         (i, j): scores[i, j]
@@ -56,8 +57,8 @@ def test_near_pairs_are_those_of_brute_force(count, views, seed, least):
 
 @settings(max_examples=40, deadline=None)
 @given(COUNTS, COUNTS, st.sampled_from([1, 2]), st.integers(1, 5), st.integers(0, 9))
-def test_nearest_pairs_are_those_of_brute_force(asked, count, views, k, seed):
-    queries, gallery = made_pictures(asked, views, seed=seed + 10), made_pictures(count, views, seed=seed)
+def test_nearest_pairs_are_those_of_brute_force(asked, count, crops, k, seed):
+    queries, gallery = made_pictures(asked, crops, seed=seed + 10), made_pictures(count, crops, seed=seed)
     rows = 3 * np.arange(asked)
     pairs = cascade.nearest_pairs(queries.vectors, rows, gallery, k, 6)
     assert pairs.orientation == 6
@@ -193,16 +194,18 @@ def test_the_transform_of_a_mirror_image_starts_from_the_picture_itself():
 
 
 def test_a_threshold_that_is_given_is_taken():
-    assert cascade.choose_thresholds(made_pictures(33), 0.8, None).alone == 0.8
-    assert cascade.choose_thresholds(made_pictures(0), 0.8, None) == Thresholds(0.8, -1.0)
+    assert cascade.choose_thresholds(made_pictures(33), MatchOptions(0.8)).alone == 0.8
+    assert cascade.choose_thresholds(made_pictures(0), MatchOptions(0.8)) == Thresholds(0.8, -1.0)
 
 
 def test_fewer_false_positives_need_a_higher_threshold(monkeypatch):
     monkeypatch.setattr(rules, "vector_threshold", lambda recipe, whitened, unlike: unlike)
     pictures = made_pictures(400, width=32)
-    found = [cascade.choose_thresholds(pictures, None, rate).alone for rate in (1e-2, 1e-4, 1e-6)]
+    found = [
+        cascade.choose_thresholds(pictures, MatchOptions(false_positives=rate)).alone for rate in (1e-2, 1e-4, 1e-6)
+    ]
     assert found[0] < found[1] < found[2]
-    default = cascade.choose_thresholds(pictures, None, None)
+    default = cascade.choose_thresholds(pictures, MatchOptions())
     assert default.alone == found[2]
     assert default.candidate < found[1]
 
@@ -210,7 +213,7 @@ def test_fewer_false_positives_need_a_higher_threshold(monkeypatch):
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 49])
 def test_few_unlike_pictures_are_no_copies(count):
     pictures = made_pictures(count, width=64)
-    thresholds = cascade.choose_thresholds(pictures, None, None)
+    thresholds = cascade.choose_thresholds(pictures, MatchOptions())
     scores = all_scores(pictures, pictures)[np.triu_indices(count, 1)]
     assert (scores < thresholds.alone).all()
 
@@ -227,4 +230,4 @@ def test_few_unlike_pictures_are_no_copies(count):
 )
 def test_errors(threshold, rate, message):
     with pytest.raises(ImgsimError, match=message):
-        cascade.choose_thresholds(made_pictures(2), threshold, rate)
+        MatchOptions(threshold, rate)

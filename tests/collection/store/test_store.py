@@ -4,11 +4,15 @@ import errno
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
 
-from imgsim_ops.collection.store.store import DATABASE, FORMAT, FileRecord, Store
+from imgsim_ops.collection.store.database import Database
+from imgsim_ops.collection.store.record import FileRecord
+from imgsim_ops.collection.store.schema import DATABASE, FORMAT
+from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import RECIPES
@@ -31,7 +35,7 @@ def facts_of(store):
     return contents_of(store), store.files(), store.counts(), store.rows, store.recipe, store.width
 
 
-def create(path, recipe="views"):
+def create(path, recipe="crops"):
     return Store.create(path, MADE_BY, RECIPES[recipe], StubEmbedder.raw_width, "random:1")
 
 
@@ -47,9 +51,9 @@ def change(store, sql, *values):
 
 
 def test_a_new_one_is_empty(store):
-    assert (store.rows, store.raw_width, store.width, store.views, store.weights) == (0, 24, 8, 2, None)
+    assert (store.rows, store.raw_width, store.width, store.crops, store.weights) == (0, 24, 8, 2, None)
     assert store.fingerprint == MADE_BY
-    assert store.recipe == RECIPES["views"]
+    assert store.recipe == RECIPES["crops"]
     assert store.raw().shape == (0, 24)
     assert store.vectors().shape == (0, 8)
     assert store.hashes().shape == (0, 32)
@@ -145,6 +149,23 @@ def test_a_newer_format(store):
         with pytest.raises(ImgsimError, match=rf"format must be {FORMAT} \(got {FORMAT + 1} in .*a newer imgsim made"):
             Store.open(store.path, write=write)
     assert snapshot(store.path) == before
+
+
+@pytest.mark.parametrize("write", [False, True])
+@pytest.mark.parametrize(("before", "after"), [("views", "crops"), ("gem", "gem")])
+def test_format_1_is_upgraded(tmp_path, write, before, after):
+    with create(tmp_path / "c", after) as store:
+        add(store, 3)
+        vectors = np.array(store.vectors())
+    change(store, "UPDATE facts SET value = ? WHERE name = 'recipe'", before)
+    change(store, "PRAGMA user_version = 1")
+    for _ in range(2):
+        with Store.open(store.path, write=write) as opened:
+            assert opened.recipe == RECIPES[after]
+            assert np.array_equal(opened.vectors(), vectors)
+            assert list(opened.problems()) == []
+    with closing(sqlite3.connect(store.path / DATABASE)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT,)
 
 
 def snapshot(folder):
@@ -255,19 +276,19 @@ def test_a_full_disk(store, monkeypatch, fails_at):
 def test_sqlites_own_full_disk(store):
     add(store, 1)
     before = facts_of(store)
-    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-    store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    pages = store.database.connection.execute("PRAGMA page_count").fetchone()[0]
+    store.database.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(OSError, match=r"No space left on device: .*index\.sqlite"):
         add(store, *range(2, 500))
     assert facts_of(store) == before
-    store._connection.execute("PRAGMA max_page_count = 1000000")
+    store.database.connection.execute("PRAGMA max_page_count = 1000000")
     add(store, *range(2, 500))
     assert (store.rows, list(store.problems())) == (499, [])
 
 
 def test_ctrl_c_just_behind_a_commit(store, monkeypatch):
     add(store, 1)
-    whole, calls = Store._read_facts, []
+    whole, calls = Database.read_facts, []
 
     def behind(self):
         calls.append(self)
@@ -276,7 +297,7 @@ def test_ctrl_c_just_behind_a_commit(store, monkeypatch):
         whole(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_read_facts", behind)
+        patch.setattr(Database, "read_facts", behind)
         with pytest.raises(KeyboardInterrupt):
             add(store, 2)
     assert store.rows == 1  # it does not know
@@ -293,7 +314,7 @@ def test_another_recipe(store, recipe):
     raw, recipe = store.raw().copy(), RECIPES[recipe]
     whitening = Whitening.fit(recipe.unwhitened(raw)) if recipe.whitens else None
     store.change_recipe(recipe, whitening, 40)
-    assert (store.recipe, store.fitted_on, store.views) == (recipe, 40, recipe.views)
+    assert (store.recipe, store.fitted_on, store.crops) == (recipe, 40, recipe.crops)
     assert np.array_equal(store.vectors(), recipe.vectors(raw, whitening))
     assert np.array_equal(store.raw(), raw)
     assert list(store.problems()) == []
@@ -356,7 +377,7 @@ def test_a_reader_meets_a_new_recipe(store):
         store.change_recipe(RECIPES["mean"])
         add(store, 3)
         assert np.array_equal(early.vectors(), copy)  # with the recipe that it knows
-        assert early.recipe == RECIPES["views"]
+        assert early.recipe == RECIPES["crops"]
         assert reader.vectors().shape == (2, 8)
         assert reader.recipe == RECIPES["mean"]
         assert np.array_equal(reader.vectors(), store.vectors()[:2])
