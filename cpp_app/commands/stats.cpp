@@ -4,14 +4,14 @@
 #include <cstdio>
 #include <optional>
 
-#include "decode.h"
 #include "errors.h"
-#include "image_library.h"
+#include "images/decode.h"
+#include "images/image_library.h"
+#include "images/scan.h"
 #include "json.h"
 #include "kernels/channel_stats.h"
 #include "kernels/thread_pool.h"
 #include "model.h"
-#include "scan.h"
 #include "skipped.h"
 #include "text.h"
 #include "timer.h"

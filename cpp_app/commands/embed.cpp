@@ -2,9 +2,9 @@
 
 #include <cstdio>
 
-#include "decode.h"
 #include "errors.h"
-#include "image_library.h"
+#include "images/decode.h"
+#include "images/image_library.h"
 #include "json.h"
 #include "model.h"
 #include "skipped.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "file.h"
+#include "bytes.h"
 
 namespace imgsim::app {
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "file.h"
+#include "bytes.h"
 
 namespace imgsim::app {
 

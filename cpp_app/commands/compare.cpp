@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <exception>
 
-#include "decode.h"
-#include "image_library.h"
+#include "images/decode.h"
+#include "images/image_library.h"
 #include "json.h"
 #include "kernels/thread_pool.h"
 #include "model.h"

@@ -6,7 +6,7 @@
 #include <span>
 #include <stdexcept>
 
-#include "file.h"
+#include "bytes.h"
 
 namespace imgsim::app {
 

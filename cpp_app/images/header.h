@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "file.h"
+#include "bytes.h"
 
 namespace imgsim::app {
 
