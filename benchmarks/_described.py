@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imgsim_ops.embedder import Description, Embedder
+from imgsim_ops.embedding.crops import Views, load_views
+from imgsim_ops.embedding.description import Description
+from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.images.decode import decode
-from imgsim_ops.images.views import Views, load_views
-from imgsim_ops.matching import local
+from imgsim_ops.matching import features as local
 from imgsim_ops.quality.copies import MIXTURES, SINGLE_STEPS, TURNED
-from imgsim_ops.recipes import PARTS
+from imgsim_ops.recipes.recipes import PARTS
 
 KINDS = {**SINGLE_STEPS, **MIXTURES, **TURNED}
 #: EXIF's numbers of how a query is turned besides as it lies, with the flag that such kinds need: every way that the
@@ -51,7 +52,7 @@ class Described:
     """Pictures in order: the originals, then all versions of the copies.
 
     Attributes:
-        raw: By precision, the raw vectors of ``imgsim_ops.recipes``, float16 (N, 3 D).
+        raw: By precision, the raw vectors of ``imgsim_ops.recipes.recipes``, float16 (N, 3 D).
         hashes: Our perceptual hashes, uint8 (N, 32).
         phashes: Those of imagehash, likewise.
         features: Packed local features.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from imgsim_ops.plots import svg
+from imgsim_ops.evaluation.plots import svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

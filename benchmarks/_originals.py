@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from imgsim_ops.embedding.crops import Views, load_views
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.scan import scan
-from imgsim_ops.images.views import Views, load_views
-from imgsim_ops.matching.perceptual import distances, is_flat
+from imgsim_ops.matching.hashes import distances, is_flat
 from imgsim_ops.quality.photographs import CALIBRATION, EVALUATION, find_photographs
 
 #: Of its shorter side an original has so many pixels at least.

@@ -139,7 +139,7 @@ def imgsim(settings: dict) -> Work:
 
 def statistics(settings: dict) -> Work:
     """Mean and standard deviation of the channels."""
-    from imgsim_ops.stats import channel_statistics
+    from imgsim_ops.images.statistics import channel_statistics
 
     def work(turn: Turn) -> None:
         channel_statistics(turn.paths, settings["threads"])
@@ -164,8 +164,8 @@ def decode_only(settings: dict) -> Work:
 
 def inference_only(settings: dict) -> Work:
     """Nothing but the int8 model, on pixels that are there already."""
-    from imgsim_ops.engines.create import create_engine
     from imgsim_ops.images.preprocess import load_pixels
+    from imgsim_ops.model_files.engine import create_engine
 
     names = ("backbone", "weights", "precision")
     engine = create_engine("onnx", **{name: settings[name] for name in names}, threads=1)

@@ -89,12 +89,12 @@ def plain_network(settings: dict) -> Callable[[torch.Tensor], torch.Tensor]:
     """The network in eager PyTorch, from pixels (N, 224, 224, 3) to vectors."""
     import torch
 
-    from imgsim_ops import reference
+    from imgsim_ops.models.reference import multiscale_embedding
     from imgsim_ops.models.weights import load_backbone
 
     torch.set_num_threads(settings["threads"])
     backbone = load_backbone(settings["backbone"], settings["weights"])
-    return torch.inference_mode()(lambda pixels: reference.multiscale_embedding(backbone, pixels))
+    return torch.inference_mode()(lambda pixels: multiscale_embedding(backbone, pixels))
 
 
 def plain_pytorch(settings: dict) -> Way:
@@ -111,7 +111,7 @@ def plain_pytorch(settings: dict) -> Way:
 
 def engine(settings: dict) -> Way:
     """One of imgsim's engines."""
-    from imgsim_ops.engines.create import create_engine
+    from imgsim_ops.model_files.engine import create_engine
 
     names = ("backbone", "weights", "threads")
     made = create_engine(

@@ -22,9 +22,9 @@ import numpy as np
 from _harness import save
 
 from imgsim_ops.collection.collection import Collection
-from imgsim_ops.embedder import Description
-from imgsim_ops.machine import describe, machine
-from imgsim_ops.models.fingerprint import Fingerprint
+from imgsim_ops.embedding.description import Description
+from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.recipes.fingerprint import Fingerprint
 
 FILES = 100_000
 FILES_OF_A_FOLDER = 1000

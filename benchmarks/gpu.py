@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from _gpu_timing import milliseconds
 
 from imgsim_ops import ops
-from imgsim_ops.machine import machine
+from imgsim_ops.evaluation.machine import machine
 
 RESULTS = Path(__file__).resolve().parent / "results" / "gpu.json"
 TOP = 10

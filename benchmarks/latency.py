@@ -46,10 +46,10 @@ from rich.table import Table
 
 from imgsim_ops import kernels
 from imgsim_ops.demo import PHOTOGRAPHS
-from imgsim_ops.engines.create import create_engine
-from imgsim_ops.machine import describe, machine
-from imgsim_ops.models.files import model_file
-from imgsim_ops.plots import new_figure
+from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.plots import new_figure
+from imgsim_ops.model_files.cache import model_file
+from imgsim_ops.model_files.engine import create_engine
 from imgsim_ops.quality.photographs import find_photographs
 
 PLAIN = "plain PyTorch"

@@ -27,9 +27,9 @@ from PIL import Image, ImageDraw, ImageEnhance
 from rich.console import Console
 
 from imgsim_ops import kernels
-from imgsim_ops.embedder import Embedder
-from imgsim_ops.machine import describe, machine
-from imgsim_ops.models.files import cache_folder
+from imgsim_ops.embedding.embedder import Embedder
+from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.model_files.cache import cache_folder
 
 _SIDE = 32
 _COPY_EVERY = 100

@@ -37,15 +37,15 @@ import numpy as np
 from _harness import save
 from rich.console import Console
 
-from imgsim_ops.collection.cascade import Pictures, choose_thresholds
+from imgsim_ops.collection.candidates.cascade import Pictures, choose_thresholds
 from imgsim_ops.collection.duplicates import find_duplicates
 from imgsim_ops.collection.search import Query, search
-from imgsim_ops.collection.store import FileRecord, Store
+from imgsim_ops.collection.store.store import FileRecord, Store
 from imgsim_ops.collection.summary import summary_of
-from imgsim_ops.embedder import Description
-from imgsim_ops.machine import describe, machine
-from imgsim_ops.models.fingerprint import Fingerprint
-from imgsim_ops.recipes import PARTS, RECIPES
+from imgsim_ops.embedding.description import Description
+from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.recipes.fingerprint import Fingerprint
+from imgsim_ops.recipes.recipes import PARTS, RECIPES
 
 WIDTH = 512
 _CENTRES = 1000

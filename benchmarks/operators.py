@@ -28,8 +28,9 @@ from _harness import save, show, summarise, time_in_turn
 from PIL import Image
 from rich.console import Console
 
-from imgsim_ops import kernels, ops, reference
-from imgsim_ops.machine import describe, machine
+from imgsim_ops import kernels, ops
+from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.torch_ops import reference
 
 Contenders = dict[str, Callable[[], object]]
 

@@ -34,13 +34,14 @@ from rich.console import Console
 from rich.table import Table
 
 from imgsim_ops import kernels
-from imgsim_ops.machine import describe, machine
+from imgsim_ops.evaluation.machine import describe, machine
 from imgsim_ops.matching import rules
-from imgsim_ops.matching.local import Features, Match, verify
-from imgsim_ops.matching.perceptual import distances, is_flat
+from imgsim_ops.matching.features import Features, Match, verify
+from imgsim_ops.matching.hashes import distances, is_flat
 from imgsim_ops.quality.copies import MIXTURES, SINGLE_STEPS
 from imgsim_ops.quality.precision import micro_average_precision
-from imgsim_ops.recipes import RECIPES, Whitening
+from imgsim_ops.recipes.recipes import RECIPES
+from imgsim_ops.recipes.whitening import Whitening
 
 PRECISIONS = (0.9, 0.99)
 

@@ -33,12 +33,12 @@ from PIL import Image
 
 from imgsim_ops import kernels
 from imgsim_ops.engines.base import Engine
-from imgsim_ops.engines.create import create_engine
+from imgsim_ops.evaluation.machine import describe, machine
 from imgsim_ops.export.recipes import calibration_pixels
 from imgsim_ops.images.decode import decode
 from imgsim_ops.images.jpeg import fraction
 from imgsim_ops.images.preprocess import load_pixels, min_side
-from imgsim_ops.machine import describe, machine
+from imgsim_ops.model_files.engine import create_engine
 from imgsim_ops.quality.copies import COPIES
 from imgsim_ops.quality.photographs import CALIBRATION, EVALUATION, find_photographs
 from imgsim_ops.quality.precision import precision_of_copies

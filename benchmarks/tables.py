@@ -10,8 +10,8 @@ import re
 
 from _harness import RESULTS, ROOT
 
-from imgsim_ops.machine import describe
-from imgsim_ops.results import Results, Table, table_markdown
+from imgsim_ops.evaluation.machine import describe
+from imgsim_ops.evaluation.results import Results, Table, table_markdown
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"

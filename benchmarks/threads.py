@@ -20,9 +20,9 @@ from PIL import Image
 
 from imgsim_ops import kernels
 from imgsim_ops.demo import PHOTOGRAPHS
-from imgsim_ops.machine import describe, machine
+from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.images.statistics import channel_statistics
 from imgsim_ops.quality.photographs import find_photographs
-from imgsim_ops.stats import channel_statistics
 
 WIDTHS = (400, 640, 800, 1024, 1280, 1600)
 ROUNDS = 9

@@ -61,9 +61,9 @@ from rich.console import Console
 from rich.table import Table
 
 from imgsim_ops import kernels
-from imgsim_ops.engines.create import create_engine
-from imgsim_ops.machine import describe, machine
-from imgsim_ops.plots import new_figure
+from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.plots import new_figure
+from imgsim_ops.model_files.engine import create_engine
 from imgsim_ops.quality.photographs import find_photographs
 
 PHOTOGRAPHS = (

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 from imgsim_ops.errors import ImageError, ImgsimError, WeightsError
 
 if TYPE_CHECKING:
-    from imgsim_ops.embedder import Embedder, Similarity, compare
+    from imgsim_ops.collection.collection import Collection
+    from imgsim_ops.embedding.embedder import Embedder, Similarity, compare
     from imgsim_ops.libraries import ort_library_path
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Collection",
     "Embedder",
     "ImageError",
     "ImgsimError",
@@ -33,9 +35,10 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Embedder": "embedder",
-    "Similarity": "embedder",
-    "compare": "embedder",
+    "Collection": "collection.collection",
+    "Embedder": "embedding.embedder",
+    "Similarity": "embedding.embedder",
+    "compare": "embedding.embedder",
     "ort_library_path": "libraries",
 }
 

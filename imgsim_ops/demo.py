@@ -14,13 +14,13 @@ from PIL import Image
 
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError, WeightsError
-from imgsim_ops.heatmap import draw_heatmap
+from imgsim_ops.evaluation.heatmap import draw_heatmap
 from imgsim_ops.images.preprocess import load_pixels
 from imgsim_ops.quality.copies import COPIES
 from imgsim_ops.quality.photographs import find_photographs
 
 if TYPE_CHECKING:
-    from imgsim_ops.embedder import Embedder
+    from imgsim_ops.embedding.embedder import Embedder
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 CHANGES = ("recompressed", "cropped", "brightened", "shrunk")  # keys of COPIES, one for each photograph
@@ -123,7 +123,7 @@ def write_pictures(folder: Path) -> list[Path]:
 def _embedder_with_real_weights(announce: Callable[[str], None]) -> tuple[Embedder, str]:
     """resnet18 where its weights can be had, else the backbone whose weights pip can install."""
     announce("Looking for resnet18's ImageNet weights: given file, torch hub's cache, else a download")
-    from imgsim_ops.embedder import Embedder
+    from imgsim_ops.embedding.embedder import Embedder
 
     try:
         return Embedder(backbone="resnet18"), "resnet18's ImageNet weights were found"

@@ -14,7 +14,7 @@ from pathlib import Path
 import imgsim_ops
 from imgsim_ops import libraries
 from imgsim_ops.engines import ENGINES
-from imgsim_ops.machine import processor_name
+from imgsim_ops.evaluation.machine import processor_name
 from imgsim_ops.models import locations
 
 _REBUILD = "run pip install -e . in the checkout"
@@ -223,7 +223,7 @@ def _weights() -> list[Fact]:
 
 def _model_files() -> list[Fact]:
     try:
-        from imgsim_ops.models.files import cache_folder
+        from imgsim_ops.model_files.cache import cache_folder
     except ImportError:
         return []
     folder = cache_folder()

@@ -19,7 +19,7 @@ class ImageError(ImgsimError):
     """A file cannot be read as a picture.
 
     Attributes:
-        code: The code of an ``imgsim_ops.images.reasons.Reason``, for example ``truncated``.
+        code: The code of an ``imgsim_ops.files.reasons.Reason``, for example ``truncated``.
     """
 
     def __init__(self, code: str, message: str):

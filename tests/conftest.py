@@ -6,7 +6,8 @@ import tempfile
 import threading
 
 import pytest
-from processes import children
+
+from tests.support.processes import children
 
 
 @pytest.fixture(scope="session", autouse=True)

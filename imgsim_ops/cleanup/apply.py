@@ -16,9 +16,9 @@ from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal
 from imgsim_ops.cleanup.trash import LONGEST_NAME, trash_for
 from imgsim_ops.cleanup.ways import perform, settle
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.names import printable
-from imgsim_ops.images.reasons import SkippedFile
-from imgsim_ops.interrupts import DeferredInterrupt
+from imgsim_ops.files.interrupts import DeferredInterrupt
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.reasons import SkippedFile
 
 
 @dataclass(frozen=True)

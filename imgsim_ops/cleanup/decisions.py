@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgsim_ops.atomic import write_file
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.names import printable
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.writing import write_file
 
 VERSION = 1
 

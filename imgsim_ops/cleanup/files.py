@@ -16,9 +16,9 @@ from typing import BinaryIO
 
 from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal
 from imgsim_ops.errors import ImageError
-from imgsim_ops.images.names import printable
-from imgsim_ops.images.opening import open_regular
-from imgsim_ops.images.reasons import Reason
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.opening import open_regular
+from imgsim_ops.files.reasons import Reason
 
 _CHUNK = 1 << 20
 # What file systems without hard links answer (FAT and exFAT: EPERM), what a kernel answers that protects other users'

@@ -13,7 +13,7 @@ from typing import Any
 
 from imgsim_ops.cleanup.files import sync_folder
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.names import printable
+from imgsim_ops.files.names import printable
 
 VERSION = 1
 

@@ -1,11 +1,11 @@
-"""The list of reasons why a file is left as it is, beside those of `imgsim_ops.images.reasons`."""
+"""The list of reasons why a file is left as it is, beside those of `imgsim_ops.files.reasons`."""
 
 from __future__ import annotations
 
 from enum import Enum
 
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.names import printable
+from imgsim_ops.files.names import printable
 
 
 class CleanupReason(Enum):
@@ -36,7 +36,7 @@ class Refusal(ImgsimError):
     """A file is left as it is.
 
     Attributes:
-        code: The code of a `CleanupReason`, or of an ``imgsim_ops.images.reasons.Reason``.
+        code: The code of a `CleanupReason`, or of an ``imgsim_ops.files.reasons.Reason``.
     """
 
     def __init__(self, code: str, message: str):

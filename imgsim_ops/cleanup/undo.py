@@ -11,8 +11,8 @@ from pathlib import Path
 from imgsim_ops.cleanup.journal import Entry, Journal, State, Way
 from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal
 from imgsim_ops.cleanup.ways import settle, take_back
-from imgsim_ops.images.reasons import SkippedFile
-from imgsim_ops.interrupts import DeferredInterrupt
+from imgsim_ops.files.interrupts import DeferredInterrupt
+from imgsim_ops.files.reasons import SkippedFile
 
 
 @dataclass

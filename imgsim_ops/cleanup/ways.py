@@ -26,8 +26,8 @@ from imgsim_ops.cleanup.files import (
 )
 from imgsim_ops.cleanup.journal import Action, Way
 from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal
-from imgsim_ops.images.names import printable
-from imgsim_ops.images.reasons import Reason
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.reasons import Reason
 
 
 def perform(way: Way, action: Action, found: Found, kept: Found) -> None:

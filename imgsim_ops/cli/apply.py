@@ -132,7 +132,7 @@ def _document(report: ApplyReport) -> dict:
 
 def _print(console: Console, report: ApplyReport, total: int) -> None:
     from imgsim_ops.cleanup.reasons import CleanupReason
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.files.names import printable
 
     if report.steps:
         _print_steps(console, report)
@@ -160,7 +160,7 @@ def _print_steps(console: Console, report: ApplyReport) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.files.names import printable
 
     goes = report.way.value in ("move", "trash")
     table = Table("file", "kB", "goes to" if goes else "kept", box=SIMPLE_HEAD, pad_edge=False)

@@ -20,8 +20,8 @@ def approximate(collection: CollectionArgument = "photos.imgsim", as_json: JsonO
 
     [cyan]imgsim search query.jpg --approximate[/cyan]
     """
-    from imgsim_ops.collection import Collection
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.collection.collection import Collection
+    from imgsim_ops.files.names import printable
 
     with Collection.open(collection) as opened, waiting("Building the index"):
         built = opened.build_approximate()

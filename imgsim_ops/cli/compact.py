@@ -19,7 +19,7 @@ def compact(
 
     [cyan]imgsim compact photos.imgsim[/cyan]
     """
-    from imgsim_ops.collection import Collection
+    from imgsim_ops.collection.collection import Collection
     from imgsim_ops.collection.summary import sizes_on_disk
 
     with Collection.open(collection, write=True, wait=wait, announce=say) as opened:

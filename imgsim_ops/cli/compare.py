@@ -20,7 +20,7 @@ from imgsim_ops.cli.console import (
 from imgsim_ops.errors import ImgsimError
 
 if TYPE_CHECKING:
-    from imgsim_ops.embedder import Similarity
+    from imgsim_ops.embedding.embedder import Similarity
 
 # What the four taps of a backbone see, from the finest to the coarsest.
 _SCALES = (
@@ -76,7 +76,7 @@ def compare(
     # Before the model, which takes seconds: a wrong name is told at once.
     pixels = np.stack([load_pixels(path, exact=exact) for path in (a, b)])
     with waiting(f"Loading {backbone}"):
-        from imgsim_ops.embedder import Embedder
+        from imgsim_ops.embedding.embedder import Embedder
 
         embedder = Embedder(backbone, engine, precision, weights, threads, exact=exact)
         similarity = embedder.compare_pixels(pixels)

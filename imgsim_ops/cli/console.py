@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
 
-    from imgsim_ops.images.reasons import SkippedFile
-    from imgsim_ops.results import Column, Results, Table
+    from imgsim_ops.evaluation.results import Column, Results, Table
+    from imgsim_ops.files.reasons import SkippedFile
 
 SOME_SKIPPED = 3
 _NO_NUMBER = "-"
@@ -96,7 +96,7 @@ def found_files(command: str, paths: Sequence[str], exclude: Sequence[str] | Non
     Raises:
         ImgsimError: There are none.
     """
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.files.names import printable
     from imgsim_ops.images.scan import scan
 
     files = [os.fspath(path) for path in scan(paths, exclude or ())]
@@ -146,8 +146,8 @@ def print_skipped(
     from rich.table import Table
     from rich.text import Text
 
-    from imgsim_ops.images.names import printable
-    from imgsim_ops.images.reasons import Reason
+    from imgsim_ops.files.names import printable
+    from imgsim_ops.files.reasons import Reason
 
     sentences = {**{reason.code: reason.sentence for reason in Reason}, **(sentences or {})}
     table = Table("skipped", "file", "because", box=SIMPLE_HEAD, pad_edge=False)
@@ -234,8 +234,8 @@ def check_outputs(command: str, out: Path | None, html: Path | None, as_json: bo
     """
     if out is None and html is None and not as_json:
         return
-    from imgsim_ops.images.names import printable
-    from imgsim_ops.plots import new_figure
+    from imgsim_ops.evaluation.plots import new_figure
+    from imgsim_ops.files.names import printable
 
     new_figure(1, 1)
     if out is not None:
@@ -249,11 +249,11 @@ def write_outputs(results: Results, out: Path | None, html: Path | None) -> list
     """Writes the files that ``--out`` and ``--html`` ask for; returns them."""
     written = []
     if out is not None:
-        from imgsim_ops.results import write_results
+        from imgsim_ops.evaluation.results import write_results
 
         written += write_results(results, out)
     if html is not None:
-        from imgsim_ops.report.results_page import write_page
+        from imgsim_ops.evaluation.results_page import write_page
 
         write_page(html, [results])
         written.append(html)

@@ -50,7 +50,7 @@ def _print(console: Console, result: DemoResult) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.files.names import printable
 
     # A copy stands right behind its photograph, hence in the same pair of rows.
     table = Table("", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

@@ -45,7 +45,7 @@ from imgsim_ops.images.memory import MAX_PIXELS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.collection.answers import Group
+    from imgsim_ops.collection.findings import Group
 
 _MOST_GROUPS, _MOST_MEMBERS = 20, 10
 
@@ -179,7 +179,7 @@ def _decided(group: Group) -> object:
 
 
 def _group_as_json(group: Group) -> dict:
-    from imgsim_ops.collection.answers import evidence_as_json, picture_as_json
+    from imgsim_ops.collection.findings import evidence_as_json, picture_as_json
 
     members = [
         {
@@ -195,7 +195,7 @@ def _print(console: Console, groups: Sequence[Group], pictures: int, seconds: fl
     from rich.table import Table
     from rich.text import Text
 
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.files.names import printable
     from imgsim_ops.report.tables import described
 
     for group in groups[:_MOST_GROUPS]:
@@ -227,7 +227,7 @@ def _print(console: Console, groups: Sequence[Group], pictures: int, seconds: fl
 
 
 def _print_next(console: Console, groups: Sequence[Group], html: Path | None, decisions: Path | None) -> None:
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.files.names import printable
 
     if html is not None:
         console.print(

@@ -35,8 +35,8 @@ from imgsim_ops.images.memory import MAX_PIXELS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.embedder import Embedder
-    from imgsim_ops.vectors import EmbedReport
+    from imgsim_ops.embedding.embedder import Embedder
+    from imgsim_ops.embedding.vectors import EmbedReport
 
 
 def embed(
@@ -73,11 +73,11 @@ def embed(
     if dry_run:
         _count(files, as_json)
         return
-    from imgsim_ops.vectors import check_out, embed_files
+    from imgsim_ops.embedding.vectors import check_out, embed_files
 
     check_out(out)  # before the model, which takes seconds
     with waiting(f"Loading {backbone}"):
-        from imgsim_ops.embedder import Embedder
+        from imgsim_ops.embedding.embedder import Embedder
 
         # One thread for each of the batches that are under way.
         embedder = Embedder(backbone, "onnx", precision, weights, threads=1, exact=exact)
@@ -108,7 +108,7 @@ def _document(report: EmbedReport, embedder: Embedder, files: int) -> dict:
 
 
 def _print(console: Console, report: EmbedReport, embedder: Embedder, files: int) -> None:
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.files.names import printable
 
     pictures = "1 picture" if report.pictures == 1 else f"{report.pictures:,} pictures"
     console.print(
@@ -124,7 +124,7 @@ def _print(console: Console, report: EmbedReport, embedder: Embedder, files: int
 
 
 def _count(files: list[str], as_json: bool) -> None:
-    from imgsim_ops.images.reasons import Reason
+    from imgsim_ops.files.reasons import Reason
     from imgsim_ops.images.scan import survey
 
     kinds, size = survey(files)

@@ -10,7 +10,7 @@ import typer
 
 from imgsim_ops.cli.console import BackboneOption, JsonOption, WeightsOption, output, print_json
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.names import printable
+from imgsim_ops.files.names import printable
 
 
 def export(
@@ -74,6 +74,11 @@ def export(
         from imgsim_ops.images.scan import scan
 
         paths = list(scan(photographs))
+    fitted = None
+    if collection is not None:
+        from imgsim_ops.collection.indexing.fitting import fitted_whitening
+
+        fitted = fitted_whitening(collection)
     try:
         written, facts = export_files(
             out,
@@ -84,7 +89,7 @@ def export(
             pair=pair,
             layers=layers,
             recipe=recipe,
-            collection=collection,
+            fitted=fitted,
             announce=lambda line: print(f"imgsim: {line}", file=sys.stderr),
         )
     except OSError as error:

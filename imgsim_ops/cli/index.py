@@ -34,8 +34,8 @@ from imgsim_ops.images.memory import MAX_PIXELS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.collection import Collection
-    from imgsim_ops.collection.indexing import IndexReport
+    from imgsim_ops.collection.collection import Collection
+    from imgsim_ops.collection.indexing.indexing import IndexReport
 
 
 def index(
@@ -115,8 +115,8 @@ def _opened(
     recipe: str | None,
     wait: bool,
 ) -> Collection:
-    from imgsim_ops.collection import Collection
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.collection.collection import Collection
+    from imgsim_ops.files.names import printable
     from imgsim_ops.images.scan import scan
 
     # A mistyped name must not leave an empty collection, and needs no model.
@@ -149,7 +149,7 @@ def _rate(report: IndexReport) -> float:
 
 
 def _print(console: Console, collection: Collection, report: IndexReport) -> None:
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.files.names import printable
 
     number = len(collection)
     pictures = "1 picture" if number == 1 else f"{number:,} pictures"

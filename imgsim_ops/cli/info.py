@@ -10,7 +10,7 @@ from imgsim_ops.cli.console import CollectionArgument, JsonOption, output, print
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.collection import Collection
+    from imgsim_ops.collection.collection import Collection
     from imgsim_ops.collection.summary import Summary
 
 
@@ -26,7 +26,7 @@ def info(collection: CollectionArgument = "photos.imgsim", as_json: JsonOption =
 
     [cyan]imgsim info photos.imgsim --json[/cyan]
     """
-    from imgsim_ops.collection import Collection
+    from imgsim_ops.collection.collection import Collection
     from imgsim_ops.collection.summary import summary_of
 
     with Collection.open(collection) as opened:
@@ -64,7 +64,7 @@ def _document(collection: Collection, summary: Summary) -> dict:
 def _print(console: Console, collection: Collection, summary: Summary) -> None:
     from rich.text import Text
 
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.files.names import printable
 
     store = collection.store
     formats = ", ".join(f"{number:,} {kind}" for kind, number in summary.formats.items())

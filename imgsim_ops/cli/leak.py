@@ -45,9 +45,9 @@ from imgsim_ops.images.memory import MAX_PIXELS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.collection.answers import Leak
     from imgsim_ops.collection.collection import Collection
-    from imgsim_ops.images.reasons import SkippedFile
+    from imgsim_ops.collection.findings import Leak
+    from imgsim_ops.files.reasons import SkippedFile
 
 TOO_MANY = 1
 _MOST = 20
@@ -184,7 +184,7 @@ def _open(
 
 
 def _leak_as_json(leak: Leak) -> dict:
-    from imgsim_ops.collection.answers import evidence_as_json, picture_as_json
+    from imgsim_ops.collection.findings import evidence_as_json, picture_as_json
 
     return {
         "picture": picture_as_json(leak.picture),
@@ -198,7 +198,7 @@ def _print(console: Console, leaks: Sequence[Leak], tested: int, trained: int, s
     from rich.table import Table
     from rich.text import Text
 
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.files.names import printable
     from imgsim_ops.report.tables import described
 
     if leaks:

@@ -26,13 +26,13 @@ from imgsim_ops.cli.console import (
 )
 from imgsim_ops.cli.sources import Stages
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.names import printable
+from imgsim_ops.files.names import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.methods.compare import Outcome
-    from imgsim_ops.results import Results
+    from imgsim_ops.evaluation.methods.compare import Outcome
+    from imgsim_ops.evaluation.results import Results
 
 DataOption = Annotated[
     str,
@@ -148,14 +148,15 @@ def methods(
     if context.invoked_subcommand is not None:
         _refuse_options(context)
         return
-    from imgsim_ops.methods.compare import Outcome, Settings, check_device, check_methods, compare
-    from imgsim_ops.methods.data import NO_CLASS, NO_CLASS_SENTENCE, load_data, parse_unseen, split_classes
-    from imgsim_ops.methods.tables import results
+    from imgsim_ops.evaluation.labelled import NO_CLASS, NO_CLASS_SENTENCE, load_data, parse_unseen, split_classes
+    from imgsim_ops.evaluation.machine import check_device
+    from imgsim_ops.evaluation.methods.compare import ComparisonOptions, Outcome, check_methods, compare
+    from imgsim_ops.evaluation.methods.tables import results
 
     names = check_methods([name.strip() for names in chosen or () for name in names.split(",")])
     check_device(device)
     check_outputs("methods", out, html, as_json)
-    settings = Settings(k, seed, queries, runs, epochs, device, threads, clip_model, clip_weights)
+    settings = ComparisonOptions(k, seed, queries, runs, epochs, device, threads, clip_model, clip_weights)
     outcomes = []
     with Stages() as stages:
         pictures = load_data(

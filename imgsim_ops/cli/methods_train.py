@@ -34,8 +34,8 @@ from imgsim_ops.cli.sources import Stages
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.methods.data import LabelledPictures
-    from imgsim_ops.methods.training import Training
+    from imgsim_ops.evaluation.labelled import LabelledPictures
+    from imgsim_ops.evaluation.training.training import Training
 
 
 @methods_app.command("train")
@@ -96,12 +96,12 @@ def train(
 
     [cyan]imgsim methods train autoencoder --data cifar100 --network resnet18 --size 112 --device cuda[/cyan]
     """
-    from imgsim_ops.methods.changes import Changes
-    from imgsim_ops.methods.compare import check_device
-    from imgsim_ops.methods.data import load_data, parse_unseen, split_classes
-    from imgsim_ops.methods.learners import check_kind
-    from imgsim_ops.methods.training import Settings
-    from imgsim_ops.methods.training import train as train_encoder
+    from imgsim_ops.evaluation.labelled import load_data, parse_unseen, split_classes
+    from imgsim_ops.evaluation.machine import check_device
+    from imgsim_ops.evaluation.training.changes import Changes
+    from imgsim_ops.evaluation.training.learners import check_kind
+    from imgsim_ops.evaluation.training.options import TrainingOptions
+    from imgsim_ops.evaluation.training.training import train as train_encoder
 
     check_kind(kind)
     check_device(device)
@@ -115,7 +115,7 @@ def train(
         "patience": patience,
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    settings = Settings(seed=seed, changes=Changes(mirror=mirror), **given)
+    settings = TrainingOptions(seed=seed, changes=Changes(mirror=mirror), **given)
     settings.check()
     with Stages() as stages:
         pictures = load_data(
@@ -169,8 +169,8 @@ def _document(found: Training, seen: LabelledPictures) -> dict:
 
 
 def _print(console: Console, found: Training, seen: LabelledPictures) -> None:
-    from imgsim_ops.images.names import printable
-    from imgsim_ops.methods.data import NO_CLASS, NO_CLASS_SENTENCE
+    from imgsim_ops.evaluation.labelled import NO_CLASS, NO_CLASS_SENTENCE
+    from imgsim_ops.files.names import printable
 
     where = printable(found.folder)
     epochs = "1 epoch" if len(found.history) == 1 else f"{len(found.history):,} epochs"

@@ -12,7 +12,7 @@ from imgsim_ops.cli.console import SOME_SKIPPED, JsonOption, output, print_json,
 from imgsim_ops.errors import ImgsimError
 
 if TYPE_CHECKING:
-    from imgsim_ops.results import Results
+    from imgsim_ops.evaluation.results import Results
 
 
 def report(
@@ -37,9 +37,9 @@ def report(
 
     [cyan]imgsim report zoo.json runs/ -o all.html[/cyan]   of several places, in this order
     """
-    from imgsim_ops.images.names import printable
-    from imgsim_ops.report.results_page import write_page
-    from imgsim_ops.results import SENTENCES, find_results
+    from imgsim_ops.evaluation.results import SENTENCES, find_results
+    from imgsim_ops.evaluation.results_page import write_page
+    from imgsim_ops.files.names import printable
 
     found, skipped = find_results(paths)
     if not found:

@@ -30,14 +30,14 @@ from imgsim_ops.cli.console import (
     say,
     skipped_as_json,
 )
+from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.memory import MAX_PIXELS
-from imgsim_ops.images.reasons import SkippedFile
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.collection import Collection
-    from imgsim_ops.collection.answers import Hit
+    from imgsim_ops.collection.collection import Collection
+    from imgsim_ops.collection.findings import Hit
 
 # How a picture must be turned, by EXIF's number, in words.
 _TURNS = {
@@ -101,7 +101,7 @@ def search(
     [cyan]imgsim search photos/a.jpg --exclude-self --json[/cyan]
     """
     limits = decoding_limits("search", max_megapixels, time_limit)
-    from imgsim_ops.collection import Collection
+    from imgsim_ops.collection.collection import Collection
 
     with Collection.open(collection) as opened:
         files = found_files("search", queries, exclude)
@@ -152,7 +152,7 @@ class _Found:
 
 def _print_json(collection: Collection, k: int, found: _Found) -> None:
     """One document, written as the answers come: there may be more of them than memory."""
-    from imgsim_ops.collection.answers import picture_as_json
+    from imgsim_ops.collection.findings import picture_as_json
 
     head = {
         "collection": str(collection.path),
@@ -176,7 +176,7 @@ def _print_json(collection: Collection, k: int, found: _Found) -> None:
 
 
 def _print(console: Console, found: _Found) -> None:
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.files.names import printable
 
     for path, hits in found:
         console.print(printable(path), style="bold", soft_wrap=True, markup=False)
@@ -193,7 +193,7 @@ def _print(console: Console, found: _Found) -> None:
 def _print_hits(console: Console, hits: list[Hit]) -> None:
     from rich.text import Text
 
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.files.names import printable
 
     # Each on a line of its own however long its path is, so that it can be copied and searched for.
     turns = max(len(_TURNS[hit.orientation]) for hit in hits)

@@ -13,9 +13,9 @@ from imgsim_ops.errors import ImgsimError
 from imgsim_ops.models.locations import model_named
 
 if TYPE_CHECKING:
-    from imgsim_ops.collection.cascade import Answers
+    from imgsim_ops.collection.candidates.cascade import Answers
     from imgsim_ops.collection.collection import Collection
-    from imgsim_ops.images.reasons import SkippedFile
+    from imgsim_ops.files.reasons import SkippedFile
 
 ThresholdOption = Annotated[
     float | None,

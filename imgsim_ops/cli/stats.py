@@ -23,7 +23,7 @@ from imgsim_ops.cli.console import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.stats import StatsReport
+    from imgsim_ops.images.statistics import StatsReport
 
 _CHANNELS = ("red", "green", "blue")
 
@@ -46,7 +46,7 @@ def stats(
 
     [cyan]imgsim stats photos/ --json > stats.json[/cyan]
     """
-    from imgsim_ops.stats import channel_statistics
+    from imgsim_ops.images.statistics import channel_statistics
 
     files = found_files("stats", paths, exclude)
     with LateProgress("Reading pictures", len(files)) as progress:

@@ -22,8 +22,8 @@ def verify(collection: CollectionArgument = "photos.imgsim", as_json: JsonOption
 
     [cyan]imgsim verify photos.imgsim && cp -a photos.imgsim backup/[/cyan]
     """
-    from imgsim_ops.collection import Collection
-    from imgsim_ops.images.names import printable
+    from imgsim_ops.collection.collection import Collection
+    from imgsim_ops.files.names import printable
 
     with Collection.open(collection) as opened:
         with waiting("Verifying"):

@@ -22,13 +22,13 @@ from imgsim_ops.cli.console import (
     waiting,
     write_outputs,
 )
-from imgsim_ops.images.names import printable
+from imgsim_ops.files.names import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.zoo.measure import Row, Settings
-    from imgsim_ops.zoo.triples import Triples
+    from imgsim_ops.evaluation.zoo.measure import MeasuringOptions, Row
+    from imgsim_ops.evaluation.zoo.triples import Triples
 
 # Columns that the terminal does not show: the names of models say which weights.
 _NOT_PRINTED = ("weights", "picture")
@@ -98,14 +98,14 @@ def zoo(
     """
     start = time.monotonic()
     with waiting("Loading torchvision"):
-        from imgsim_ops.zoo.candidates import Place
-        from imgsim_ops.zoo.files import WeightFiles
-        from imgsim_ops.zoo.measure import Settings, measure
-        from imgsim_ops.zoo.names import find_candidates
-        from imgsim_ops.zoo.tables import group_of, group_table, zoo_results
-        from imgsim_ops.zoo.triples import triples_of
+        from imgsim_ops.evaluation.zoo.candidates import Place
+        from imgsim_ops.evaluation.zoo.files import WeightFiles
+        from imgsim_ops.evaluation.zoo.measure import MeasuringOptions, measure
+        from imgsim_ops.evaluation.zoo.names import find_candidates
+        from imgsim_ops.evaluation.zoo.tables import group_of, group_table, zoo_results
+        from imgsim_ops.evaluation.zoo.triples import triples_of
 
-        settings = Settings(WeightFiles(weights), Place(engine, device, threads), repeats, warmup)
+        settings = MeasuringOptions(WeightFiles(weights), Place(engine, device, threads), repeats, warmup)
         settings.place.check()
         candidates = sorted(find_candidates(models or ()), key=lambda candidate: (candidate.gflops, candidate.label))
         triples = triples_of(pictures or ())
@@ -133,7 +133,7 @@ def zoo(
         if stopped:
             break
     if out is not None or html is not None or as_json:
-        from imgsim_ops.zoo.plot import plots
+        from imgsim_ops.evaluation.zoo.plot import plots
 
         with waiting("Drawing"):
             results = zoo_results(tables, plots(rows), triples, settings)
@@ -151,8 +151,10 @@ def zoo(
         raise typer.Exit(SOME_SKIPPED)
 
 
-def _print_summary(console: Console, rows: Sequence[Row], triples: Triples, settings: Settings, seconds: float) -> None:
-    from imgsim_ops.zoo.tables import separation, unbeaten
+def _print_summary(
+    console: Console, rows: Sequence[Row], triples: Triples, settings: MeasuringOptions, seconds: float
+) -> None:
+    from imgsim_ops.evaluation.zoo.tables import separation, unbeaten
 
     failed = sum(bool(row.failed) for row in rows)
     models = "1 model" if len(rows) == 1 else f"{len(rows)} models"

@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 
 from imgsim_ops import kernels
-from imgsim_ops.atomic import temporary_beside
-from imgsim_ops.collection.rows import blocks_of, sync_folder
-from imgsim_ops.collection.store import Store
+from imgsim_ops.collection.store.rows import blocks_of, sync_folder
+from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.writing import temporary_beside
 
 _NAME = re.compile(r"approximate-(?P<vectors>vectors-\d+)-(?P<rows>\d+)\.faiss")
 #: How many hits recall is measured for, and with how many of the collection's own vectors as queries.

@@ -9,24 +9,25 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgsim_ops.collection.answers import Group, Hit, Leak, Picture
-from imgsim_ops.collection.cascade import Answers, Pictures, Progress, Verifier, choose_thresholds
-from imgsim_ops.collection.features import FeatureSource, forget_features
-from imgsim_ops.collection.indexing import IndexReport, apply_recipe, index_files
+from imgsim_ops.collection.candidates.cascade import Answers, Pictures, Progress, Verifier, choose_thresholds
+from imgsim_ops.collection.candidates.features import FeatureSource, forget_features
+from imgsim_ops.collection.candidates.turned import Turned, turned_pictures
+from imgsim_ops.collection.findings import Group, Hit, Leak, Picture
+from imgsim_ops.collection.indexing.fitting import apply_recipe
+from imgsim_ops.collection.indexing.indexing import IndexReport, index_files
 from imgsim_ops.collection.queries import queries_of
 from imgsim_ops.collection.search import Nearest, Query, orientations_asked, queries_at_once, search
-from imgsim_ops.collection.store import Store
-from imgsim_ops.collection.turned import Turned, turned_pictures
+from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImageError, ImgsimError
-from imgsim_ops.images.names import printable
-from imgsim_ops.images.reasons import SkippedFile
-from imgsim_ops.models.fingerprint import Fingerprint
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.models.locations import MODEL_SUFFIX, model_named
-from imgsim_ops.recipes import recipe_named
+from imgsim_ops.recipes.fingerprint import Fingerprint
+from imgsim_ops.recipes.recipes import recipe_named
 
 if TYPE_CHECKING:
     from imgsim_ops.collection.approximate import Built
-    from imgsim_ops.embedder import Embedder
+    from imgsim_ops.embedding.embedder import Embedder
 
 #: The recipe of collections that are not told another: see benchmarks/quality.py.
 DEFAULT_RECIPE = "views"
@@ -503,7 +504,7 @@ def _source(weights: str | os.PathLike[str] | None) -> str | None:
 
 
 def _new_embedder(backbone: str, precision: str, weights: str | os.PathLike[str] | None, exact: bool) -> Embedder:
-    from imgsim_ops.embedder import Embedder  # which loads a runtime, and much of what is asked needs none
+    from imgsim_ops.embedding.embedder import Embedder  # which loads a runtime, and much of what is asked needs none
 
     # One thread each for the batches that are under way at once.
     return Embedder(backbone, "onnx", precision, weights, threads=1, exact=exact)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgsim_ops.collection.answers import Evidence, Group, Member, Picture
-from imgsim_ops.collection.cascade import (
+from imgsim_ops.collection.candidates.cascade import (
     Pairs,
     Pictures,
     Progress,
@@ -25,11 +24,12 @@ from imgsim_ops.collection.cascade import (
     settle,
     worth_verifying,
 )
+from imgsim_ops.collection.findings import Evidence, Group, Member, Picture
 from imgsim_ops.matching import rules
 
 if TYPE_CHECKING:
-    from imgsim_ops.collection.store import Store
-    from imgsim_ops.collection.turned import Turned
+    from imgsim_ops.collection.candidates.turned import Turned
+    from imgsim_ops.collection.store.store import Store
 
 #: Formats that keep every pixel; WebP may be either.
 _LOSSLESS = {"PNG", "TIFF", "BMP", "GIF"}

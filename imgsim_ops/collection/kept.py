@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imgsim_ops.collection.store import DATABASE, FORMAT
-from imgsim_ops.models.files import cache_folder
+from imgsim_ops.collection.store.store import DATABASE, FORMAT
+from imgsim_ops.model_files.cache import cache_folder
 
 
 def is_collection(path: str | os.PathLike[str]) -> bool:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgsim_ops.collection.answers import Evidence, Leak
-from imgsim_ops.collection.cascade import (
+from imgsim_ops.collection.candidates.cascade import (
     Pairs,
     Pictures,
     Progress,
@@ -19,14 +18,15 @@ from imgsim_ops.collection.cascade import (
     nearest_pairs,
     settle,
 )
-from imgsim_ops.collection.rows import blocks_of
+from imgsim_ops.collection.findings import Evidence, Leak
+from imgsim_ops.collection.store.rows import blocks_of
+from imgsim_ops.embedding.crops import SMALL
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.views import SMALL
 from imgsim_ops.matching import rules
 
 if TYPE_CHECKING:
-    from imgsim_ops.collection.store import Store
-    from imgsim_ops.collection.turned import Turned
+    from imgsim_ops.collection.candidates.turned import Turned
+    from imgsim_ops.collection.store.store import Store
 
 _Best = dict[int, tuple[int, Evidence]]
 

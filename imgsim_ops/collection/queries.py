@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgsim_ops.collection.indexing import sha256_of
+from imgsim_ops.collection.indexing.indexing import sha256_of
 from imgsim_ops.collection.search import Query
-from imgsim_ops.collection.store import Store
+from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImageError
-from imgsim_ops.images.reasons import SkippedFile
+from imgsim_ops.files.reasons import SkippedFile
 
 if TYPE_CHECKING:
-    from imgsim_ops.embedder import Embedder
+    from imgsim_ops.embedding.embedder import Embedder
 
 
 def queries_of(

@@ -9,8 +9,8 @@ from itertools import islice
 import numpy as np
 
 from imgsim_ops import kernels
-from imgsim_ops.collection.answers import Hit, Picture
-from imgsim_ops.collection.store import Store
+from imgsim_ops.collection.findings import Hit, Picture
+from imgsim_ops.collection.store.store import Store
 
 #: Query vectors that are looked for in one scan: more are no quicker for each, and the first answers come later.
 BLOCK = 64

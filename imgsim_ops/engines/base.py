@@ -10,7 +10,7 @@ import numpy as np
 
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.preprocess import PREPROCESSING_VERSION
-from imgsim_ops.models.fingerprint import Fingerprint
+from imgsim_ops.recipes.fingerprint import Fingerprint
 
 
 class Engine(Protocol):

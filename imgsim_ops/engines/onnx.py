@@ -17,7 +17,7 @@ from imgsim_ops import kernels
 from imgsim_ops.engines.base import check_facts, checked_pixels, not_a_model
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.libraries import ort_library_path
-from imgsim_ops.models.fingerprint import Fingerprint
+from imgsim_ops.recipes.fingerprint import Fingerprint
 
 CPU_ONLY = ["CPUExecutionProvider"]
 # What fails raises an exception too, so that the log would only say it twice.

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 import imgsim_ops.ops  # noqa: F401  (registers the operators that a scripted module calls)
-from imgsim_ops.atomic import write_file
 from imgsim_ops.engines.base import check_facts, checked_pixels, not_a_model
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.writing import write_file
 from imgsim_ops.models.extractor import MultiScaleExtractor, build_extractor
-from imgsim_ops.models.fingerprint import Fingerprint
+from imgsim_ops.recipes.fingerprint import Fingerprint
 
 # The member of a .pt file that says what the model is.
 METADATA = "imgsim.json"

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from imgsim_ops.atomic import write_file
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.names import printable
-from imgsim_ops.models.fingerprint import Fingerprint
-from imgsim_ops.recipes import Whitening, recipe_named
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.writing import write_file
+from imgsim_ops.recipes.fingerprint import Fingerprint
+from imgsim_ops.recipes.recipes import recipe_named
+from imgsim_ops.recipes.whitening import FittedWhitening
 
 
 def export_files(
@@ -23,7 +24,7 @@ def export_files(
     pair: bool = False,
     layers: bool = False,
     recipe: str = "mean",
-    collection: str | os.PathLike[str] | None = None,
+    fitted: FittedWhitening | None = None,
     announce: Callable[[str], None] = lambda line: None,
 ) -> tuple[list[Path], dict[str, object]]:
     """Writes a model, each file whole or not at all.
@@ -39,16 +40,16 @@ def export_files(
             method ``with_layers``.)
         recipe: ``mean``; ``gem``, of unit length; or ``whitened``, by the whitening of a collection. TorchScript has
             ``mean`` only.
-        collection: For ``whitened``: one whose recipe whitens and has been fitted, of the same backbone, weights and
-            precision.
+        fitted: For ``whitened``: the whitening of a collection of the same backbone, weights and precision, as
+            ``collection.indexing.fitting.fitted_whitening`` gives it.
         announce: As in ``export_backbone``.
 
     Returns:
         The files written, and what the model is, ``MultiScaleExtractor.facts`` with what ``model.recipe_facts`` adds.
 
     Raises:
-        ImgsimError: The file's name has another ending, options do not go together, the collection has no whitening or
-            another model's, or as ``export_backbone``.
+        ImgsimError: The file's name has another ending, options do not go together, the whitening is another model's,
+            or as ``export_backbone``.
         WeightsError: The weights cannot be had or do not fit.
         OSError: A file cannot be written.
     """
@@ -66,9 +67,9 @@ def export_files(
         )
     if out.suffix == ".pt" and recipe != "mean":
         raise ImgsimError(f"export: a .pt file computes the recipe mean (got {recipe}, which needs an .onnx file)")
-    if chosen.whitens and collection is None:
+    if chosen.whitens and fitted is None:
         raise ImgsimError(f"export: {recipe} needs the whitening of a collection, --collection (got none)")
-    if collection is not None and not chosen.whitens:
+    if fitted is not None and not chosen.whitens:
         raise ImgsimError(f"export: a collection is for the recipe whitened (got recipe {recipe})")
     if not out.parent.is_dir():
         raise ImgsimError(f"export: the folder must exist (got {str(out.parent)!r})")
@@ -83,10 +84,10 @@ def export_files(
     from imgsim_ops.export.model import embedding_model, pair_model, plain_twin, recipe_facts
     from imgsim_ops.export.recipes import export_backbone
 
-    whitening, made_by = (None, None) if collection is None else _fitted(collection)
     exported = export_backbone(backbone, weights, precision, photographs, announce)
-    if made_by is not None:
-        _check_made_by(made_by, Fingerprint.parse(exported.facts["fingerprint"]), collection)
+    if fitted is not None:
+        _check_made_by(fitted, Fingerprint.parse(exported.facts["fingerprint"]))
+    whitening = None if fitted is None else fitted.whitening
     network, facts = exported.network, recipe_facts(exported.facts, recipe, whitening)
     if pair:
         model = pair_model(network, facts, whitening)
@@ -98,25 +99,10 @@ def export_files(
     return [out, twin], facts
 
 
-def _fitted(collection: str | os.PathLike[str]) -> tuple[Whitening, Fingerprint]:
-    """The whitening of a collection, and what made the vectors that it was fitted to."""
-    from imgsim_ops.collection.indexing import FIT_FROM
-    from imgsim_ops.collection.store import Store
-
-    with Store.open(collection) as store:
-        if store.whitening is None:
-            raise ImgsimError(
-                "export: the collection must have been fitted by the recipe whitened or views, which imgsim index does "
-                f"from {FIT_FROM} pictures on (got recipe {store.recipe.name} of {store.rows} in "
-                f"{printable(collection)})"
-            )
-        return store.whitening, store.fingerprint
-
-
-def _check_made_by(made_by: Fingerprint, exported: Fingerprint, collection: str | os.PathLike[str]) -> None:
+def _check_made_by(fitted: FittedWhitening, exported: Fingerprint) -> None:
     # Not all of the fingerprint: how JPEGs are decoded is not the model's affair.
-    theirs, ours = (f"{made.backbone}-{made.weights}-{made.precision}" for made in (made_by, exported))
+    theirs, ours = (f"{made.backbone}-{made.weights}-{made.precision}" for made in (fitted.fingerprint, exported))
     if theirs != ours:
         raise ImgsimError(
-            f"export: the collection's vectors must be made by {ours} (got {theirs} in {printable(collection)})"
+            f"export: the collection's vectors must be made by {ours} (got {theirs} in {printable(fitted.path)})"
         )

@@ -14,8 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from imgsim_ops.export.functions import DOMAIN, DOMAIN_VERSION, IR_VERSION, OPSET, function
 from imgsim_ops.export.network import PIXELS, TAPS
-from imgsim_ops.models.fingerprint import Fingerprint
-from imgsim_ops.recipes import RECIPES, Whitening
+from imgsim_ops.recipes.fingerprint import Fingerprint
+from imgsim_ops.recipes.recipes import RECIPES
+from imgsim_ops.recipes.whitening import Whitening
 
 EMBEDDING = "embedding"
 LAYERS = ("layer1", "layer2", "layer3", "layer4")

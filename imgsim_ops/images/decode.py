@@ -9,11 +9,12 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from imgsim_ops.errors import ImageError
+from imgsim_ops.files.opening import open_regular, picture_error
+from imgsim_ops.files.reasons import Reason
+from imgsim_ops.images.formats import HEAD_SIZE, canvas_size, picture_format
 from imgsim_ops.images.jpeg import TruncatedJpegError, decode_jpeg
 from imgsim_ops.images.memory import MAX_PIXELS, Admit, TooManyPixelsError, admit_at_once
-from imgsim_ops.images.opening import HEAD_SIZE, canvas_size, open_regular, picture_error, picture_format
 from imgsim_ops.images.pillow import UnsupportedPixelsError, decode_with_pillow
-from imgsim_ops.images.reasons import Reason
 from imgsim_ops.images.strips import Strips
 
 if TYPE_CHECKING:

@@ -37,9 +37,9 @@ except ImportError:
     fcntl = None
 
 from imgsim_ops.errors import ImageError
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.reasons import Reason, SkippedFile
 from imgsim_ops.images.memory import admit_at_once, most_held
-from imgsim_ops.images.names import printable
-from imgsim_ops.images.reasons import Reason, SkippedFile
 
 #: Seconds that one picture may take. The largest ones take 4 here, of the slowest format.
 TIME_LIMIT = 60.0

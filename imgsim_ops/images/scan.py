@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from imgsim_ops.errors import ImageError
-from imgsim_ops.images.names import printable
-from imgsim_ops.images.opening import HEAD_SIZE, open_regular, picture_format
-from imgsim_ops.images.reasons import Reason
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.opening import open_regular
+from imgsim_ops.files.reasons import Reason
+from imgsim_ops.images.formats import HEAD_SIZE, picture_format
 
 # A file of such a name claims to be a picture, so that it is reported when it is none. The names decide
 # nothing else.

@@ -1,1 +1,1 @@
-"""Telling copies from look-alikes by looking at the pictures themselves again."""
+"""Telling copies from look-alikes: perceptual hashes, local features, and the measured rules."""

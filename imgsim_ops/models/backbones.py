@@ -1,7 +1,7 @@
 """The networks whose feature maps become an embedding, as plain modules with four taps.
 
 A backbone is the network as it was trained: batch norms in place, normalised float input. The extractor turns
-it into something faster; ``imgsim_ops.reference`` uses it as it is.
+it into something faster; ``imgsim_ops.torch_ops.reference`` uses it as it is.
 """
 
 from abc import ABC, abstractmethod

@@ -10,8 +10,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from imgsim_ops import ops
 from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION, RESIZE
 from imgsim_ops.models.backbones import Backbone
-from imgsim_ops.models.fingerprint import Fingerprint
 from imgsim_ops.models.weights import load_backbone, weights_digest
+from imgsim_ops.recipes.fingerprint import Fingerprint
 
 
 class MultiScaleExtractor(nn.Module):

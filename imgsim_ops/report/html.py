@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from imgsim_ops import kernels
-from imgsim_ops.atomic import temporary_beside
-from imgsim_ops.collection.answers import Group, Leak, Member, Picture, evidence_as_json, picture_as_json
+from imgsim_ops.collection.findings import Group, Leak, Member, Picture, evidence_as_json, picture_as_json
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.reasons import SkippedFile
+from imgsim_ops.files.writing import temporary_beside
 from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders
 from imgsim_ops.images.memory import MAX_PIXELS
-from imgsim_ops.images.names import printable
-from imgsim_ops.images.reasons import SkippedFile
+from imgsim_ops.images.thumbnails import MEDIA_TYPE
 from imgsim_ops.report.pages import page_around
-from imgsim_ops.report.thumbnails import MEDIA_TYPE
 
 #: Longer side of the embedded pictures, in pixels.
 SIDE = 320
@@ -175,7 +175,7 @@ def _write(
     path = Path(path)
     threads = limits.threads or kernels.build_info()["threads"]
     options = {"side": limits.side, "max_pixels": limits.max_pixels}
-    task = "imgsim_ops.report.thumbnails:thumbnail"
+    task = "imgsim_ops.images.thumbnails:thumbnail"
     with temporary_beside(path) as temporary, open(temporary, "xb") as file:
         head, tail = page_around("groups", title, kind=kind)
         file.write(head)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
-from imgsim_ops.images.names import printable
+from imgsim_ops.files.names import printable
 
 
 def page_around(name: str, title: str, **parts: str) -> tuple[bytes, bytes]:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from imgsim_ops.atomic import write_file
-from imgsim_ops.collection.answers import Evidence, Group, Leak, Picture
+from imgsim_ops.collection.findings import Evidence, Group, Leak, Picture
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.names import printable
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.writing import write_file
 
 _COLUMNS = (
     "group", "path", "role", "best", "stage", "score", "distance", "inliers", "orientation",

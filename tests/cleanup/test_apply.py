@@ -8,13 +8,13 @@ import unicodedata
 from urllib.parse import unquote
 
 import pytest
-from trees import KEPT, put, snapshot, write
 
 from imgsim_ops.cleanup.apply import apply_decisions
 from imgsim_ops.cleanup.decisions import read_decisions
 from imgsim_ops.cleanup.journal import Journal, Way, read_journal
 from imgsim_ops.cleanup.undo import undo
 from imgsim_ops.errors import ImgsimError
+from tests.support.trees import KEPT, put, snapshot, write
 
 WAYS = list(Way)
 

@@ -5,18 +5,18 @@ import random
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from trees import hashes, many, snapshot
 
 from imgsim_ops.cleanup.apply import apply_decisions
 from imgsim_ops.cleanup.decisions import DecidedGroup, read_decisions, write_decisions
 from imgsim_ops.cleanup.journal import Way
 from imgsim_ops.cleanup.undo import undo
+from tests.support import ROOT
+from tests.support.trees import hashes, many, snapshot
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-HERE = Path(__file__).parent
+SUPPORT = ROOT / "tests" / "support"
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
     ],
 )
 def test_killed_before_every_call(tmp_path, way, links, groups):
-    command = [sys.executable, HERE / "every_call.py", tmp_path, way, links, str(groups)]
+    command = [sys.executable, SUPPORT / "every_call.py", tmp_path, way, links, str(groups)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) > 20  # kills: what is not killed proves nothing
@@ -55,7 +55,7 @@ def test_killed_at_random_moments(tmp_path, monkeypatch, way):
         """Kills a process once the journal has grown by some bytes; returns whether it was in time."""
         size = journal.stat().st_size if journal.exists() else 0
         size += random_moments.randrange(1, 20_000 if what == "apply" else 3_000)  # of some 100,000 and 20,000
-        command = [sys.executable, HERE / "killed.py", what, tmp_path, way, "links"]
+        command = [sys.executable, SUPPORT / "killed.py", what, tmp_path, way, "links"]
         with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
             while process.poll() is None and (not journal.exists() or journal.stat().st_size < size):
                 time.sleep(0.0005)

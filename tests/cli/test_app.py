@@ -5,10 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from results_made import made_results
 
 import imgsim_ops
-from imgsim_ops.results import write_results
+from imgsim_ops.evaluation.results import write_results
+from tests.support.commands import HEAVY, packages_of
+from tests.support.results_made import made_results
 
 COMMANDS = ["index", "search", "info", "verify", "compact", "approximate"]
 COMMANDS += ["compare", "embed", "stats", "zoo", "methods", "report", "apply", "undo", "demo", "doctor"]
@@ -44,29 +45,6 @@ def test_help_needs_neither_numpy_nor_pillow():
     assert not imported(run("--help")) & {"numpy", "PIL"}
 
 
-# Runs a command line as `imgsim` does, and says which top-level packages that took.
-MAIN = """
-import sys
-from imgsim_ops.cli import main
-try:
-    main()
-except SystemExit as end:
-    print(end.code, *sorted({name.partition(".")[0] for name in sys.modules}))
-"""
-# What builds and trains models, or draws.
-HEAVY = {"torch", "torchvision", "onnx", "onnxscript", "matplotlib", "scipy", "skimage", "filelock"}
-
-
-def packages_of(*arguments):
-    """The packages that a command needs, in a process of its own that must say nothing on stderr."""
-    command = [sys.executable, "-W", "error", "-c", MAIN, *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert result.stderr == ""
-    code, *packages = result.stdout.splitlines()[-1].split()
-    assert code == "0"
-    return set(packages)
-
-
 @pytest.mark.parametrize("options", [[], ["--layers"], ["--json"], ["--backbone", "efficientnet_lite0"]])
 def test_compare_is_free_of_torch_once_the_model_is_there(imgsim, photos, options):
     arguments = ["compare", photos / "a.png", photos / "b.jpg", "--weights", "random:0", *options]
@@ -91,7 +69,7 @@ def test_embed_is_free_of_torch_once_the_model_is_there(imgsim, photos, tmp_path
 
 def test_readers_import_no_more_than_decoding_needs(photos):
     # Their start is what the first picture waits for, and each of them holds what it has imported.
-    for task in ("imgsim_ops.images.preprocess:load_pixels", "imgsim_ops.stats:packed_moments"):
+    for task in ("imgsim_ops.images.preprocess:load_pixels", "imgsim_ops.images.statistics:packed_moments"):
         code = f"""
 import sys, importlib
 module, _, function = {task!r}.partition(":")
@@ -167,7 +145,7 @@ def test_no_command_shows_the_help(imgsim):
 
 
 def test_missing_native_library(failure, monkeypatch, photos):
-    monkeypatch.setitem(sys.modules, "imgsim_ops.stats", None)
+    monkeypatch.setitem(sys.modules, "imgsim_ops.images.statistics", None)
     assert "imgsim doctor" in failure("stats", photos)
 
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from imgsim_ops import embedder
 from imgsim_ops.cli.compare import word_for
+from imgsim_ops.embedding import embedder
 from imgsim_ops.engines.onnx import CPU_ONLY, providers
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.kernels import build_info
-from imgsim_ops.models.files import model_file
+from imgsim_ops.model_files.cache import model_file
 
 
 def test_score(imgsim, photos):

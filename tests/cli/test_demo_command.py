@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgsim_ops import embedder
+from imgsim_ops.embedding import embedder
 from imgsim_ops.errors import WeightsError
-from imgsim_ops.heatmap import draw_heatmap
+from imgsim_ops.evaluation.heatmap import draw_heatmap
 from imgsim_ops.images.decode import decode
 from imgsim_ops.quality import photographs
 

@@ -13,8 +13,8 @@ import imgsim_ops
 from imgsim_ops import doctor, libraries
 from imgsim_ops.engines import onnx as onnx_engine
 from imgsim_ops.kernels import build_info
+from imgsim_ops.model_files.cache import cache_folder
 from imgsim_ops.models import locations
-from imgsim_ops.models.files import cache_folder
 
 
 def facts():

@@ -7,12 +7,12 @@ import shutil
 from xml.etree import ElementTree
 
 import pytest
-from photographs import write_copy, write_photographs
-from stub_engine import Blocks
-from test_app import HEAVY, packages_of
 
-from imgsim_ops import embedder as embedders
 from imgsim_ops.cleanup.decisions import read_decisions
+from imgsim_ops.embedding import embedder as embedders
+from tests.support.commands import HEAVY, packages_of
+from tests.support.photographs import write_copy, write_photographs
+from tests.support.stub_engine import Blocks
 
 
 @pytest.fixture(autouse=True)

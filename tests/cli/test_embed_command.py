@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures_made import slow_jpeg
 from PIL import Image
-from processes import children, needs_proc, wait_until
-from stub_engine import StubEngine
 
-from imgsim_ops import embedder, vectors
-from imgsim_ops.embedder import Embedder
+from imgsim_ops.embedding import embedder, vectors
+from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.images.preprocess import load_pixels
+from tests.support.pictures_made import slow_jpeg
+from tests.support.processes import children, needs_proc, wait_until
+from tests.support.stub_engine import StubEngine
 
 RANDOM = ["--weights", "random:0"]
 

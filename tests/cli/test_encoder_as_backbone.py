@@ -6,12 +6,12 @@ import shutil
 
 import numpy as np
 import pytest
-from encoder_made import write_encoder
 
 from imgsim_ops import Embedder
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.preprocess import load_pixels
 from imgsim_ops.models.locations import ENCODER, model_named
+from tests.support.encoder_made import write_encoder
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from stub_engine import StubEngine
-from test_app import HEAVY, packages_of
 
-from imgsim_ops import embedder
 from imgsim_ops.cli.index import index
-from imgsim_ops.collection import Collection
-from imgsim_ops.collection.collection import DEFAULT_RECIPE
-from imgsim_ops.recipes import RECIPES
+from imgsim_ops.collection.collection import DEFAULT_RECIPE, Collection
+from imgsim_ops.embedding import embedder
+from imgsim_ops.recipes.recipes import RECIPES
+from tests.support.commands import HEAVY, packages_of
+from tests.support.stub_engine import StubEngine
 
 
 @pytest.fixture
@@ -220,7 +219,7 @@ def test_ctrl_c_keeps_what_is_done(imgsim, engine, photos, path, monkeypatch):
     generator = np.random.default_rng(0)
     for number in range(40):
         Image.fromarray(generator.integers(0, 256, (20, 20, 3), np.uint8)).save(photos / f"{number}.png")
-    monkeypatch.setattr("imgsim_ops.collection.indexing._COMMIT_CONTENTS", 2)
+    monkeypatch.setattr("imgsim_ops.collection.indexing.indexing._COMMIT_CONTENTS", 2)
     embed = engine.embed
 
     def interrupted(pixels):

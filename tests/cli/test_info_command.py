@@ -7,11 +7,11 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from stub_engine import StubEngine
-from test_app import HEAVY, packages_of
 
-from imgsim_ops import embedder
-from imgsim_ops.collection import Collection
+from imgsim_ops.collection.collection import Collection
+from imgsim_ops.embedding import embedder
+from tests.support.commands import HEAVY, packages_of
+from tests.support.stub_engine import StubEngine
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_info_json(imgsim, path, photos):
 
 
 def test_a_whitened_collection(imgsim, path, photos, monkeypatch):
-    monkeypatch.setattr("imgsim_ops.collection.indexing.FIT_FROM", 4)
+    monkeypatch.setattr("imgsim_ops.collection.indexing.indexing.FIT_FROM", 4)
     with Collection.open(path, write=True) as collection:
         collection.add([photos])
     assert "views, whitening fitted on 4 contents" in imgsim("info", path).stdout

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgsim_ops.methods import compare
-from imgsim_ops.results import read_results
+from imgsim_ops.evaluation.methods import compare
+from imgsim_ops.evaluation.results import read_results
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ import json
 import re
 
 import pytest
-from results_made import made_results
 
-from imgsim_ops.results import write_results
+from imgsim_ops.evaluation.results import write_results
+from tests.support.results_made import made_results
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
-from stub_engine import StubEngine
-from test_app import HEAVY, packages_of
 
-from imgsim_ops import embedder
-from imgsim_ops.collection import Collection
+from imgsim_ops.collection.collection import Collection
+from imgsim_ops.embedding import embedder
 from imgsim_ops.images.orientation import turned
+from tests.support.commands import HEAVY, packages_of
+from tests.support.stub_engine import StubEngine
 
 
 @pytest.fixture

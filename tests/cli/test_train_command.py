@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from imgsim_ops.engines.onnx import OnnxEngine
-from imgsim_ops.methods import data, trainer, training
-from imgsim_ops.methods.data import LabelledPictures
+from imgsim_ops.evaluation import labelled as data
+from imgsim_ops.evaluation.labelled import LabelledPictures
+from imgsim_ops.evaluation.training import trainer, training
 
 QUICK = ("--epochs", 2, "--size", 14, "--dimension", 4, "--batch", 32)
 

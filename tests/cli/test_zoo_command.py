@@ -7,9 +7,9 @@ import pytest
 
 from imgsim_ops.cli import zoo as zoo_command
 from imgsim_ops.errors import WeightsError
-from imgsim_ops.results import read_results
-from imgsim_ops.zoo import measure as measure_module
-from imgsim_ops.zoo.files import WeightFiles
+from imgsim_ops.evaluation.results import read_results
+from imgsim_ops.evaluation.zoo import measure as measure_module
+from imgsim_ops.evaluation.zoo.files import WeightFiles
 
 SMALL = "mobilenet_v3_small,squeezenet1_1"
 QUICK = ["--repeats", 1, "--warmup", 0, "--threads", 1]
@@ -144,7 +144,7 @@ def test_ctrl_c_keeps_what_is_done(imgsim, monkeypatch, tmp_path):
 
 
 def test_a_page(imgsim, tmp_path):
-    pytest.importorskip("imgsim_ops.report.results_page")
+    pytest.importorskip("imgsim_ops.evaluation.results_page")
     page = tmp_path / "zoo.html"
     result = imgsim("zoo", "--models", "squeezenet1_1", "--weights", "none", *QUICK, "--html", page)
     assert result.exit_code == 0, result.output
@@ -168,7 +168,7 @@ def test_mistakes(failure, photos, tmp_path, monkeypatch):
 
 
 def test_columns_that_go_first_are_columns():
-    from imgsim_ops.zoo.tables import group_table
+    from imgsim_ops.evaluation.zoo.tables import group_table
 
     keys = {column.key for column in group_table("0", [], 2).columns}
     assert {*zoo_command._MINOR, *zoo_command._NOT_PRINTED} <= keys

@@ -1,9 +1,9 @@
 import pytest
-from stub_embedder import StubEmbedder
 
-from imgsim_ops.collection.indexing import index_files
-from imgsim_ops.collection.store import Store
-from imgsim_ops.recipes import RECIPES
+from imgsim_ops.collection.indexing.indexing import index_files
+from imgsim_ops.collection.store.store import Store
+from imgsim_ops.recipes.recipes import RECIPES
+from tests.support.stub_embedder import StubEmbedder
 
 
 @pytest.fixture

@@ -6,12 +6,13 @@ import warnings
 
 import numpy as np
 import pytest
-from stores import made_raw, made_store
 
-from imgsim_ops.collection import Collection, approximate
+from imgsim_ops.collection import approximate
+from imgsim_ops.collection.collection import Collection
 from imgsim_ops.collection.search import Query, search
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.recipes import RECIPES
+from imgsim_ops.recipes.recipes import RECIPES
+from tests.support.stores import made_raw, made_store
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what SWIG wrote for FAISS
@@ -96,8 +97,8 @@ def test_what_was_added_since_is_found_too(path):
         store = collection.store
         with made_store(path.with_name("other.imgsim"), raw[500:]) as other:
             pictures = dict(other.pictures())
-        from imgsim_ops.collection.store import FileRecord
-        from imgsim_ops.embedder import Description
+        from imgsim_ops.collection.store.store import FileRecord
+        from imgsim_ops.embedding.description import Description
 
         contents = [
             (os.urandom(32), Description(9, 9, "PNG", np.zeros(32, np.uint8), raw[500 + row])) for row in pictures

@@ -3,12 +3,12 @@
 import os
 
 import pytest
-from stub_embedder import StubEmbedder, picture
 
 from imgsim_ops.collection import collection as module
-from imgsim_ops.collection import indexing
 from imgsim_ops.collection.collection import Collection
+from imgsim_ops.collection.indexing import fitting
 from imgsim_ops.errors import ImgsimError
+from tests.support.stub_embedder import StubEmbedder, picture
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_one_path_is_no_list(made, photos):
 
 
 def test_another_recipe_needs_no_decoding(made, embedder, monkeypatch):
-    monkeypatch.setattr(indexing, "FIT_FROM", 6)
+    monkeypatch.setattr(fitting, "FIT_FROM", 6)
     embedder.decoded.clear()
     for name in ("mean", "whitened", "gem", "views"):
         made.change_recipe(name)

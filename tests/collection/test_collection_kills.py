@@ -3,16 +3,17 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from tests.support import ROOT
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 KILLS = 200
 
 
 def test_killed_at_random_moments(tmp_path):
-    command = [sys.executable, Path(__file__).with_name("collection_kills.py"), tmp_path, str(KILLS)]
+    command = [sys.executable, ROOT / "tests" / "support" / "collection_kills.py", tmp_path, str(KILLS)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # whose threads would not fork
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert result.returncode == 0, result.stderr

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from photographs import mirrored, names, piece, write_copy, write_photographs
 from PIL import Image
-from stub_engine import Blocks
 
-from imgsim_ops import embedder as embedders
-from imgsim_ops.collection import Collection
-from imgsim_ops.collection import features as features_module
-from imgsim_ops.collection.answers import Evidence, Picture
+from imgsim_ops.collection.candidates import features as features_module
+from imgsim_ops.collection.collection import Collection
 from imgsim_ops.collection.duplicates import _seen_from, _stars, best_copy
+from imgsim_ops.collection.findings import Evidence, Picture
+from imgsim_ops.embedding import embedder as embedders
 from imgsim_ops.errors import ImgsimError
+from tests.support.photographs import mirrored, names, piece, write_copy, write_photographs
+from tests.support.stub_engine import Blocks
 
 # --- the best copy ---------------------------------------------------------------------------------------------------
 

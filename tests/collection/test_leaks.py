@@ -4,14 +4,14 @@ import os
 import shutil
 
 import pytest
-from photographs import mirrored, piece, write_copy, write_photographs
 from PIL import Image
-from stub_engine import Blocks
 
-from imgsim_ops import embedder as embedders
-from imgsim_ops.collection import Collection
+from imgsim_ops.collection.collection import Collection
+from imgsim_ops.embedding import embedder as embedders
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.models.fingerprint import Fingerprint
+from imgsim_ops.recipes.fingerprint import Fingerprint
+from tests.support.photographs import mirrored, piece, write_copy, write_photographs
+from tests.support.stub_engine import Blocks
 
 
 @pytest.fixture(autouse=True)

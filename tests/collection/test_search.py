@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from stores import made_raw, made_store
-from stub_engine import Blocks, StubEngine
 
-from imgsim_ops import embedder as embedders
-from imgsim_ops.collection import Collection
+from imgsim_ops.collection.collection import Collection
 from imgsim_ops.collection.search import Query, orientations_asked, search
-from imgsim_ops.embedder import Embedder
+from imgsim_ops.embedding import embedder as embedders
+from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.images.orientation import turned
+from tests.support.stores import made_raw, made_store
+from tests.support.stub_engine import Blocks, StubEngine
 
 WIDTH = 8
 

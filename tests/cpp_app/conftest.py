@@ -7,13 +7,13 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from app import APP, WEIGHTS, png
 from PIL import Image
 
-from imgsim_ops.embedder import Embedder
+from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.engines.torchscript import METADATA, save
 from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION, RESIZE
 from imgsim_ops.models.extractor import build_extractor
+from tests.support.app_binary import APP, WEIGHTS, png
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,11 +4,11 @@ import os
 from functools import reduce
 
 import pytest
-from app import run, run_json
 
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.decode import decode
+from tests.support.app_binary import run, run_json
 
 
 def merged_moments(paths):

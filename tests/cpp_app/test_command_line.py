@@ -7,12 +7,12 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from app import APP, WEIGHTS, one_line, run, run_json
 
 from imgsim_ops import __version__
 from imgsim_ops.engines import torchscript
 from imgsim_ops.models import extractor
 from imgsim_ops.models.extractor import build_extractor
+from tests.support.app_binary import APP, WEIGHTS, one_line, run, run_json
 
 
 @pytest.mark.parametrize("which", [0, 1])

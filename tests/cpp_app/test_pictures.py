@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from app import png, run, run_json
 
 from imgsim_ops import kernels
 from imgsim_ops.images.preprocess import load_pixels
+from tests.support.app_binary import png, run, run_json
 
 # LibTorch here and ONNX Runtime there add the same pixels' products in another order, which is rounding in float32
 # (about 1e-7); the promise is 1e-4.

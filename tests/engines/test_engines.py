@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from imgsim_ops import reference
 from imgsim_ops.engines import ENGINES
-from imgsim_ops.engines.create import create_engine
 from imgsim_ops.engines.torchscript import METADATA, save
 from imgsim_ops.errors import ImgsimError, WeightsError
+from imgsim_ops.model_files.engine import create_engine
+from imgsim_ops.models import reference
 from imgsim_ops.models.extractor import build_extractor
 from imgsim_ops.models.weights import load_backbone
 

@@ -14,14 +14,14 @@ import pytest
 from onnx import helper
 
 from imgsim_ops.engines import onnx as module
-from imgsim_ops.engines.create import create_engine
 from imgsim_ops.engines.onnx import OnnxEngine
 from imgsim_ops.engines.torchscript import save
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.export.int8 import int8_network
 from imgsim_ops.export.model import embedding_model
+from imgsim_ops.model_files.cache import model_file
+from imgsim_ops.model_files.engine import create_engine
 from imgsim_ops.models.extractor import build_extractor
-from imgsim_ops.models.files import model_file
 
 WEIGHTS = "random:3"
 PIXELS = np.random.default_rng(0).integers(0, 256, (17, 224, 224, 3), np.uint8)
@@ -211,7 +211,7 @@ def test_create_engine_takes_a_precision(monkeypatch, small):
         asked.append((backbone, weights, precision))
         return model_file("resnet18", WEIGHTS, "fp32")
 
-    monkeypatch.setattr("imgsim_ops.engines.create.model_file", found)
+    monkeypatch.setattr("imgsim_ops.model_files.engine.model_file", found)
     create_engine()
     create_engine("onnx", backbone="efficientnet_lite0", weights="w.pth", precision="int8")
     assert asked == [("resnet18", None, "auto"), ("efficientnet_lite0", "w.pth", "int8")]
@@ -228,7 +228,7 @@ RUN = """
 import sys
 import numpy as np
 {before}
-from imgsim_ops.engines.create import create_engine
+from imgsim_ops.model_files.engine import create_engine
 engine = create_engine("onnx", weights="random:3", precision="fp32", threads={threads})
 vectors = engine.embed(np.zeros((2, 224, 224, 3), np.uint8))
 assert vectors.shape == (2, 512) and np.isfinite(vectors).all()
@@ -376,6 +376,6 @@ def test_auto_on_a_gpu_is_fp32(machine, monkeypatch, small, gpu, precision, aske
         found.append(precision)
         return model_file("resnet18", WEIGHTS, "fp32")
 
-    monkeypatch.setattr("imgsim_ops.engines.create.model_file", record)
+    monkeypatch.setattr("imgsim_ops.model_files.engine.model_file", record)
     create_engine("onnx", precision=precision)
     assert found == [asked]

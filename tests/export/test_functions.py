@@ -8,11 +8,11 @@ import pytest
 import torch
 from hypothesis import given
 from onnx.reference import ReferenceEvaluator
-from ops.cases import examples, seeds, shapes, tensor
-from ort import cases
 
 from imgsim_ops import ops
 from imgsim_ops.export.functions import NAMES, function
+from tests.support import ort_models as cases
+from tests.support.operator_cases import examples, seeds, shapes, tensor
 
 SIZES = (0, 1, 7, 17, 33)
 SOME = SIZES[1:]

@@ -18,8 +18,7 @@ from imgsim_ops.export.model import embedding_model
 from imgsim_ops.images.decode import decode
 from imgsim_ops.images.preprocess import load_pixels
 from imgsim_ops.quality.copies import COPIES
-
-from .cases import (
+from tests.support.exported_models import (
     KINDS,
     SATURATION,
     WEIGHTS,

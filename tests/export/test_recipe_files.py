@@ -13,16 +13,16 @@ from typer.testing import CliRunner
 
 from imgsim_ops import kernels
 from imgsim_ops.cli.app import app
-from imgsim_ops.collection.store import Store
-from imgsim_ops.embedder import Embedder
+from imgsim_ops.collection.store.store import Store
+from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.engines.onnx import OnnxEngine
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.export import recipes
 from imgsim_ops.export.model import embedding_model, pair_model, plain_twin, recipe_facts
-from imgsim_ops.models.fingerprint import Fingerprint
-from imgsim_ops.recipes import PARTS, RECIPES, Whitening
-
-from . import cases
+from imgsim_ops.recipes.fingerprint import Fingerprint
+from imgsim_ops.recipes.recipes import PARTS, RECIPES
+from imgsim_ops.recipes.whitening import Whitening
+from tests.support import exported_models as cases
 
 RESNET, LITE0 = ("resnet18", "fp32"), ("efficientnet_lite0", "int8")
 WEIGHTS = cases.WEIGHTS["resnet18"]

@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 
 from imgsim_ops.cli.app import app
 from imgsim_ops.export import recipes
-from imgsim_ops.models import files
-
-from . import cases
+from imgsim_ops.model_files import cache as files
+from tests.support import exported_models as cases
 
 RECIPE = Path(__file__).parents[2] / "export" / "resnet18_multiscale.py"
 WEIGHTS = cases.WEIGHTS["resnet18"]

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from processes import little_memory
 
 from imgsim_ops.errors import ImageError
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.reasons import Reason
 from imgsim_ops.images.decode import MAX_PIXELS, decode
 from imgsim_ops.images.isolated import IsolatedReaders
-from imgsim_ops.images.names import printable
 from imgsim_ops.images.preprocess import load_pixels
-from imgsim_ops.images.reasons import Reason
+from tests.support.processes import little_memory
 
 KINDS = {
     "JPEG": {},

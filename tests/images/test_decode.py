@@ -12,7 +12,7 @@ from PIL import Image, features
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.decode import decode, decoded
-from imgsim_ops.images.opening import picture_format
+from imgsim_ops.images.formats import picture_format
 from imgsim_ops.images.preprocess import load_pixels
 
 needs_avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow was built without AVIF")

@@ -9,15 +9,16 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import children, needs_proc, wait_until
 
+from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images import isolated
 from imgsim_ops.images.isolated import IsolatedReaders, read_here
-from imgsim_ops.images.reasons import SkippedFile
+from tests.support import ROOT
+from tests.support.processes import children, needs_proc, wait_until
 
 pytestmark = [needs_proc, pytest.mark.usefixtures("nothing_left")]
 
-TASK = "reader_tasks:act"
+TASK = "tests.support.reader_tasks:act"
 OPTIONS = {"max_pixels": 1_000_000}
 
 
@@ -193,7 +194,9 @@ def test_what_a_library_prints_is_not_seen(capfd):
 # Readers that cannot start
 
 
-@pytest.mark.parametrize("task", ["no_such_module_anywhere:act", "reader_tasks:no_such_function", "reader_tasks"])
+@pytest.mark.parametrize(
+    "task", ["no_such_module_anywhere:act", "tests.support.reader_tasks:no_such_function", "tests.support.reader_tasks"]
+)
 @pytest.mark.parametrize("processes", [1, 3])
 def test_task_that_cannot_be_imported(task, processes, capfd):
     with pytest.raises(RuntimeError, match="a process that reads pictures cannot start"):
@@ -211,7 +214,7 @@ def test_python_that_cannot_be_started(monkeypatch):
 
 def test_time_limit_is_for_pictures_not_for_starting():
     # Readers that take over half a second to start, as on a busy machine; the pictures take no time.
-    found = answers(["a", "exit:3", "b"], 1, time_limit=0.3, task="slow_reader_tasks:act")
+    found = answers(["a", "exit:3", "b"], 1, time_limit=0.3, task="tests.support.slow_reader_tasks:act")
     assert [code_of(answer) for _, answer in found] == [b"a", "crashed", b"b"]
 
 
@@ -313,7 +316,7 @@ PARENT = """
 import os, sys
 sys.path.insert(0, {tests!r})
 from imgsim_ops.images.isolated import IsolatedReaders
-with IsolatedReaders("reader_tasks:act", {{"max_pixels": 1000}}, 2) as readers:
+with IsolatedReaders("tests.support.reader_tasks:act", {{"max_pixels": 1000}}, 2) as readers:
     for path in sys.argv[1:]:
         answer = readers.read(path)
     if path == "ready":
@@ -333,7 +336,7 @@ with IsolatedReaders("reader_tasks:act", {{"max_pixels": 1000}}, 2) as readers:
 )
 def test_parent_that_is_killed_leaves_no_reader(tmp_path, busy):
     paths = [f"{tmp_path}/mark:1", f"{tmp_path}/mark:2"] if busy else ["a", "b", "ready"]
-    code = PARENT.format(tests=os.path.dirname(__file__))
+    code = PARENT.format(tests=str(ROOT))
     environment = {**os.environ, "TMPDIR": str(tmp_path)}  # what a killed parent leaves there is pytest's to delete
     command = [sys.executable, "-c", code, *paths]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as parent:

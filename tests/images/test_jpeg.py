@@ -9,7 +9,6 @@ import pytest
 import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures_made import flat_jpeg
 from PIL import Image
 
 from imgsim_ops import kernels
@@ -20,6 +19,7 @@ from imgsim_ops.images.decode import decode, decoded
 from imgsim_ops.images.jpeg import fraction
 from imgsim_ops.images.memory import MAX_PIXELS
 from imgsim_ops.images.preprocess import load_pixels
+from tests.support.pictures_made import flat_jpeg
 
 # What undoes each orientation, as test_decode.py does it to stored pixels.
 UPRIGHT = {

@@ -2,13 +2,10 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures_made import black_png, flat_jpeg, tiled_tiff
 from PIL import Image, features
-from processes import little_memory, needs_proc
 
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImageError
@@ -16,6 +13,9 @@ from imgsim_ops.images.decode import decode, decoded
 from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.memory import MAX_PIXELS, TooManyPixelsError, check_size, most_held
 from imgsim_ops.images.preprocess import load_pixels
+from tests.support import ROOT
+from tests.support.pictures_made import black_png, flat_jpeg, tiled_tiff
+from tests.support.processes import little_memory, needs_proc
 
 needs_avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow was built without AVIF")
 PICTURE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -171,9 +171,9 @@ def test_long_pictures(tmp_path, kind, size):
 MEASURE = """
 import sys
 sys.path.insert(0, {tests!r})
-from processes import peak_memory
+from tests.support.processes import peak_memory
 from imgsim_ops.images.preprocess import load_pixels
-from imgsim_ops.stats import packed_moments
+from imgsim_ops.images.statistics import packed_moments
 before = peak_memory()
 pixels = load_pixels(sys.argv[1], exact=sys.argv[2] == "exact")
 print(before, peak_memory(), pixels.min(), pixels.max())
@@ -183,7 +183,7 @@ MEGABYTE = 1e6
 
 def measured(path, how):
     """Memory before and at its peak, in bytes, and the least and largest value of the pixels."""
-    code = MEASURE.format(tests=str(Path(__file__).parents[1]))
+    code = MEASURE.format(tests=str(ROOT))
     result = subprocess.run([sys.executable, "-c", code, path, how], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return map(int, result.stdout.split())
@@ -220,7 +220,7 @@ def test_large_pictures_of_phones_in_readers(tmp_path, size, orientation):
     for task, options in (
         ("imgsim_ops.images.preprocess:load_pixels", {"exact": True}),
         ("imgsim_ops.images.preprocess:load_pixels", {"exact": False}),
-        ("imgsim_ops.stats:packed_moments", {}),
+        ("imgsim_ops.images.statistics:packed_moments", {}),
     ):
         with IsolatedReaders(task, {"max_pixels": MAX_PIXELS, **options}, 1) as readers:
             assert isinstance(readers.read(path).result(), bytes), (task, options)

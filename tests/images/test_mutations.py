@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
+from imgsim_ops.files.reasons import Reason, SkippedFile
 from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.preprocess import CROP, load_pixels
-from imgsim_ops.images.reasons import Reason, SkippedFile
 
 MUTATIONS = 2000
 SOUND_EVERY = 25

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from imgsim_ops.matching import rules
-from imgsim_ops.matching.local import Match
+from imgsim_ops.matching.features import Match
 from imgsim_ops.matching.rules import confidence, is_copy, vector_threshold
-from imgsim_ops.recipes import RECIPES
+from imgsim_ops.recipes.recipes import RECIPES
 
 
 @pytest.mark.parametrize(

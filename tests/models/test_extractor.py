@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from imgsim_ops import reference
 from imgsim_ops.engines.torchscript import script
 from imgsim_ops.models.backbones import BACKBONES
 from imgsim_ops.models.extractor import MultiScaleExtractor, build_extractor
+from imgsim_ops.models.reference import multiscale_embedding
 from imgsim_ops.models.weights import load_backbone
+from imgsim_ops.torch_ops import reference
 
 # The largest difference from the plain-PyTorch reference, relative to the largest value of the vector.
 # Folding reorders float32 arithmetic in some 20 (resnet18) or 50 (efficientnet_lite0) layers: measured 3e-7
@@ -60,14 +61,14 @@ def test_equals_the_reference(backbone, extractor, count):
     embedding = extractor(pixels)
     assert embedding.dtype == torch.float32
     assert embedding.shape == (count, backbone.dimension)
-    assert relative_error(embedding, reference.multiscale_embedding(backbone, pixels)) < TOLERANCE
+    assert relative_error(embedding, multiscale_embedding(backbone, pixels)) < TOLERANCE
 
 
 @pytest.mark.parametrize("level", [0, 255])
 def test_equals_the_reference_on_flat_pictures(backbone, extractor, level):
     # Here the border of zeros, which the mean must not leak into, is all that has a shape.
     pixels = torch.full((1, 224, 224, 3), level, dtype=torch.uint8)
-    assert relative_error(extractor(pixels), reference.multiscale_embedding(backbone, pixels)) < TOLERANCE
+    assert relative_error(extractor(pixels), multiscale_embedding(backbone, pixels)) < TOLERANCE
 
 
 def test_no_pictures(backbone, extractor):

@@ -8,8 +8,7 @@ import torch
 from hypothesis import given
 
 from imgsim_ops import kernels, ops
-
-from .cases import (
+from tests.support.operator_cases import (
     FLOATS,
     assert_rounded,
     assert_same_bits,

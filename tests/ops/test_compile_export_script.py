@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from imgsim_ops import ops
-
-from .cases import assert_same_bits, tensor, torchscript_is_deprecated
+from tests.support.operator_cases import assert_same_bits, tensor, torchscript_is_deprecated
 
 
 class RepeatInterleave(torch.nn.Module):

@@ -6,8 +6,7 @@ import torch
 from hypothesis import given
 
 from imgsim_ops import ops
-
-from .cases import (
+from tests.support.operator_cases import (
     DIMS,
     FLOATS,
     LAYOUTS,
@@ -23,7 +22,7 @@ from .cases import (
     seeds,
     tensor,
 )
-from .screening import check_everything, thresholds_at_scores
+from tests.support.screening import check_everything, thresholds_at_scores
 
 pytestmark = pytest.mark.usefixtures("each_device")
 

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 
 from imgsim_ops import ops
-
-from .cases import (
+from tests.support.operator_cases import (
+    EPSILONS,
     FLOATS,
     LAYOUTS,
     VALUES,
@@ -16,6 +16,7 @@ from .cases import (
     examples,
     laid_out,
     opcheck,
+    operands,
     reference,
     seeds,
     tensor,
@@ -24,34 +25,6 @@ from .cases import (
 pytestmark = pytest.mark.usefixtures("each_device")
 
 OP = torch.ops.imgsim.cosine_similarity.default
-EPSILONS = (1e-8, 1e-8, 0.0, 1e-3, 10.0, math.inf)
-LENGTHS = (0, 1, 2, 7, 15, 16, 17, 31, 32, 33, 97, 512, 513)
-
-
-@st.composite
-def operands(draw, dtype: torch.dtype):
-    """Two tensors whose shapes broadcast, along the vectors too, and the dimension of the vectors."""
-    ndim = draw(st.integers(1, 4))
-    axis = draw(st.integers(-ndim, -1))  # of the vectors, where shapes are aligned
-    full = [draw(st.sampled_from([0, 1, 2, 2, 3, 3, 7, 7, 17])) for _ in range(ndim)]
-    full[axis] = draw(st.sampled_from(LENGTHS))
-    while math.prod(full) > 20_000:
-        full[full.index(max(full))] = 3
-    pair = []
-    for _ in range(2):
-        shape = [1 if draw(st.integers(0, 5)) == 0 else size for size in full]
-        shape = shape[draw(st.sampled_from([0, 0, 0, 1, 2, 4])) :]
-        values, seed = draw(st.sampled_from(VALUES)), draw(seeds())
-        if len(shape) >= -axis:
-            length = shape.pop(axis)
-            x = tensor((*shape, length), dtype, values, seed).movedim(-1, axis)
-        else:
-            x = tensor(shape, dtype, values, seed)
-        pair.append(laid_out(x, draw(st.sampled_from(LAYOUTS))))
-    ndim = max(1, pair[0].ndim, pair[1].ndim)
-    axis = max(axis, -ndim)
-    pair = [x.reshape(1) if max(pair[0].ndim, pair[1].ndim) == 0 else x for x in pair]
-    return pair[0], pair[1], draw(st.sampled_from([axis, axis + ndim]))
 
 
 @examples(400)

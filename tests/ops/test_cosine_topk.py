@@ -4,8 +4,7 @@ import torch
 from hypothesis import given
 
 from imgsim_ops import ops
-
-from .cases import (
+from tests.support.operator_cases import (
     DIMS,
     FLOATS,
     LAYOUTS,

@@ -15,10 +15,8 @@ import torch
 
 from imgsim_ops import ops
 from imgsim_ops.libraries import find_library
-
-from .cases import assert_same_bits, check_topk, tensor
-from .children import succeed
-from .test_same_bits import CALLS
+from tests.support.children import succeed
+from tests.support.operator_cases import CALLS, assert_same_bits, check_topk, tensor
 
 ON_A_GPU = [
     pytest.mark.gpu,

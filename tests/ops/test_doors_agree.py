@@ -7,10 +7,18 @@ import torch
 from hypothesis import given
 
 from imgsim_ops import kernels, ops
-
-from .cases import DIMS, NUMPY_FLOATS, VALUES, assert_same_bits, examples, seeds, tensor
-from .children import succeed
-from .test_cosine_similarity import EPSILONS, operands
+from tests.support.children import succeed
+from tests.support.operator_cases import (
+    DIMS,
+    EPSILONS,
+    NUMPY_FLOATS,
+    VALUES,
+    assert_same_bits,
+    examples,
+    operands,
+    seeds,
+    tensor,
+)
 
 TYPES = {np.float32: torch.float32, np.float64: torch.float64, np.float16: torch.float16, np.uint8: torch.uint8}
 LAYOUTS = ("contiguous", "transposed", "reversed", "rows reversed", "sliced", "unaligned", "read-only")

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from imgsim_ops import kernels, ops
-
-from .cases import torchscript_is_deprecated
+from tests.support.operator_cases import torchscript_is_deprecated
 
 ONES = torch.ones
 F32, F64, INT = torch.float32, torch.float64, torch.int64

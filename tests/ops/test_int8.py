@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 
 from imgsim_ops import kernels
-
-from .cases import DIMS, NUMPY_FLOATS, examples, seeds
-from .children import succeed
+from tests.support.children import succeed
+from tests.support.operator_cases import DIMS, NUMPY_FLOATS, examples, seeds
 
 ISAS = kernels.build_info()["isas_usable"]
 VALUES = ("uniform", "extremes", "lowest", "binary", "onehot", "zeros", "duplicates", "clustered")
@@ -81,7 +80,7 @@ def check_everything() -> int:
 
 @pytest.mark.parametrize("isa", ISAS)
 def test_every_instruction_set(isa):
-    code = "from ops.test_int8 import check_everything; print(check_everything())"
+    code = "from tests.ops.test_int8 import check_everything; print(check_everything())"
     assert int(succeed(code, IMGSIM_ISA=isa)) == 13 * len(VALUES)
 
 
@@ -118,7 +117,7 @@ def test_long_vectors_do_not_overflow(isa, dim):
     code = f"""
 import numpy as np
 from imgsim_ops import kernels
-from ops.test_int8 import check_topk
+from tests.ops.test_int8 import check_topk
 lowest = np.full((7, {dim}), -128, np.int8)
 assert (kernels.cosine_similarity(lowest, lowest) == 1).all()
 lowest[1::2] = 127
@@ -177,7 +176,7 @@ def test_quantize_rows_under_every_instruction_set(isa):
     code = """
 import numpy as np
 from imgsim_ops import kernels
-from ops.test_int8 import quantized
+from tests.ops.test_int8 import quantized
 x = np.random.default_rng(0).standard_normal((3001, 97))
 for dtype in (np.float32, np.float64, np.float16):
     np.testing.assert_array_equal(kernels.quantize_rows(x.astype(dtype)), quantized(x.astype(dtype)))

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from imgsim_ops import kernels, ops
-
-from .cases import FLOATS, assert_rounded, tensor
-from .children import python, succeed
+from tests.support.children import python, succeed
+from tests.support.operator_cases import FLOATS, assert_rounded, tensor
 
 INFO = kernels.build_info()
 
@@ -57,7 +56,7 @@ def test_this_build_can_choose():
 
 @pytest.mark.parametrize("isa", INFO["isas_usable"])
 def test_equal_answers(isa, tmp_path):
-    code = "import sys, torch; from ops.test_isa import answers; torch.save(answers(), sys.argv[1])"
+    code = "import sys, torch; from tests.ops.test_isa import answers; torch.save(answers(), sys.argv[1])"
     succeed(code, str(tmp_path / "answers"), IMGSIM_ISA=isa, OMP_NUM_THREADS="1")
     theirs = torch.load(tmp_path / "answers", weights_only=True)
     ours = answers()
@@ -73,7 +72,7 @@ def test_equal_answers(isa, tmp_path):
 @pytest.mark.parametrize("isa", [isa for isa in INFO["isas_usable"] if isa != INFO["isa"]])
 def test_screening_leaves_nothing_out(isa):
     # Codes have another number of bits there. (This one's is tested in test_cosine_pairs.py.)
-    code = "from ops.screening import check_everything; assert check_everything((16, 33, 513)) > 50_000"
+    code = "from tests.support.screening import check_everything; assert check_everything((16, 33, 513)) > 50_000"
     succeed(code, IMGSIM_ISA=isa, OMP_NUM_THREADS="1")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .children import succeed
+from tests.support.children import succeed
 
 MIB = 1 << 20
 # Thread stacks, allocator arenas of the threads, code pages that were not resident before.

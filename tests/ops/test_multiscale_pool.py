@@ -4,8 +4,16 @@ import torch
 from hypothesis import given
 
 from imgsim_ops import ops
-
-from .cases import FLOATS, assert_rounded, assert_same_bits, examples, opcheck, reference, seeds, tensor
+from tests.support.operator_cases import (
+    FLOATS,
+    assert_rounded,
+    assert_same_bits,
+    examples,
+    opcheck,
+    reference,
+    seeds,
+    tensor,
+)
 
 pytestmark = pytest.mark.usefixtures("each_device")
 

@@ -5,8 +5,7 @@ import torch
 from hypothesis import given
 
 from imgsim_ops import ops
-
-from .cases import (
+from tests.support.operator_cases import (
     FLOATS,
     LAYOUTS,
     assert_rounded,

@@ -4,9 +4,19 @@ import torch
 from hypothesis import given
 
 from imgsim_ops import ops
-
-from .cases import FLOATS, LAYOUTS, assert_same_bits, examples, laid_out, opcheck, reference, seeds, shapes, tensor
-from .children import python
+from tests.support.children import python
+from tests.support.operator_cases import (
+    FLOATS,
+    LAYOUTS,
+    assert_same_bits,
+    examples,
+    laid_out,
+    opcheck,
+    reference,
+    seeds,
+    shapes,
+    tensor,
+)
 
 pytestmark = pytest.mark.usefixtures("each_device")
 

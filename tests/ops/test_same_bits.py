@@ -10,46 +10,10 @@ import pytest
 import torch
 
 from imgsim_ops import kernels, ops
-
-from .cases import FLOATS, assert_same_bits, made_on_the_cpu, tensor
-from .children import succeed
+from tests.support.children import succeed
+from tests.support.operator_cases import CALLS, FLOATS, assert_same_bits, made_images
 
 THREADS = (1, 2, 3, 5, 8)
-
-
-@made_on_the_cpu
-def _images(dtype: torch.dtype) -> torch.Tensor:
-    x = torch.randint(0, 256, (5, 3, 190, 211), generator=torch.Generator().manual_seed(0))
-    return x.to(dtype) / 3 if dtype.is_floating_point else x.to(dtype)
-
-
-# Each is large enough that every number of threads cuts it in another way.
-CALLS = {
-    "repeat_interleave": lambda dtype: [ops.repeat_interleave(tensor((700, 131), dtype), 5)],
-    "reduce_mean of rows": lambda dtype: [ops.reduce_mean(tensor((3, 100_003), dtype), [1])],
-    "reduce_mean of columns": lambda dtype: [ops.reduce_mean(tensor((40_007, 19), dtype), [0])],
-    "reduce_mean of all": lambda dtype: [ops.reduce_mean(tensor((311, 997), dtype), [])],
-    "channel_stats": lambda dtype: [*ops.channel_stats(_images(dtype))],
-    "channel_stats channels last": lambda dtype: [
-        *ops.channel_stats(_images(dtype).to(memory_format=torch.channels_last))
-    ],
-    "multiscale_pool": lambda dtype: [
-        ops.multiscale_pool([tensor((3, c, 3584 // c, 56), dtype, seed=c) for c in (64, 128, 256, 512)], 512)
-    ],
-    "multiscale_pool channels last": lambda dtype: [
-        ops.multiscale_pool(
-            [tensor((3, 56, 3584 // c, c), dtype, seed=c).permute(0, 3, 2, 1) for c in (64, 128, 256, 512)], 512
-        )
-    ],
-    "cosine_similarity": lambda dtype: [ops.cosine_similarity(tensor((1, 257), dtype), tensor((3001, 257), dtype))],
-    "cosine_topk": lambda dtype: [
-        *ops.cosine_topk(tensor((300, 65), dtype, "mixed", 1), tensor((3001, 65), dtype, "mixed", 2), 40)
-    ],
-    "cosine_topk direct": lambda dtype: [
-        *ops.cosine_topk(tensor((4, 65), dtype, "mixed", 1), tensor((3001, 65), dtype, "duplicates", 2), 40)
-    ],
-    "cosine_pairs": lambda dtype: [*ops.cosine_pairs(tensor((1500, 65), dtype, "mixed"), 0.3)],
-}
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -67,7 +31,7 @@ def test_any_number_of_torch_threads(name, dtype):
 
 def test_any_number_of_threads_for_bytes():
     for layout in (torch.contiguous_format, torch.channels_last):
-        x = _images(torch.uint8).contiguous(memory_format=layout)
+        x = made_images(torch.uint8).contiguous(memory_format=layout)
         expected = ops.channel_stats(x, 1)
         for threads in THREADS:
             torch.set_num_threads(threads)
@@ -92,7 +56,7 @@ def numpy_answers() -> str:
     return digest.hexdigest()
 
 
-IN_A_CHILD = "from ops.test_same_bits import numpy_answers; print(numpy_answers())"
+IN_A_CHILD = "from tests.ops.test_same_bits import numpy_answers; print(numpy_answers())"
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot confine a process")
@@ -105,7 +69,7 @@ def test_any_number_of_processors_at_the_numpy_door():
 
 def test_any_num_threads_at_the_numpy_door():
     for dtype in (torch.uint8, torch.float32, torch.float64, torch.float16):
-        images = _images(dtype).numpy()
+        images = made_images(dtype).numpy()
         expected = kernels.channel_stats(images, 1)
         for threads in (0, *THREADS):
             for ours, theirs in zip(kernels.channel_stats(images, threads), expected, strict=True):
@@ -128,7 +92,7 @@ def test_many_callers_at_once():
 def test_a_forked_child_has_threads_of_its_own():
     code = """
 import os, sys
-from ops.test_same_bits import numpy_answers
+from tests.ops.test_same_bits import numpy_answers
 expected = numpy_answers()  # starts the pool's threads, which the child will not have
 child = os.fork()
 if child == 0:

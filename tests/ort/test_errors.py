@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument, RuntimeException
 
-from .cases import run, session
+from tests.support.ort_models import run, session
 
 ONES = np.ones
 F32, F64 = np.float32, np.float64

@@ -12,12 +12,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from ops.cases import tensor
 
 import imgsim_ops
 from imgsim_ops import libraries, ops
-
-from .cases import assert_same, feed, model, options, run, session
+from tests.support.operator_cases import tensor
+from tests.support.ort_models import assert_same, feed, model, options, run, session
 
 MAPS = [(np.float32, ["batch", c, None, None]) for c in (64, 128, 256, 512)]
 

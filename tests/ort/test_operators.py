@@ -8,11 +8,10 @@ import onnxruntime
 import pytest
 import torch
 from hypothesis import given
-from ops.cases import VALUES, assert_same_bits, examples, seeds, shapes, tensor
 
 from imgsim_ops import kernels, ops
-
-from .cases import BFLOAT16, FLOATS, SIZES, assert_same, model, options, run
+from tests.support.operator_cases import VALUES, assert_same_bits, examples, seeds, shapes, tensor
+from tests.support.ort_models import BFLOAT16, FLOATS, SIZES, assert_same, model, options, run
 
 INTEGERS = (np.int64, np.int32, np.int8, np.uint8, np.bool_)
 floats = st.sampled_from(list(FLOATS))

@@ -3,7 +3,7 @@
 import onnx
 import pytest
 
-from export import cases
+from tests.support import exported_models as cases
 
 
 @pytest.fixture(scope="session")

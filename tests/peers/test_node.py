@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from export.cases import KINDS, WEIGHTS, assert_as_promised, inputs
+
+from tests.support.exported_models import KINDS, WEIGHTS, assert_as_promised, inputs
 
 MODULES = os.environ.get("IMGSIM_NODE_MODULES", "")
 pytestmark = [

@@ -1,8 +1,9 @@
 """The ONNX reference, where tests/export leaves it out because it takes seconds."""
 
 import pytest
-from export.cases import WEIGHTS, assert_as_promised, inputs, model, twin
 from onnx.reference import ReferenceEvaluator
+
+from tests.support.exported_models import WEIGHTS, assert_as_promised, inputs, model, twin
 
 pytestmark = pytest.mark.peers
 

@@ -1,7 +1,8 @@
 """OpenCV's dnn module runs the plain twins."""
 
 import pytest
-from export.cases import KINDS, WEIGHTS, assert_as_promised, inputs
+
+from tests.support.exported_models import KINDS, WEIGHTS, assert_as_promised, inputs
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed: pip install opencv-python-headless")
 pytestmark = pytest.mark.peers

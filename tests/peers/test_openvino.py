@@ -1,7 +1,8 @@
 """OpenVINO runs the plain twins; it knows no model-local functions."""
 
 import pytest
-from export.cases import KINDS, WEIGHTS, assert_as_promised, inputs
+
+from tests.support.exported_models import KINDS, WEIGHTS, assert_as_promised, inputs
 
 openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install openvino")
 pytestmark = pytest.mark.peers

@@ -1,7 +1,8 @@
 """tract runs the plain twins, with N unknown while it reads them."""
 
 import pytest
-from export.cases import WEIGHTS, assert_as_promised, inputs
+
+from tests.support.exported_models import WEIGHTS, assert_as_promised, inputs
 
 tract = pytest.importorskip("tract", reason="tract is not installed: pip install tract")
 pytestmark = pytest.mark.peers

@@ -4,9 +4,9 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
-from ops.cases import examples
 
 from imgsim_ops.quality.precision import area_under_curve, micro_average_precision, precision_of_copies
+from tests.support.operator_cases import examples
 
 
 def average_precision(ranked):

@@ -1,7 +1,8 @@
 """One browser for the tests of a module."""
 
 import pytest
-from browser import Browser
+
+from tests.support.browser import Browser
 
 
 @pytest.fixture(scope="module")

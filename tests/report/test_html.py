@@ -6,18 +6,18 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from answers_made import described, made_groups, write_picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from page_parts import NASTY, ODD_NAMES, Elements, assert_closed
 from PIL import Image
 
-from imgsim_ops.collection.answers import Evidence, Group, Leak, Member
+from imgsim_ops.collection.findings import Evidence, Group, Leak, Member
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.isolated import IsolatedReaders
-from imgsim_ops.images.reasons import SkippedFile
 from imgsim_ops.report import html
 from imgsim_ops.report.html import write_groups, write_leaks
+from tests.support.findings_made import described, made_groups, write_picture
+from tests.support.page_parts import NASTY, ODD_NAMES, Elements, assert_closed
 
 FACTS = {"threshold": "0.9"}
 

@@ -4,11 +4,11 @@ import json
 import os
 
 import pytest
-from answers_made import described, made_groups, write_picture
-from browser import find_chromium
 
-from imgsim_ops.collection.answers import Evidence, Group, Leak, Member
+from imgsim_ops.collection.findings import Evidence, Group, Leak, Member
 from imgsim_ops.report.html import write_groups, write_leaks
+from tests.support.browser import find_chromium
+from tests.support.findings_made import described, made_groups, write_picture
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="needs Chromium, as chromium or google-chrome")
 

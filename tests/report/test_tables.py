@@ -3,11 +3,11 @@ import os
 from xml.etree import ElementTree
 
 import pytest
-from answers_made import made_groups, write_picture
 
-from imgsim_ops.collection.answers import Evidence, Leak
+from imgsim_ops.collection.findings import Evidence, Leak
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.report import tables
+from tests.support.findings_made import made_groups, write_picture
 
 
 def test_csv(tmp_path):

@@ -1,0 +1,1 @@
+"""Which pairs of pictures may be copies, and the cheapest look that settles each."""

@@ -1,0 +1,135 @@
+"""What collections answer with: pictures, and why two of them belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file of a collection, as it was when it was indexed.
+
+    Attributes:
+        path: Absolute; bytes that are not UTF-8 as surrogate escapes.
+        size: Bytes.
+        modified: Time of the last change, in nanoseconds since 1970.
+        sha256: Of the file's bytes, hexadecimal.
+        width: In pixels, upright.
+        height: Likewise.
+        format: For example ``JPEG``, as ``images.formats.picture_format`` names it.
+    """
+
+    path: str
+    size: int
+    modified: int
+    sha256: str
+    width: int
+    height: int
+    format: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why two pictures are held to be copies of each other.
+
+    Attributes:
+        stage: What settled it: ``content`` (equal bytes), ``perceptual`` (hashes a few bits apart), ``vector`` (the
+            score alone), ``local`` (matching local features).
+        score: Cosine of the two vectors, the best over their views; 1 for equal bytes.
+        distance: Bits, of 256, in which the perceptual hashes differ; None where they were not compared.
+        inliers: Local features that agree on one transform; None where none were looked at.
+        transform: (a, b, c, d, e, f): the point (x, y) of the one picture lies at (a x + b y + c, d x + e y + f) of the
+            other, in pixels of the upright pictures. The one is the group's other member, or the picture of the test
+            set; the other is the representative, or the picture of the training set. None where nothing was matched.
+        orientation: EXIF's number, 1 to 8, of how the one must be turned to lie like the other.
+    """
+
+    stage: str
+    score: float
+    distance: int | None = None
+    inliers: int | None = None
+    transform: tuple[float, float, float, float, float, float] | None = None
+    orientation: int = 1
+
+
+@dataclass(frozen=True)
+class Member:
+    """A picture of a group.
+
+    Attributes:
+        picture: The picture.
+        evidence: Why it is held to be a copy of the group's representative; None for the representative itself.
+    """
+
+    picture: Picture
+    evidence: Evidence | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pictures each of which is a copy of one of them, the representative: nothing is chained.
+
+    Attributes:
+        members: The representative first, then by falling score.
+        best: Position in `members` of the copy worth keeping, by the rule of `collection.duplicates.best_copy`.
+    """
+
+    members: Sequence[Member]
+    best: int
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A picture of the test set that is a copy of one of the training set.
+
+    Attributes:
+        picture: Of the test set.
+        source: Of the training set, the best match.
+        evidence: Why.
+    """
+
+    picture: Picture
+    source: Picture
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A picture that a query found.
+
+    Attributes:
+        picture: The picture.
+        score: Cosine, the best over the views of both.
+        orientation: EXIF's number, 1 to 8, of how the query had to be turned; 1 unless other ones were asked for.
+    """
+
+    picture: Picture
+    score: float
+    orientation: int = 1
+
+
+def picture_as_json(picture: Picture) -> dict[str, Any]:
+    """A picture as every ``--json`` shows it."""
+    return {
+        "path": picture.path,
+        "sha256": picture.sha256,
+        "bytes": picture.size,
+        "modified": picture.modified / 1e9,
+        "width": picture.width,
+        "height": picture.height,
+        "format": picture.format,
+    }
+
+
+def evidence_as_json(evidence: Evidence) -> dict[str, Any]:
+    """The evidence as every ``--json`` shows it; what was not looked at is left out."""
+    found: dict[str, Any] = {"stage": evidence.stage, "score": evidence.score, "orientation": evidence.orientation}
+    if evidence.distance is not None:
+        found["distance"] = evidence.distance
+    if evidence.inliers is not None:
+        found["inliers"] = evidence.inliers
+    if evidence.transform is not None:
+        found["transform"] = list(evidence.transform)
+    return found

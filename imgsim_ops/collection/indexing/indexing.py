@@ -1,0 +1,397 @@
+"""From folders to rows of a collection: only what is new or has changed is read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from imgsim_ops import kernels
+from imgsim_ops.collection.indexing.fitting import refit
+from imgsim_ops.collection.store.store import FileRecord, Store
+from imgsim_ops.errors import ImageError
+from imgsim_ops.files.interrupts import DeferredInterrupt
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.opening import open_regular
+from imgsim_ops.files.reasons import Reason, SkippedFile
+from imgsim_ops.images.isolated import TIME_LIMIT
+from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.images.scan import scan_names
+
+if TYPE_CHECKING:
+    from imgsim_ops.embedding.description import Description
+    from imgsim_ops.embedding.embedder import Embedder
+
+# A commit waits for the disk twice, some milliseconds: seldom enough not to be noticed, often enough that little is
+# lost with the batch in flight.
+_COMMIT_CONTENTS = 256
+_COMMIT_FILES = 4096
+_COMMIT_SECONDS = 5.0
+
+# A file changed within so many nanoseconds before it was read may change again without another size or time.
+_SAME_TICK = 2_000_000_000
+
+# What is wrong with these files lies in their bytes, so they need not be read again while they are the same.
+_LASTING = {Reason.EMPTY.code, Reason.NOT_A_PICTURE.code, Reason.TRUNCATED.code, Reason.DAMAGED.code}
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """What `index_files` did.
+
+    Attributes:
+        files: How many files were found.
+        unchanged: How many of them were known by size and time.
+        known: How many were new or changed, but their content was known: copies, moved and renamed ones.
+        embedded: How many contents were decoded and embedded.
+        dropped: How many files are no longer there.
+        skipped: The files that are no readable pictures, sorted by path.
+        interrupted: Ctrl-C came before the end; what was done is kept. Before the last file, nothing was dropped.
+        seconds: Wall time, the model's loading not counted.
+    """
+
+    files: int
+    unchanged: int
+    known: int
+    embedded: int
+    dropped: int
+    skipped: list[SkippedFile]
+    interrupted: bool = False
+    seconds: float = 0.0
+
+
+def index_files(
+    store: Store,
+    load_embedder: Callable[[], Embedder],
+    paths: Sequence[str | os.PathLike[str]],
+    exclude: Iterable[str] = (),
+    threads: int = 0,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    time_limit: float = TIME_LIMIT,
+) -> IndexReport:
+    """Brings a collection up to date with files and folders.
+
+    Files of known size and time are not opened. Others are hashed; those with a known content get its row, so that a
+    moved or renamed file is not decoded again. Files that were in one of the folders and are not there now are dropped,
+    but not those in a folder that cannot be read now.
+
+    Args:
+        store: The collection, open for writing.
+        load_embedder: Called when there is something to embed, which may be never. Its fingerprint must be the store's.
+        paths: As of `scan`.
+        exclude: As of `scan`. What was indexed before and is excluded now is dropped.
+        threads: As of ``Embedder.stream``.
+        progress: Called in this thread with the number of files done and of all.
+        max_pixels: As of ``Embedder.stream``.
+        time_limit: As of ``Embedder.stream``.
+
+    Raises:
+        ImageError: As `scan`.
+        ImgsimError: The embedder has another fingerprint, or the collection is open for reading.
+        OSError: The disk is full or refuses; what was committed before is kept.
+    """
+    store.require_writing()
+    run = _Run(store, progress)
+    with DeferredInterrupt() as interrupt:
+        try:
+            with interrupt.welcome():
+                changed = run.look(paths, exclude)
+            run.read(changed, load_embedder, threads, interrupt, max_pixels=max_pixels, time_limit=time_limit)
+        except KeyboardInterrupt:
+            run.interrupted = True
+        run.finish(interrupt)
+    return run.report()
+
+
+def sha256_of(path: str | os.PathLike[str]) -> bytes:
+    """The SHA-256 of a regular file's bytes.
+
+    Raises:
+        ImageError: It is missing, no regular file, or cannot be read.
+    """
+    with open_regular(path) as file:
+        try:
+            digest = hashlib.sha256(usedforsecurity=False)
+            while block := file.read(1 << 20):
+                digest.update(block)
+            return digest.digest()
+        except OSError as error:  # the disk fails
+            message = f"index: {Reason.UNREADABLE.sentence} (got {printable(path)}: {error.strerror})"
+            raise ImageError(Reason.UNREADABLE.code, message) from error
+
+
+@dataclass
+class _Found:
+    """A file that must be looked into, with what it was before that; the last three as in `FileRecord`."""
+
+    __slots__ = ("modified", "path", "settled", "sha256", "size")
+
+    path: str
+    size: int
+    modified: int
+    settled: bool
+
+    def is_as_found(self) -> bool:
+        """Whether it is still what was hashed."""
+        try:
+            now = os.stat(self.path)
+            same = (now.st_size, now.st_mtime_ns) == (self.size, self.modified)
+            return same and (self.settled or sha256_of(self.path) == self.sha256)
+        except (OSError, ImageError):
+            return False
+
+
+class _Run:
+    """One indexing: what is known, what is new, and what waits to be committed."""
+
+    def __init__(self, store: Store, progress: Callable[[int, int], None] | None) -> None:
+        self.interrupted = False
+        self._store = store
+        self._progress = progress or (lambda done, total: None)
+        self._start = time.perf_counter()
+        self._loading = 0.0
+        self._before = store.files()
+        self._files = self._done = self._unchanged = self._known = self._embedded = 0
+        self._gone: set[bytes] = set()
+        self._dropped = 0
+        self._skipped: list[SkippedFile] = []
+        # Of the batch that is not committed yet:
+        self._contents: list[tuple[bytes, Description]] = []
+        self._rows: dict[bytes, int] = {}
+        self._records: list[FileRecord] = []
+        self._committed = time.monotonic()
+
+    # --- what is there ---
+
+    def look(self, paths: Sequence[str | os.PathLike[str]], exclude: Iterable[str]) -> list[_Found]:
+        """Finds the files; returns those that must be looked into."""
+        changed = []
+        seen: set[bytes] = set()
+        unreadable: list[bytes] = []
+        roots = [os.fsencode(os.path.abspath(path)) for path in paths if os.path.isdir(path)]
+        own = os.fsencode(self._store.path) + b"/"  # the collection may lie among the pictures
+        folders: dict[str, str] = {}  # to look at a name costs less than to make it absolute
+        for given in scan_names(paths, exclude):
+            folder, name = os.path.split(given)
+            if folder not in folders:
+                folders[folder] = os.path.abspath(folder)
+            path = os.path.join(folders[folder], name)
+            key = os.fsencode(path)
+            if key in seen or key.startswith(own):
+                continue
+            seen.add(key)
+            looked = time.time_ns()
+            try:
+                status = os.stat(path)
+            except (OSError, ValueError):
+                self._skipped.append(_reason(path))
+                unreadable.append(key)  # it may be a folder, behind a link to a disk that is not there today
+                continue
+            before = self._before.get(key)
+            if before is None or not self._is_unchanged(before, status):
+                if stat.S_ISDIR(status.st_mode):
+                    unreadable.append(key)
+                settled = looked - status.st_mtime_ns > _SAME_TICK
+                changed.append(_Found(path, status.st_size, status.st_mtime_ns, settled))
+                continue
+            self._unchanged += 1
+            if before.code is not None:
+                self._skipped.append(SkippedFile(path, before.code, before.message))
+        self._files = len(seen)
+        self._done = self._files - len(changed)
+        inside = tuple(root.rstrip(b"/") + b"/" for root in roots)
+        hidden = tuple(folder + b"/" for folder in unreadable)
+        self._gone = {
+            key for key in self._before if key not in seen and key.startswith(inside) and not key.startswith(hidden)
+        }
+        return changed
+
+    @staticmethod
+    def _is_unchanged(before: FileRecord, status: os.stat_result) -> bool:
+        same = before.settled and (before.size, before.modified) == (status.st_size, status.st_mtime_ns)
+        return same and (before.row is not None or before.code in _LASTING)
+
+    # --- what is in it ---
+
+    def read(
+        self,
+        changed: list[_Found],
+        load_embedder: Callable[[], Embedder],
+        threads: int,
+        interrupt: DeferredInterrupt,
+        **limits: float,
+    ) -> None:
+        """Hashes files, embeds those whose content is new, and commits as it goes."""
+        threads = threads or kernels.build_info()["threads"]
+        while changed:
+            changed = self._read(changed, load_embedder, threads, interrupt, **limits)
+
+    def _read(
+        self,
+        changed: list[_Found],
+        load_embedder: Callable[[], Embedder],
+        threads: int,
+        interrupt: DeferredInterrupt,
+        **limits: float,
+    ) -> list[_Found]:
+        """Returns files to begin anew with: their twin, which was to be decoded for them too, is not what it was."""
+        waiting: deque[_Found] = deque()
+        twins: dict[bytes, list[_Found]] = {}  # with the content of one that is being embedded
+        again: list[_Found] = []
+        with ThreadPoolExecutor(threads, thread_name_prefix="imgsim-hash") as pool:
+
+            def unknown() -> Iterator[str]:
+                # Runs while Ctrl-C is welcome, which must not come between two halves of a note or in a commit.
+                for found, hashed in _ahead(pool, changed, 8 * threads):
+                    with interrupt.deferred():
+                        if isinstance(hashed, SkippedFile):
+                            self._add(found, hashed)
+                            continue
+                        found.sha256 = hashed
+                        row = self._rows.get(hashed)
+                        row = self._store.row_of(hashed) if row is None else row
+                        if row is not None:
+                            self._known += 1
+                            self._add(found, row)
+                            continue
+                        if hashed in twins:
+                            twins[hashed].append(found)
+                            continue
+                        twins[hashed] = []
+                        waiting.append(found)
+                    yield found.path
+
+            names = unknown()
+            try:
+                with interrupt.welcome():
+                    first = next(names, None)
+                if first is None:
+                    return again
+                with interrupt.welcome():
+                    start = time.perf_counter()
+                    embedder = load_embedder()
+                    self._loading += time.perf_counter() - start
+                self._store.check_made_by(embedder.fingerprint)
+                with closing(embedder.describe(chain((first,), names), threads, **limits)) as stream:
+                    while True:
+                        with interrupt.welcome():
+                            path, answer = next(stream, (None, None))
+                        if path is None:
+                            return again
+                        found = waiting.popleft()
+                        again += self._add_described(found, twins.pop(found.sha256), answer)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _add_described(self, found: _Found, twins: list[_Found], answer: Description | SkippedFile) -> Sequence[_Found]:
+        """A file that has been decoded and others with its content, which are returned where that tells nothing."""
+        if not found.is_as_found():  # what was decoded may not be what was hashed
+            self._skipped.append(answer if isinstance(answer, SkippedFile) else _refused(Reason.CHANGED, found.path))
+            self._advance()
+            return twins
+        if isinstance(answer, SkippedFile):
+            for each in (found, *twins):
+                message = answer.message.replace(printable(found.path), printable(each.path))
+                self._add(each, SkippedFile(each.path, answer.code, message))
+            return ()
+        self._embedded += 1
+        self._known += len(twins)
+        row = self._store.rows + len(self._contents)
+        self._contents.append((found.sha256, answer))
+        self._rows[found.sha256] = row
+        for each in (found, *twins):
+            self._add(each, row)
+        return ()
+
+    def _add(self, found: _Found, what: int | SkippedFile) -> None:
+        """A file with the row of its content, which may be of the batch, or with the reason why it has none."""
+        row, code, message = (None, what.code, what.message) if isinstance(what, SkippedFile) else (what, None, None)
+        key = os.fsencode(found.path)
+        self._records.append(FileRecord(key, found.size, found.modified, found.settled, row, code, message))
+        if isinstance(what, SkippedFile):
+            self._skipped.append(what)
+        self._advance()
+
+    def _advance(self) -> None:
+        self._done += 1
+        self._progress(self._done, self._files)
+        due = len(self._contents) >= _COMMIT_CONTENTS or len(self._records) >= _COMMIT_FILES
+        if due or time.monotonic() - self._committed > _COMMIT_SECONDS:
+            self._commit()
+
+    def _commit(self, dropped: Iterable[bytes] = ()) -> None:
+        if self._contents or self._records or dropped:
+            self._store.commit(self._contents, self._records, dropped)
+        self._contents, self._records, self._rows = [], [], {}
+        self._committed = time.monotonic()
+
+    # --- the end ---
+
+    def finish(self, interrupt: DeferredInterrupt) -> None:
+        """Commits the rest; drops what is gone, unless it was stopped."""
+        dropped = () if self.interrupted else self._gone
+        self._commit(dropped)
+        self._dropped = len(dropped)
+        if not self.interrupted:
+            try:
+                with interrupt.welcome():  # of a large collection it takes a minute, and may be left to the next run
+                    refit(self._store)
+            except KeyboardInterrupt:
+                self.interrupted = True
+
+    def report(self) -> IndexReport:
+        return IndexReport(
+            files=self._files,
+            unchanged=self._unchanged,
+            known=self._known,
+            embedded=self._embedded,
+            dropped=self._dropped,
+            skipped=sorted(self._skipped, key=lambda file: file.path),
+            interrupted=self.interrupted,
+            seconds=time.perf_counter() - self._start - self._loading,
+        )
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, files: Iterable[_Found], most: int
+) -> Iterator[tuple[_Found, bytes | SkippedFile]]:
+    """Files with their hashes, in order, with few of them begun before the one that is waited for."""
+    pending: deque[tuple[_Found, Future]] = deque()
+    for found in files:
+        pending.append((found, pool.submit(_hash, found.path)))
+        if len(pending) > most:
+            found, future = pending.popleft()
+            yield found, future.result()
+    for found, future in pending:
+        yield found, future.result()
+
+
+def _hash(path: str) -> bytes | SkippedFile:
+    try:
+        return sha256_of(path)
+    except ImageError as error:
+        return SkippedFile(path, error.code, str(error))
+
+
+def _reason(path: str) -> SkippedFile:
+    """Why a name that was found cannot even be looked at."""
+    try:
+        with open_regular(path):
+            return _refused(Reason.CHANGED, path)
+    except ImageError as refused:
+        return SkippedFile(path, refused.code, str(refused))
+
+
+def _refused(reason: Reason, path: str, detail: str = "") -> SkippedFile:
+    return SkippedFile(path, reason.code, f"index: {reason.sentence} (got {printable(path)}{detail})")

@@ -1,0 +1,128 @@
+"""From a file to all that a collection wants to know of it, in one decoding."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from imgsim_ops import kernels
+from imgsim_ops.files.opening import open_regular
+from imgsim_ops.images.decode import decoded
+from imgsim_ops.images.formats import HEAD_SIZE, picture_format
+from imgsim_ops.images.memory import MAX_PIXELS, Admit, admit_at_once
+from imgsim_ops.images.orientation import turned
+from imgsim_ops.images.preprocess import CROP, RESIZE, min_side
+from imgsim_ops.images.strips import Strips
+from imgsim_ops.matching.hashes import BYTES, SIDE, perceptual_hash
+
+_HEAD = struct.Struct(f"<II8s{BYTES}s")
+# Of a larger picture only every other, third... row and column go into the squashed views, so that it need not be in
+# memory as a whole; what remains is still shrunk four times over by an antialiasing filter.
+_ENOUGH = 4 * CROP
+
+#: A picture whose longer side has no more pixels than this has one view. Its centre would be a second forward pass, the
+#: dearest step by far of so small a file, for hardly other pixels: both views only enlarge it.
+SMALL = 64
+
+
+@dataclass(frozen=True)
+class Views:
+    """A picture as a collection sees it.
+
+    Attributes:
+        width: In pixels, upright.
+        height: Likewise.
+        format: As `picture_format` names it.
+        perceptual: The perceptual hash, uint8 (32,).
+        pixels: uint8 RGB (2, 224, 224, 3): the centre, as `load_pixels` makes it, and the whole squashed into a square.
+            Of a small picture, see `SMALL`, only the latter: (1, 224, 224, 3).
+    """
+
+    width: int
+    height: int
+    format: str
+    perceptual: np.ndarray
+    pixels: np.ndarray
+
+    def to_bytes(self) -> bytes:
+        """What `from_bytes` reads."""
+        head = _HEAD.pack(self.width, self.height, self.format.encode(), self.perceptual.tobytes())
+        return b"".join((head, np.ascontiguousarray(self.pixels)))
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Views:
+        """Reads what `to_bytes` wrote."""
+        width, height, kind, perceptual = _HEAD.unpack_from(content)
+        pixels = np.frombuffer(content, np.uint8, offset=_HEAD.size).reshape(-1, CROP, CROP, 3)
+        return cls(width, height, kind.rstrip(b"\0").decode(), np.frombuffer(perceptual, np.uint8), pixels)
+
+
+def load_views(
+    path: str | os.PathLike[str],
+    *,
+    exact: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    orientations: Sequence[int] = (1,),
+    admit: Admit = admit_at_once,
+) -> bytes:
+    """Reads a picture; a task for ``images.isolated``.
+
+    Args:
+        path: The file.
+        exact: As in `load_pixels`.
+        max_pixels: As in `load_pixels`.
+        orientations: EXIF's numbers of how the picture is turned before it is looked at.
+        admit: As in `load_pixels`.
+
+    Returns:
+        What ``Views.from_bytes`` reads, for each of the orientations, all of one length.
+
+    Raises:
+        ImageError: As `load_pixels`.
+    """
+    with open_regular(path) as file:
+        kind = picture_format(file.read(HEAD_SIZE)) or ""  # for none `decoded` has the error
+    with decoded(path, max_pixels=max_pixels, min_side=min_side(exact), admit=admit) as picture:
+        height, width = picture.height, picture.width
+        if max(height, width) <= SMALL:
+            pixels, views = picture.whole(), []
+        else:
+            kept: list[np.ndarray] = []
+            strips = _keeping(picture, kept)
+            views = [kernels.resize_crop_strips(height, width, strips, RESIZE, CROP, scale=picture.scale)]
+            pixels = np.concatenate(kept)
+    whole = Image.fromarray(pixels)
+    if pixels.shape[0] == pixels.shape[1]:  # nothing to squash: the same bits in a quarter of the time
+        views.append(kernels.resize_crop(pixels, CROP, CROP))
+    else:
+        views.append(np.asarray(whole.resize((CROP, CROP), Image.Resampling.BILINEAR)))
+    small = np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    seen = Views(width, height, kind, perceptual_hash(small), np.stack(views))
+    return b"".join(_turned(seen, small, orientation).to_bytes() for orientation in orientations)
+
+
+def _turned(views: Views, small: np.ndarray, orientation: int) -> Views:
+    """What is seen of the turned picture; `small` is what is hashed."""
+    if orientation == 1:
+        return views
+    width, height = (views.height, views.width) if orientation > 4 else (views.width, views.height)
+    pixels = np.stack([turned(view, orientation) for view in views.pixels])
+    return Views(width, height, views.format, perceptual_hash(turned(small, orientation)), pixels)
+
+
+def _keeping(picture: Strips, kept: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """The strips, of which as much is kept as is needed."""
+    # Each side has a step of its own, or a panorama would be kept whole.
+    down, right = (max(1, side // picture.scale // _ENOUGH) for side in (picture.height, picture.width))
+    top = 0
+    for strip in picture.strips:
+        part = strip[-top % down :: down, ::right]
+        # A strip may be a buffer that the next one is decoded into.
+        kept.append(part.copy())
+        top += len(strip)
+        yield strip

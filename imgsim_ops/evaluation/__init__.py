@@ -1,0 +1,1 @@
+"""Comparing models and methods: a product of its own beside finding copies."""

@@ -1,0 +1,1 @@
+"""Training encoders on the classes of a data set that may be seen."""

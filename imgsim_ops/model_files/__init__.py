@@ -1,0 +1,1 @@
+"""The model files that engines run: the cache that holds them, and how a model is opened."""

@@ -1,0 +1,1 @@
+"""What only PyTorch's users need of the operators: loading them, shape functions, gradients, and the reference."""
