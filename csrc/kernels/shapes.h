@@ -1,5 +1,5 @@
-// The rules on shapes and arguments, and the shapes of results: what every binding checks. imgsim_ops/_fake.py has them
-// in the same words for tensors without memory.
+// The rules on shapes and arguments, and the shapes of results, for every binding. imgsim_ops/torch_ops/shapes.py has
+// the rules in the same words, for tensors without memory.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-"""One kernel, several doors: a difference between PyTorch's and NumPy's is a bug."""
+"""One kernel, several bindings: a difference between PyTorch's and NumPy's is a bug."""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -136,7 +136,7 @@ def test_bytes_in_the_other_order(call, shape):
     assert "dtype must be" in refusal
 
 
-def test_the_numpy_door_needs_no_torch():
+def test_the_numpy_binding_needs_no_torch():
     succeed("import sys, imgsim_ops.kernels; assert 'torch' not in sys.modules")
 
 
