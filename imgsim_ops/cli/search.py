@@ -23,10 +23,10 @@ from imgsim_ops.cli.console import (
     PathsArgument,
     ThreadsOption,
     TimeLimitOption,
-    decoding_limits,
     found_files,
     output,
     print_skipped,
+    read_options,
     say,
     skipped_as_json,
 )
@@ -100,16 +100,18 @@ def search(
 
     [cyan]imgsim search photos/a.jpg --exclude-self --json[/cyan]
     """
-    limits = decoding_limits("search", max_megapixels, time_limit)
     from imgsim_ops.collection.collection import Collection
+    from imgsim_ops.collection.search import SearchOptions
 
-    with Collection.open(collection) as opened:
+    read = read_options("search", threads, max_megapixels, time_limit)
+
+    with Collection.open(collection, read=read) as opened:
         files = found_files("search", queries, exclude)
         if approximate and (note := opened.why_not_approximate()) is not None:
             say(f"{note}. Searching exactly")
             approximate = False
-        options = {"threshold": threshold, "exclude_self": exclude_self, "flips": flips, "rotations": rotations}
-        answers = opened.search_many(files, k, approximate=approximate, threads=threads, **options, **limits)
+        options = SearchOptions(threshold, exclude_self, flips, rotations, approximate)
+        answers = opened.search_many(files, k, options)
         with closing(answers), LateProgress("Searching", len(files)) as progress:
             found = _Found(answers, None if sys.stdout.isatty() else progress)
             if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +54,21 @@ class Evidence:
     transform: tuple[float, float, float, float, float, float] | None = None
     orientation: int = 1
 
+    @property
+    def words(self) -> str:
+        """Why two pictures are held to be copies, in a few words."""
+        words = {
+            "content": "the same bytes",
+            "perceptual": f"the same picture, {self.distance} of 256 bits differ",
+            "vector": f"similarity {self.score:.4f}",
+            "local": f"{self.inliers} details at the same places",
+        }[self.stage]
+        turned = {
+            2: "mirrored", 3: "turned by 180°", 4: "mirrored upside down", 5: "mirrored, turned by 90°",
+            6: "turned by 90°", 7: "mirrored, turned by 90°", 8: "turned by 90°",
+        }  # fmt: skip
+        return words if self.orientation == 1 else f"{words}, {turned[self.orientation]}"
+
 
 @dataclass(frozen=True)
 class Member:
@@ -79,6 +95,30 @@ class Group:
     members: Sequence[Member]
     best: int
 
+    @property
+    def bytes_of_copies(self) -> int:
+        """Bytes of all but the best copy."""
+        return sum(member.picture.size for place, member in enumerate(self.members) if place != self.best)
+
+    def figures(self) -> list[tuple[str, list[str]]]:
+        """Its pictures for people, as of ``notebook.as_figures``, the best copy marked."""
+        return [
+            (
+                member.picture.path,
+                [
+                    os.path.basename(member.picture.path),
+                    f"{'best, ' if place == self.best else ''}{member.picture.width} x {member.picture.height}",
+                    "the picture" if member.evidence is None else member.evidence.words,
+                ],
+            )
+            for place, member in enumerate(self.members)
+        ]
+
+    def _repr_html_(self) -> str:
+        from imgsim_ops.collection.notebook import as_figures
+
+        return as_figures(f"{len(self.members)} pictures", [self.figures()])
+
 
 @dataclass(frozen=True)
 class Leak:
@@ -94,6 +134,18 @@ class Leak:
     source: Picture
     evidence: Evidence
 
+    def figures(self) -> list[tuple[str, list[str]]]:
+        """Both pictures for people."""
+        return [
+            (self.picture.path, [os.path.basename(self.picture.path), f"test set: {self.evidence.words}"]),
+            (self.source.path, [os.path.basename(self.source.path), "training set"]),
+        ]
+
+    def _repr_html_(self) -> str:
+        from imgsim_ops.collection.notebook import as_figures
+
+        return as_figures("", [self.figures()])
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -108,6 +160,24 @@ class Hit:
     picture: Picture
     score: float
     orientation: int = 1
+
+    def figure(self) -> tuple[str, list[str]]:
+        """The picture for people."""
+        return (self.picture.path, [os.path.basename(self.picture.path), f"{self.score:.4f}"])
+
+    def _repr_html_(self) -> str:
+        from imgsim_ops.collection.notebook import as_figures
+
+        return as_figures("", [[self.figure()]])
+
+
+class Hits(list[Hit]):
+    """What a query found, the best first; a list that notebooks show as pictures."""
+
+    def _repr_html_(self) -> str:
+        from imgsim_ops.collection.notebook import as_figures
+
+        return as_figures(f"{len(self)} pictures", [[hit.figure() for hit in self]])
 
 
 def picture_as_json(picture: Picture) -> dict[str, Any]:

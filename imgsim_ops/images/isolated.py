@@ -24,7 +24,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import chain
@@ -40,9 +40,7 @@ from imgsim_ops.errors import ImageError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import Reason, SkippedFile
 from imgsim_ops.images.memory import admit_at_once, most_held
-
-#: Seconds that one picture may take. The largest ones take 4 here, of the slowest format.
-TIME_LIMIT = 60.0
+from imgsim_ops.images.options import ReadOptions
 
 _LENGTH = struct.Struct("<I")
 _ANSWER = struct.Struct("<cI")  # what it is, and how many bytes follow
@@ -62,13 +60,14 @@ _OWN_MEMORY = 1 << 28
 # --- in the process of a reader -------------------------------------------------------------------------------------
 
 
-def serve(task: str, options: dict, turnstile: str) -> None:
+def serve(task: str, read: ReadOptions, options: dict, turnstile: str) -> None:
     """Answers for one file after the other until the pipe on stdin ends.
 
     Args:
-        task: ``module:function``. The function is called with a path, with `options`, and with ``admit`` (see
-            ``memory.Admit``), and returns bytes.
-        options: Its further arguments, ``max_pixels`` among them.
+        task: ``module:function``. The function is called with a path, with ``read`` and `options`, and with ``admit``
+            (see ``memory.Admit``), and returns bytes.
+        read: How files are read.
+        options: Its further arguments.
         turnstile: A file that all readers lock, see `_Turnstile`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its readers
@@ -87,12 +86,12 @@ def serve(task: str, options: dict, turnstile: str) -> None:
         answers.flush()
 
     admission = _Turnstile(turnstile, say)
-    _limit_memory(options["max_pixels"])
+    _limit_memory(read.max_pixels)
     say(_READY)
     while (head := requests.read(_LENGTH.size)) and len(head) == _LENGTH.size:
         path = os.fsdecode(requests.read(_LENGTH.unpack(head)[0]))
         try:
-            kind, content = _DONE, work(path, admit=admission.admit, **options)
+            kind, content = _DONE, work(path, read=read, admit=admission.admit, **options)
         except ImageError as error:
             kind, content = _SKIPPED, os.fsencode(f"{error.code}\n{error}")
         except MemoryError:
@@ -159,14 +158,15 @@ def _give_memory_back() -> None:
 
 
 def read_here(
-    task: str, options: dict, paths: Iterable[str | os.PathLike[str]]
+    task: str, read: ReadOptions, paths: Iterable[str | os.PathLike[str]], options: Mapping[str, object] | None = None
 ) -> Iterator[tuple[str, bytes | SkippedFile]]:
     """The same in this process, without the time that others take to start, and without what they are good for.
 
     Args:
         task: See `serve`.
-        options: See `serve`.
+        read: See `serve`.
         paths: Files; consumed lazily.
+        options: See `serve`.
 
     Yields:
         Each path with the task's bytes or a `SkippedFile`.
@@ -175,7 +175,7 @@ def read_here(
     work = getattr(importlib.import_module(module), function)
     for path in map(os.fspath, paths):
         try:
-            answer = work(path, admit=admit_at_once, **options)
+            answer = work(path, read=read, admit=admit_at_once, **(options or {}))
         except ImageError as error:
             answer = SkippedFile(path, error.code, str(error))
         except MemoryError:
@@ -276,31 +276,38 @@ def _answered(answer: SkippedFile) -> Future:
 class IsolatedReaders:
     """Some processes that read pictures, used as a context."""
 
-    def __init__(self, task: str, options: dict, processes: int, time_limit: float = TIME_LIMIT) -> None:
+    def __init__(
+        self,
+        task: str,
+        read: ReadOptions,
+        options: Mapping[str, object] | None = None,
+        processes: int | None = None,
+    ) -> None:
         """Starts the processes.
 
         Args:
             task: See `serve`.
+            read: See `serve`.
             options: See `serve`; what JSON can hold.
-            processes: How many.
-            time_limit: Seconds that one picture may take.
+            processes: How many; None: as many as `read` has.
         """
         turnstile, self._turnstile = tempfile.mkstemp(prefix="imgsim-")
         os.close(turnstile)
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; from imgsim_ops.images.isolated import serve; "
-            f"import json; serve({task!r}, json.loads({json.dumps(options)!r}), {self._turnstile!r})"
+            "from imgsim_ops.images.options import ReadOptions; import json; "
+            f"serve({task!r}, {read!r}, json.loads({json.dumps(options or {})!r}), {self._turnstile!r})"
         )
         self._command = [os.fsdecode(get_executable()), "-I", "-c", code]
         # One thread each: there are as many processes as processors already.
         self._environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        self._time_limit = time_limit
+        self._time_limit = read.time_limit
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closing = threading.Event()
-        self._readers: list[_Reader | None] = [None] * processes
+        self._readers: list[_Reader | None] = [None] * (processes or read.processes)
         self._threads = [
             threading.Thread(target=self._keep, args=(place,), name=f"imgsim-reader-{place}", daemon=True)
-            for place in range(processes)
+            for place in range(len(self._readers))
         ]
         self._threads.append(threading.Thread(target=self._watch, name="imgsim-watch", daemon=True))
         for thread in self._threads:

@@ -37,6 +37,13 @@ _STRIP_BYTES = 1 << 20
 Box = tuple[int, int, int, int]
 
 
+def orientations_asked(flips: bool, rotations: bool) -> tuple[int, ...]:
+    """EXIF's numbers of a picture as it is and mirrored, turned by quarters of a circle, or both: all eight."""
+    if flips and rotations:
+        return tuple(range(1, 9))
+    return (1, 2) if flips else (1, 3, 6, 8) if rotations else (1,)
+
+
 def upright_transpose(image: ImageFile.ImageFile) -> Image.Transpose | None:
     """What brings a picture upright, by its EXIF orientation; None where it stands already."""
     try:

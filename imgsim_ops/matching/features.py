@@ -19,7 +19,8 @@ import numpy as np
 
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.decode import decoded
-from imgsim_ops.images.memory import MAX_PIXELS, Admit, admit_at_once
+from imgsim_ops.images.memory import Admit, admit_at_once
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.orientation import turned
 
 if TYPE_CHECKING:
@@ -123,9 +124,8 @@ class Match:
 
 def describe(
     path: str | os.PathLike[str],
+    read: ReadOptions = ReadOptions(),
     *,
-    exact: bool = False,
-    max_pixels: int = MAX_PIXELS,
     orientation: int = 1,
     admit: Admit = admit_at_once,
 ) -> bytes:
@@ -133,8 +133,7 @@ def describe(
 
     Args:
         path: The file; see ``images.decode.decode`` for what is read and how.
-        exact: Decode every pixel of a large JPEG.
-        max_pixels: The bomb limit, see ``images.decode.decode``.
+        read: How.
         orientation: EXIF's number, 1 to 8: how the upright picture is turned before it is described.
         admit: See ``images.decode.decoded``.
 
@@ -148,7 +147,7 @@ def describe(
     if orientation not in range(1, 9):
         raise ImgsimError(f"local features: orientation must be 1 to 8 (got {orientation})")
     _cv2()
-    with decoded(path, max_pixels=max_pixels, min_side=None if exact else SIDE, admit=admit) as picture:
+    with decoded(path, max_pixels=read.max_pixels, min_side=None if read.exact else SIDE, admit=admit) as picture:
         return _described(_reduced(picture), picture.width, picture.height, orientation).to_bytes()
 
 

@@ -35,9 +35,9 @@ def path(tmp_path):
     return tmp_path / "c.imgsim"
 
 
-def found(store, raw, k=5, **options):
+def found(store, raw, k=5, nearest=None):
     queries = [Query(part[np.newaxis]) for part in raw]
-    return search(store, queries, k, **options)
+    return search(store, queries, k, nearest=nearest)
 
 
 @pytest.mark.parametrize("recipe", ["gem", "views"])

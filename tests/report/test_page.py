@@ -6,7 +6,8 @@ import os
 import pytest
 
 from imgsim_ops.collection.findings import Evidence, Group, Leak, Member
-from imgsim_ops.report.html import write_groups, write_leaks
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.report.html import PageOptions, write_groups, write_leaks
 from tests.support.browser import find_chromium
 from tests.support.findings_made import described, made_groups, write_picture
 
@@ -19,7 +20,7 @@ def page(browser, tmp_path):
     os.rename(write_picture(tmp_path / "a.png", 99).path, name)
     odd, other = described(name), write_picture(tmp_path / "b.png", 98)
     groups = [*made_groups(tmp_path), Group((Member(odd, None), Member(other, Evidence("vector", 0.5))), best=1)]
-    write_groups(tmp_path / "report.html", groups, title="A <b>title</b>", facts={"a": "<i>"}, threads=1)
+    write_groups(tmp_path / "report.html", groups, PageOptions("A <b>title</b>", read=ReadOptions(1)), {"a": "<i>"})
     browser.open(tmp_path / "report.html")
     for file in browser.downloads.iterdir():
         file.unlink()
@@ -120,7 +121,12 @@ def test_filters_bound_what_all_groups_means(browser, page):
 
 def test_training_pictures_stay(browser, tmp_path):
     source, copy = write_picture(tmp_path / "train.png"), write_picture(tmp_path / "test.png", 1)
-    write_leaks(tmp_path / "report.html", [Leak(copy, source, Evidence("vector", 0.93))], title="", facts={}, threads=1)
+    write_leaks(
+        tmp_path / "report.html",
+        [Leak(copy, source, Evidence("vector", 0.93))],
+        PageOptions("", read=ReadOptions(1)),
+        {},
+    )
     browser.open(tmp_path / "report.html")
     browser.press("j", "x")
     assert message(browser) == "Pictures of the training set are always kept here."

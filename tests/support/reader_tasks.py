@@ -14,7 +14,7 @@ from imgsim_ops.errors import ImageError
 LARGE = 1 << 27  # more than what is decoded side by side
 
 
-def act(path, *, admit, max_pixels, **options):
+def act(path, *, read, admit, **options):
     verb, _, argument = os.path.basename(path).partition(":")
     return _VERBS.get(verb, _echo)(argument, path, admit, options)
 

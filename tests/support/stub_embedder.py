@@ -8,6 +8,7 @@ import numpy as np
 
 from imgsim_ops.embedding.description import Description
 from imgsim_ops.files.reasons import Reason, SkippedFile
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.recipes.fingerprint import Fingerprint
 
 WIDTH = 8
@@ -23,13 +24,14 @@ class StubEmbedder:
     """
 
     raw_width = 3 * WIDTH
+    read = ReadOptions()
 
     def __init__(self, fingerprint="stub-000000000000-fp32-p2"):
         self.fingerprint = Fingerprint.parse(fingerprint)
         self.decoded = []
         self.before = lambda path: None
 
-    def describe(self, paths, threads=0, **limits):
+    def describe(self, paths):
         for path in paths:
             self.decoded.append(path)
             self.before(path)

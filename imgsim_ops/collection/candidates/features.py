@@ -12,11 +12,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders
-from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.images.isolated import IsolatedReaders
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.matching.features import Features
 
 if TYPE_CHECKING:
@@ -44,25 +43,15 @@ class FeatureSource:
     it. Where it cannot be written, or is damaged, what is described is kept for this run only.
     """
 
-    def __init__(
-        self, store: Store, threads: int = 0, *, max_pixels: int = MAX_PIXELS, time_limit: float = TIME_LIMIT
-    ) -> None:
+    def __init__(self, store: Store, read: ReadOptions = ReadOptions()) -> None:
         """Opens what is there.
 
         Args:
             store: The collection, which need not be open for writing.
-            threads: How many pictures are decoded at once; 0 means one for each processor that this process may use.
-            max_pixels: The bomb limit, see ``images.decode.decode``.
-            time_limit: Seconds that the decoder may take over one picture.
-
-        Raises:
-            ImgsimError: `threads` is negative.
+            read: How pictures are read.
         """
-        if threads < 0:
-            raise ImgsimError(f"features: threads must be 0 (all) or more (got {threads})")
         self._store = store
-        self._threads = threads or kernels.build_info()["threads"]
-        self._max_pixels, self._time_limit = max_pixels, time_limit
+        self._read_options = read
         self._held: OrderedDict[tuple[int, bool], Features | None] = OrderedDict()
         self._connection = _opened(store.path / DATABASE)
 
@@ -87,12 +76,13 @@ class FeatureSource:
         done, committed = 0, time.monotonic()
         for mirrored in (False, True):
             some = [(row, pictures) for (row, turned), pictures in missing if turned == mirrored]
-            options = {"max_pixels": self._max_pixels, "orientation": _MIRRORED if mirrored else _UPRIGHT}
             if not some:
                 continue
-            with IsolatedReaders(_TASK, options, min(self._threads, len(some)), self._time_limit) as readers:
+            options = {"orientation": _MIRRORED if mirrored else _UPRIGHT}
+            processes = min(self._read_options.processes, len(some))
+            with IsolatedReaders(_TASK, self._read_options, options, processes) as readers:
                 names = (pictures[0].path for _, pictures in some)
-                answers = readers.in_order(names, ahead=4 * self._threads)
+                answers = readers.in_order(names, ahead=4 * processes)
                 for (_, pictures), (_, answer) in zip(some, answers, strict=True):
                     # Equal files stand in for one that is gone.
                     for other in pictures[1:]:

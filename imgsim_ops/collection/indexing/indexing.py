@@ -22,8 +22,6 @@ from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import Reason, SkippedFile
-from imgsim_ops.images.isolated import TIME_LIMIT
-from imgsim_ops.images.memory import MAX_PIXELS
 from imgsim_ops.images.scan import scan_names
 
 if TYPE_CHECKING:
@@ -73,11 +71,9 @@ def index_files(
     load_embedder: Callable[[], Embedder],
     paths: Sequence[str | os.PathLike[str]],
     exclude: Iterable[str] = (),
-    threads: int = 0,
     *,
+    threads: int = 0,
     progress: Callable[[int, int], None] | None = None,
-    max_pixels: int = MAX_PIXELS,
-    time_limit: float = TIME_LIMIT,
 ) -> IndexReport:
     """Brings a collection up to date with files and folders.
 
@@ -90,10 +86,8 @@ def index_files(
         load_embedder: Called when there is something to embed, which may be never. Its fingerprint must be the store's.
         paths: As of `scan`.
         exclude: As of `scan`. What was indexed before and is excluded now is dropped.
-        threads: As of ``Embedder.stream``.
+        threads: How many files are hashed at once; 0 means one for each processor that this process may use.
         progress: Called in this thread with the number of files done and of all.
-        max_pixels: As of ``Embedder.stream``.
-        time_limit: As of ``Embedder.stream``.
 
     Raises:
         ImageError: As `scan`.
@@ -106,7 +100,7 @@ def index_files(
         try:
             with interrupt.welcome():
                 changed = run.look(paths, exclude)
-            run.read(changed, load_embedder, threads, interrupt, max_pixels=max_pixels, time_limit=time_limit)
+            run.read(changed, load_embedder, threads, interrupt)
         except KeyboardInterrupt:
             run.interrupted = True
         run.finish(interrupt)
@@ -229,12 +223,11 @@ class _Run:
         load_embedder: Callable[[], Embedder],
         threads: int,
         interrupt: DeferredInterrupt,
-        **limits: float,
     ) -> None:
         """Hashes files, embeds those whose content is new, and commits as it goes."""
         threads = threads or kernels.build_info()["threads"]
         while changed:
-            changed = self._read(changed, load_embedder, threads, interrupt, **limits)
+            changed = self._read(changed, load_embedder, threads, interrupt)
 
     def _read(
         self,
@@ -242,7 +235,6 @@ class _Run:
         load_embedder: Callable[[], Embedder],
         threads: int,
         interrupt: DeferredInterrupt,
-        **limits: float,
     ) -> list[_Found]:
         """Returns files to begin anew with: their twin, which was to be decoded for them too, is not what it was."""
         waiting: deque[_Found] = deque()
@@ -282,7 +274,7 @@ class _Run:
                     embedder = load_embedder()
                     self._loading += time.perf_counter() - start
                 self._store.check_made_by(embedder.fingerprint)
-                with closing(embedder.describe(chain((first,), names), threads, **limits)) as stream:
+                with closing(embedder.describe(chain((first,), names))) as stream:
                     while True:
                         with interrupt.welcome():
                             path, answer = next(stream, (None, None))
