@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "bytes.h"
-
 namespace imgsim::app {
 
 /// The content of a regular, non-empty file, or its first `limit` bytes. Nothing else is opened: opening a pipe blocks,

@@ -1,13 +1,13 @@
-// imgsim_app: see arguments.cpp for what it does.
+// imgsim_app: see commands/arguments.cpp for what it does.
 #include <cstdio>
 #include <exception>
 
-#include "arguments.h"
-#include "compare.h"
-#include "embed.h"
+#include "commands/arguments.h"
+#include "commands/compare.h"
+#include "commands/embed.h"
+#include "commands/stats.h"
 #include "errors.h"
 #include "model.h"
-#include "stats.h"
 #include "text.h"
 
 namespace {

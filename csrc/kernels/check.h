@@ -1,4 +1,4 @@
-// One way to refuse bad input, for every door: std::invalid_argument with a message of the form
+// One way to refuse bad input, for every binding: std::invalid_argument with a message of the form
 // "operator: rule (got value)". pybind11 and PyTorch both turn it into a Python ValueError.
 #pragma once
 

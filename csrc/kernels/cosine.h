@@ -22,6 +22,10 @@ constexpr double kCosineEps = 1e-8;
 template <class T>
 using Score = std::conditional_t<std::is_same_v<T, int8_t>, float, T>;
 
+/// What a score of vectors of T is rounded to where scores are ranked: by top-k and pairs.
+template <class T>
+using RankedScore = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
 /// dot / max(norm_a norm_b, eps); 0 where that is 0 / 0.
 IMGSIM_HOST_DEVICE inline double cosine_of(double dot, double norm_a, double norm_b, double eps) {
   const double norms = norm_a * norm_b;

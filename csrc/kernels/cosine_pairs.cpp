@@ -18,9 +18,11 @@ struct Found {
 };
 
 // Pairs of panel rows [first, first + count) with every later row, ordered by row, then column.
+template <class T>
 class PairPanel {
  public:
-  PairPanel(const Matrix& vectors, double threshold, const SketchedRows* sketched, const std::vector<float>& centre)
+  PairPanel(const TypedMatrix<T>& vectors, double threshold, const SketchedRows* sketched,
+            const std::vector<float>& centre)
       : vectors_(vectors), threshold_(threshold), sketched_(sketched), centre_(centre), scorer_(vectors, kCosineEps) {
     if (sketched_ != nullptr) {
       panel_ = std::make_unique<Panel>(kPairPanel, sketched_->dim4());
@@ -67,19 +69,18 @@ class PairPanel {
     }
   }
 
-  const Matrix& vectors_;
+  const TypedMatrix<T>& vectors_;
   double threshold_;
   const SketchedRows* sketched_;
   const std::vector<float>& centre_;
-  Scorer scorer_;
+  Scorer<T> scorer_;
   std::unique_ptr<Panel> panel_;
   std::vector<Survivor> survivors_;
-  Queries queries_;
+  Queries<T> queries_;
 };
 
-}  // namespace
-
-Pairs cosine_pairs(const Matrix& vectors, double threshold, const Executor& executor) {
+template <class T>
+Pairs pairs_of(const TypedMatrix<T>& vectors, double threshold, const Executor& executor) {
   const int64_t panels = (vectors.rows + kPairPanel - 1) / kPairPanel;
   const bool screened = can_screen(vectors.dim);
   std::vector<float> centre;
@@ -92,11 +93,11 @@ Pairs cosine_pairs(const Matrix& vectors, double threshold, const Executor& exec
   }
   std::vector<std::vector<Found>> found(static_cast<size_t>(panels));
   const int64_t slots = std::clamp<int64_t>(executor.threads(), 1, std::max<int64_t>(1, panels));
-  std::vector<std::unique_ptr<PairPanel>> workers(static_cast<size_t>(slots));
+  std::vector<std::unique_ptr<PairPanel<T>>> workers(static_cast<size_t>(slots));
   run_tasks(executor, slots, panels, [&](int64_t slot, int64_t task) {
-    std::unique_ptr<PairPanel>& worker = workers[static_cast<size_t>(slot)];
+    std::unique_ptr<PairPanel<T>>& worker = workers[static_cast<size_t>(slot)];
     if (!worker) {
-      worker = std::make_unique<PairPanel>(vectors, threshold, screened ? &sketched : nullptr, centre);
+      worker = std::make_unique<PairPanel<T>>(vectors, threshold, screened ? &sketched : nullptr, centre);
     }
     const int64_t first = task * kPairPanel;
     found[static_cast<size_t>(task)] = worker->run(first, std::min(kPairPanel, vectors.rows - first));
@@ -112,6 +113,15 @@ Pairs cosine_pairs(const Matrix& vectors, double threshold, const Executor& exec
     std::vector<Found>().swap(panel);
   }
   return pairs;
+}
+
+}  // namespace
+
+Pairs cosine_pairs(const Matrix& vectors, double threshold, const Executor& executor) {
+  return visit_vectors(vectors.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    return pairs_of(TypedMatrix<T>(vectors), threshold, executor);
+  });
 }
 
 }  // namespace imgsim

@@ -60,9 +60,10 @@ constexpr int64_t kSubBlock = 32;  // rows screened before the thresholds are ra
 constexpr int64_t kDirectQueries = 4;
 constexpr int64_t kDirectRows = 8;  // scored by one query after the other while they are in the nearest cache
 
+template <class T>
 class TopK {
  public:
-  TopK(const Matrix& queries, const Matrix& gallery, int64_t k, const Executor& executor)
+  TopK(const TypedMatrix<T>& queries, const TypedMatrix<T>& gallery, int64_t k, const Executor& executor)
       : queries_(queries), gallery_(gallery), k_(k), executor_(executor), scorer_(gallery, kCosineEps) {
     screened_ = queries.rows > kDirectQueries && can_screen(gallery.dim);
     if (screened_) {
@@ -70,7 +71,7 @@ class TopK {
     }
   }
 
-  void run(void* scores, int64_t* indices) {
+  void run(RankedScore<T>* scores, int64_t* indices) {
     for (int64_t first = 0; first < queries_.rows; first += kPanelQueries) {
       const int64_t count = std::min(kPanelQueries, queries_.rows - first);
       run_panel(first, count, scores, indices);
@@ -78,8 +79,8 @@ class TopK {
   }
 
  private:
-  void run_panel(int64_t first, int64_t count, void* scores, int64_t* indices) {
-    Queries queries;
+  void run_panel(int64_t first, int64_t count, RankedScore<T>* scores, int64_t* indices) {
+    Queries<T> queries;
     queries.fill(queries_, first, count);
     SketchedRows sketched_queries(screened_ ? count : 0, gallery_.dim);
     if (screened_) {
@@ -112,7 +113,8 @@ class TopK {
     }
   }
 
-  void direct_slot(const Queries& queries, int64_t blocks, std::atomic<int64_t>& next, std::vector<Best>& best) const {
+  void direct_slot(const Queries<T>& queries, int64_t blocks, std::atomic<int64_t>& next,
+                   std::vector<Best>& best) const {
     for (int64_t block = next.fetch_add(1); block < blocks; block = next.fetch_add(1)) {
       const int64_t end = std::min(gallery_.rows, (block + 1) * kBlockRows);
       for (int64_t first = block * kBlockRows; first < end; first += kDirectRows) {
@@ -131,7 +133,7 @@ class TopK {
     }
   }
 
-  void screened_slot(const SketchedRows& sketched_queries, const Queries& queries, int64_t blocks,
+  void screened_slot(const SketchedRows& sketched_queries, const Queries<T>& queries, int64_t blocks,
                      std::atomic<int64_t>& next, std::vector<Best>& best) const {
     const auto count = static_cast<int64_t>(best.size());
     SketchedRows sketched(kBlockRows, gallery_.dim);
@@ -157,7 +159,7 @@ class TopK {
     }
   }
 
-  void write(const std::vector<std::vector<Best>>& slots, size_t query, int64_t at, void* scores,
+  void write(const std::vector<std::vector<Best>>& slots, size_t query, int64_t at, RankedScore<T>* scores,
              int64_t* indices) const {
     std::vector<Scored> all;
     for (const std::vector<Best>& slot : slots) {
@@ -168,20 +170,16 @@ class TopK {
     std::partial_sort(all.begin(), all.begin() + k_, all.end(), better);
     for (int64_t i = 0; i < k_; ++i) {
       const Scored& item = all[static_cast<size_t>(i)];
-      if (gallery_.dtype == DType::kFloat64) {
-        static_cast<double*>(scores)[at + i] = item.score;
-      } else {
-        static_cast<float*>(scores)[at + i] = static_cast<float>(item.score);
-      }
+      scores[at + i] = static_cast<RankedScore<T>>(item.score);
       indices[at + i] = item.index;
     }
   }
 
-  const Matrix& queries_;
-  const Matrix& gallery_;
+  TypedMatrix<T> queries_;
+  TypedMatrix<T> gallery_;
   int64_t k_;
   const Executor& executor_;
-  Scorer scorer_;
+  Scorer<T> scorer_;
   bool screened_;
   std::vector<float> centre_;
 };
@@ -191,7 +189,11 @@ class TopK {
 void cosine_topk(const Matrix& queries, const Matrix& gallery, int64_t k, void* scores, int64_t* indices,
                  const Executor& executor) {
   if (k > 0 && queries.rows > 0) {
-    TopK(queries, gallery, k, executor).run(scores, indices);
+    visit_vectors(gallery.dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      TopK<T>(TypedMatrix<T>(queries), TypedMatrix<T>(gallery), k, executor)
+          .run(static_cast<RankedScore<T>*>(scores), indices);
+    });
   }
 }
 

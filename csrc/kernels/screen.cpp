@@ -10,11 +10,6 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-template <class T>
-const T* row_of(const Matrix& rows, int64_t row) {
-  return static_cast<const T*>(rows.data) + row * rows.dim;
-}
-
 float squares_of(const std::vector<float>& centre) {
   return static_cast<float>(loops().float32.sum_squares(centre.data(), static_cast<int64_t>(centre.size()), 0.0));
 }
@@ -30,34 +25,31 @@ constexpr bool has_quick = !std::is_same_v<T, double> && !std::is_same_v<T, int8
 
 }  // namespace
 
-void Queries::fill(const Matrix& rows, int64_t first, int64_t count) {
-  visit_vectors(rows.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    using Wide = typename VectorLoops<T>::Wide;
-    const VectorLoops<T>& loop = loops().rows<T>();
-    dim_ = rows.dim;
-    stride_ = rows.dim * static_cast<int64_t>(sizeof(Wide));
-    wide_.resize(static_cast<size_t>(count * stride_));
-    quick_.resize(static_cast<size_t>(has_quick<T> ? count * dim_ : 0));
-    norms_.resize(static_cast<size_t>(count));
-    for (int64_t i = 0; i < count; ++i) {
-      const T* x = row_of<T>(rows, first + i);
-      auto* wide = reinterpret_cast<Wide*>(wide_.data() + i * stride_);
-      norms_[static_cast<size_t>(i)] = widen_with_norm(loop, x, dim_, wide);
-      if (has_quick<T>) {
-        loop.scale(x, dim_, 1.0, quick_.data() + i * dim_);
-      }
+template <class T>
+void Queries<T>::fill(const TypedMatrix<T>& rows, int64_t first, int64_t count) {
+  const auto& loop = loops().rows<T>();
+  dim_ = rows.dim;
+  wide_.resize(static_cast<size_t>(count * dim_));
+  quick_.resize(static_cast<size_t>(has_quick<T> ? count * dim_ : 0));
+  norms_.resize(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) {
+    const T* x = rows.row(first + i);
+    norms_[static_cast<size_t>(i)] = widen_with_norm(loop, x, dim_, wide_.data() + i * dim_);
+    if (has_quick<T>) {
+      loop.scale(x, dim_, 1.0, quick_.data() + i * dim_);
     }
-  });
+  }
 }
 
-double Scorer::score(const Queries::Query& query, int64_t row) const {
+template <class T>
+double Scorer<T>::score(const Query& query, int64_t row) const {
   double score = 0;
   scores(query, row, 1, -std::numeric_limits<double>::infinity(), &score);
   return score;
 }
 
-void Scorer::scores(const Queries::Query& query, int64_t first, int64_t count, double floor, double* out) const {
+template <class T>
+void Scorer<T>::scores(const Query& query, int64_t first, int64_t count, double floor, double* out) const {
   // dot / (|x| |y|) < floor <=> dot < cut |y|. Where the divisor is eps instead, a positive score is lower still. In
   // one piece, because the sign of dot is anyone's guess, but the whole is nearly always true.
   const double cut = (floor - slack(rows_.dim)) * query.norm;
@@ -65,56 +57,45 @@ void Scorer::scores(const Queries::Query& query, int64_t first, int64_t count, d
     return static_cast<bool>((cut > 0) & ((dot <= 0) | (dot * dot < cut * cut * squares)));
   };
   const bool quick = cut > 0 && query.norm >= kSmallestNorm && query.norm <= kLargestNorm;
-  visit_vectors(rows_.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const auto& loop = loops().rows<T>();
-    const auto* wide = static_cast<const typename VectorLoops<T>::Wide*>(query.wide);
-    for (int64_t i = 0; i < count; ++i) {
-      const T* y = row_of<T>(rows_, first + i);
-      if constexpr (has_quick<T>) {
-        if (quick) {
-          float dot = 0;
-          float squares = 0;
-          loop.quick(query.quick, y, rows_.dim, &dot, &squares);
-          if (squares >= kSmallestNorm * kSmallestNorm && squares <= kLargestNorm * kLargestNorm &&
-              below(dot, squares)) {
-            out[i] = -std::numeric_limits<double>::infinity();
-            continue;
-          }
+  const auto& loop = loops().rows<T>();
+  for (int64_t i = 0; i < count; ++i) {
+    const T* y = rows_.row(first + i);
+    if constexpr (has_quick<T>) {
+      if (quick) {
+        float dot = 0;
+        float squares = 0;
+        loop.quick(query.quick, y, rows_.dim, &dot, &squares);
+        if (squares >= kSmallestNorm * kSmallestNorm && squares <= kLargestNorm * kLargestNorm && below(dot, squares)) {
+          out[i] = -std::numeric_limits<double>::infinity();
+          continue;
         }
       }
-      double dot = 0;
-      double squares = 0;
-      loop.dot_and_squares(wide, y, rows_.dim, &dot, &squares);
-      out[i] = below(dot, squares) ? -std::numeric_limits<double>::infinity()
-                                   : round_score(rows_.dtype, cosine_of(dot, query.norm, std::sqrt(squares), eps_));
     }
-  });
+    double dot = 0;
+    double squares = 0;
+    loop.dot_and_squares(query.wide, y, rows_.dim, &dot, &squares);
+    out[i] = below(dot, squares) ? -std::numeric_limits<double>::infinity()
+                                 : static_cast<RankedScore<T>>(cosine_of(dot, query.norm, std::sqrt(squares), eps_));
+  }
 }
 
-double round_score(DType dtype, double score) {
-  return dtype == DType::kFloat64 ? score : static_cast<double>(static_cast<float>(score));
-}
-
-std::vector<float> choose_centre(const Matrix& rows) {
+template <class T>
+std::vector<float> choose_centre(const TypedMatrix<T>& rows) {
   constexpr int64_t kSample = 256;
-  if (rows.dtype == DType::kInt8 && loops().screening.levels == kCodeLevels) {
+  if (std::is_same_v<T, int8_t> && loops().screening.levels == kCodeLevels) {
     return {};
   }
   std::vector<float> unit(static_cast<size_t>(rows.dim));
   std::vector<double> sum(static_cast<size_t>(rows.dim));
   std::vector<float> centre(static_cast<size_t>(rows.dim));
-  Queries query;
+  Queries<T> query;
   const int64_t step = std::max<int64_t>(1, rows.rows / kSample);
   double taken = 0;
   for (int64_t row = 0; row < rows.rows && taken < kSample; row += step) {
     query.fill(rows, row, 1);
     const double norm = query[0].norm;
     if (norm > 0 && std::isfinite(norm)) {
-      visit_vectors(rows.dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        loops().rows<T>().scale(row_of<T>(rows, row), rows.dim, 1.0 / norm, unit.data());
-      });
+      loops().rows<T>().scale(rows.row(row), rows.dim, 1.0 / norm, unit.data());
       for (size_t i = 0; i < sum.size(); ++i) {
         sum[i] += unit[i];
       }
@@ -133,24 +114,22 @@ SketchedRows::SketchedRows(int64_t capacity, int64_t dim)
       codes_(static_cast<size_t>(capacity * dim4_)),
       sketches_(static_cast<size_t>(capacity)) {}
 
-void SketchedRows::fill(const Matrix& rows, const std::vector<float>& centre, int64_t first, int64_t count,
+template <class T>
+void SketchedRows::fill(const TypedMatrix<T>& rows, const std::vector<float>& centre, int64_t first, int64_t count,
                         int64_t at) {
   std::vector<float> scratch(static_cast<size_t>(dim_));
   const float centre_squares = squares_of(centre);
   const auto code_zero = static_cast<uint8_t>(loops().screening.levels + 1);
-  visit_vectors(rows.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const VectorLoops<T>& loop = loops().rows<T>();
-    for (int64_t i = 0; i < count; ++i) {
-      uint8_t* codes = codes_.data() + (at + i) * dim4_;
-      Sketch* sketch = &sketches_[static_cast<size_t>(at + i)];
-      if (!loop.sketch(row_of<T>(rows, first + i), dim_, centre.empty() ? nullptr : centre.data(), centre_squares,
-                       scratch.data(), codes, sketch)) {
-        std::fill(codes, codes + dim4_, code_zero);
-        *sketch = {0, 0, 0, kInfinity};
-      }
+  const VectorLoops<T>& loop = loops().rows<T>();
+  for (int64_t i = 0; i < count; ++i) {
+    uint8_t* codes = codes_.data() + (at + i) * dim4_;
+    Sketch* sketch = &sketches_[static_cast<size_t>(at + i)];
+    if (!loop.sketch(rows.row(first + i), dim_, centre.empty() ? nullptr : centre.data(), centre_squares,
+                     scratch.data(), codes, sketch)) {
+      std::fill(codes, codes + dim4_, code_zero);
+      *sketch = {0, 0, 0, kInfinity};
     }
-  });
+  }
 }
 
 Panel::Panel(int64_t capacity, int64_t dim4) : dim4_(dim4) {
@@ -204,5 +183,18 @@ float float_not_above(double x) {
   const float nearest = static_cast<float>(x);
   return static_cast<double>(nearest) > x ? std::nextafter(nearest, -kInfinity) : nearest;
 }
+
+// For every type that visit_vectors knows.
+#define IMGSIM_INSTANTIATE(T)                                       \
+  template class Queries<T>;                                        \
+  template class Scorer<T>;                                         \
+  template std::vector<float> choose_centre(const TypedMatrix<T>&); \
+  template void SketchedRows::fill(const TypedMatrix<T>&, const std::vector<float>&, int64_t, int64_t, int64_t);
+IMGSIM_INSTANTIATE(float)
+IMGSIM_INSTANTIATE(double)
+IMGSIM_INSTANTIATE(float16)
+IMGSIM_INSTANTIATE(bfloat16)
+IMGSIM_INSTANTIATE(int8_t)
+#undef IMGSIM_INSTANTIATE
 
 }  // namespace imgsim

@@ -19,40 +19,55 @@ namespace imgsim {
 /// Whether screening works for vectors of this many elements: long enough to pay, short enough for 32-bit sums.
 constexpr bool can_screen(int64_t dim) { return dim >= 32 && dim <= 32768; }
 
-/// Vectors ready to be scored with many others: widened (VectorLoops::Wide), their norms taken.
+/// A matrix whose element type has been found out, once, outside of every loop over it.
+template <class T>
+struct TypedMatrix {
+  const T* data;
+  int64_t rows;
+  int64_t dim;
+
+  explicit TypedMatrix(const Matrix& matrix)
+      : data(static_cast<const T*>(matrix.data)), rows(matrix.rows), dim(matrix.dim) {}
+  const T* row(int64_t i) const { return data + i * dim; }
+};
+
+/// Vectors ready to be scored with many others: widened, their norms taken.
+template <class T>
 class Queries {
  public:
+  using Wide = typename VectorLoops<T>::Wide;
   struct Query {
-    const void* wide;
+    const Wide* wide;
     const float* quick;
     double norm;
   };
 
   /// Takes rows [first, first + count) of the matrix.
-  void fill(const Matrix& rows, int64_t first, int64_t count);
+  void fill(const TypedMatrix<T>& rows, int64_t first, int64_t count);
   Query operator[](int64_t i) const {
-    return {wide_.data() + i * stride_, quick_.data() + i * dim_, norms_[static_cast<size_t>(i)]};
+    return {wide_.data() + i * dim_, quick_.data() + i * dim_, norms_[static_cast<size_t>(i)]};
   }
 
  private:
   int64_t dim_ = 0;
-  int64_t stride_ = 0;  // bytes
-  std::vector<char> wide_;
+  std::vector<Wide> wide_;
   std::vector<float> quick_;  // in single precision; not for double and int8
   std::vector<double> norms_;
 };
 
 /// Exact scores of queries with the rows of a matrix as they are.
+template <class T>
 class Scorer {
  public:
-  Scorer(const Matrix& rows, double eps) : rows_(rows), eps_(eps) {}
+  using Query = typename Queries<T>::Query;
+  Scorer(const TypedMatrix<T>& rows, double eps) : rows_(rows), eps_(eps) {}
   /// The score with a row, whose norm is taken in the same pass.
-  double score(const Queries::Query& query, int64_t row) const;
+  double score(const Query& query, int64_t row) const;
   /// The scores with rows [first, first + count); -infinity in place of one that is certainly below `floor`.
-  void scores(const Queries::Query& query, int64_t first, int64_t count, double floor, double* out) const;
+  void scores(const Query& query, int64_t first, int64_t count, double floor, double* out) const;
 
  private:
-  const Matrix& rows_;
+  TypedMatrix<T> rows_;
   double eps_;
 };
 
@@ -66,19 +81,18 @@ double widen_with_norm(const VectorLoops<T>& loop, const T* x, int64_t n, typena
   return std::sqrt(squares);
 }
 
-/// A score as top-k and pairs rank it: rounded to float unless the elements are double.
-double round_score(DType dtype, double score);
-
 /// A centre for the rows of a matrix: the mean of up to 256 of them, as unit vectors, evenly spread. Any centre is
 /// right; none (empty) stands for zero.
-std::vector<float> choose_centre(const Matrix& rows);
+template <class T>
+std::vector<float> choose_centre(const TypedMatrix<T>& rows);
 
 /// Codes of some rows: the left side of screening.
 class SketchedRows {
  public:
   SketchedRows(int64_t capacity, int64_t dim);
   /// Sketches rows [first, first + count) of the matrix into places [at, at + count).
-  void fill(const Matrix& rows, const std::vector<float>& centre, int64_t first, int64_t count, int64_t at = 0);
+  template <class T>
+  void fill(const TypedMatrix<T>& rows, const std::vector<float>& centre, int64_t first, int64_t count, int64_t at = 0);
 
   const uint8_t* codes(int64_t place) const { return codes_.data() + place * dim4_; }
   const Sketch* sketches(int64_t place) const { return sketches_.data() + place; }

@@ -1,4 +1,5 @@
-// Shape arithmetic that the doors share.
+// The rules on shapes and arguments, and the shapes of results, for every binding. imgsim_ops/torch_ops/shapes.py has
+// the rules in the same words, for tensors without memory.
 #pragma once
 
 #include <algorithm>
@@ -26,15 +27,6 @@ inline int64_t count_of(const Shape& shape) {
     count *= size;
   }
   return count;
-}
-
-/// Strides, in elements, that read an operand along the axes of a broadcast result: 0 where it repeats.
-inline Shape broadcast_strides(const Shape& shape, const Shape& strides, size_t axes) {
-  Shape out(axes);
-  for (size_t i = 0; i < shape.size(); ++i) {
-    out[axes - shape.size() + i] = shape[i] == 1 ? 0 : strides[i];
-  }
-  return out;
 }
 
 /// The copy that repeats a row-major tensor's elements along `dim`: `count` blocks of `block_bytes` adjacent bytes,

@@ -1,4 +1,4 @@
-// Threads for the doors that have none of their own (NumPy and C++); PyTorch and ONNX Runtime bring theirs.
+// Threads for the bindings that have none of their own (NumPy and C++); PyTorch and ONNX Runtime bring theirs.
 #pragma once
 
 #include <algorithm>

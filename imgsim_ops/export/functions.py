@@ -1,9 +1,9 @@
 """The bodies of the domain's ONNX nodes: what a runtime without our operator library executes.
 
 Each is a model-local function in standard operators that every importer reads: no ``Mean`` over several inputs, no
-``Tile``, no ``Range``. The contracts are those of ``imgsim_ops.ops``; the native kernels of ``csrc/ort`` take the same
-inputs and attributes and stand in for the bodies where the library is registered. The body of CosineSimilarity computes
-in float32 whatever it gets, the kernel in float64.
+``Tile``, no ``Range``. The contracts are those of ``imgsim_ops.ops``; the native kernels of ``csrc/bindings/ort`` take
+the same inputs and attributes and stand in for the bodies where the library is registered. The body of CosineSimilarity
+computes in float32 whatever it gets, the kernel in float64.
 """
 
 from __future__ import annotations

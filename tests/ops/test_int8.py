@@ -1,4 +1,4 @@
-"""int8 vectors at the NumPy door: scores to the bit, and what quantising costs."""
+"""int8 vectors in the NumPy binding: scores to the bit, and what quantising costs."""
 
 import re
 

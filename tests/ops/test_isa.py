@@ -116,16 +116,16 @@ UNUSABLE = [isa for isa in INFO["isas_built"] if isa not in INFO["isas_usable"]]
 
 
 @pytest.mark.parametrize(
-    ("isa", "door"), [("sse9", "ops"), *((isa, "kernels") for isa in ("sse9", "AVX2", "plain ", *UNUSABLE))]
+    ("isa", "binding"), [("sse9", "ops"), *((isa, "kernels") for isa in ("sse9", "AVX2", "plain ", *UNUSABLE))]
 )
-def test_a_name_that_cannot_be_had(isa, door):
-    make = "torch.ones" if door == "ops" else "np.ones"
+def test_a_name_that_cannot_be_had(isa, binding):
+    make = "torch.ones" if binding == "ops" else "np.ones"
     code = f"""
 import numpy as np
-from imgsim_ops import {door}
-{"import torch" if door == "ops" else ""}
+from imgsim_ops import {binding}
+{"import torch" if binding == "ops" else ""}
 try:
-    {door}.cosine_similarity({make}(3), {make}(3))
+    {binding}.cosine_similarity({make}(3), {make}(3))
 except ValueError as error:
     print(error)
 """

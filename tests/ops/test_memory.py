@@ -39,19 +39,19 @@ def random(rows, dim):
 
 if sys.argv[1] == "ops":
     import torch
-    from imgsim_ops import ops as door
+    from imgsim_ops import ops as binding
     random_array, random = random, lambda rows, dim: torch.from_numpy(random_array(rows, dim))
 else:
-    from imgsim_ops import kernels as door
+    from imgsim_ops import kernels as binding
 small = random(40, 64)
-door.cosine_topk(small, small, 3), door.cosine_pairs(small, 0.0)  # threads and code are there from here on
+binding.cosine_topk(small, small, 3), binding.cosine_pairs(small, 0.0)  # threads and code are there from here on
 """
 
-DOORS = pytest.mark.parametrize("door", ["ops", "kernels"])
+BINDINGS = pytest.mark.parametrize("binding", ["ops", "kernels"])
 
 
-def _measure(door: str, code: str) -> list[int]:
-    return [int(word) for word in succeed(MEASURE + code, door).split()]
+def _measure(binding: str, code: str) -> list[int]:
+    return [int(word) for word in succeed(MEASURE + code, binding).split()]
 
 
 def _topk_bound(threads: int, queries: int, dim: int, k: int) -> int:
@@ -61,14 +61,14 @@ def _topk_bound(threads: int, queries: int, dim: int, k: int) -> int:
     return panel * dim * 14 + threads * per_thread + queries * k * 12
 
 
-@DOORS
+@BINDINGS
 @pytest.mark.parametrize(("queries", "rows", "dim", "k"), [(64, 200_000, 128, 10), (3, 200_000, 128, 10)])
-def test_topk_does_not_hold_every_score(door, queries, rows, dim, k):
+def test_topk_does_not_hold_every_score(binding, queries, rows, dim, k):
     used, threads = _measure(
-        door,
+        binding,
         f"""
 queries, gallery = random({queries}, {dim}), random({rows}, {dim})
-used, _ = peak(lambda: door.cosine_topk(queries, gallery, {k}))
+used, _ = peak(lambda: binding.cosine_topk(queries, gallery, {k}))
 from imgsim_ops import kernels
 print(used, kernels.build_info()["threads"])
 """,
@@ -79,15 +79,15 @@ print(used, kernels.build_info()["threads"])
         assert bound < queries * rows * 4 / 3  # else this test would not tell the one from the other
 
 
-@DOORS
-def test_topk_of_many(door):
+@BINDINGS
+def test_topk_of_many(binding):
     """A large k: what is kept of each query counts, the rest is small."""
     queries, rows, dim, k = 256, 20_000, 32, 10_000
     used, threads = _measure(
-        door,
+        binding,
         f"""
 queries, gallery = random({queries}, {dim}), random({rows}, {dim})
-used, _ = peak(lambda: door.cosine_topk(queries, gallery, {k}))
+used, _ = peak(lambda: binding.cosine_topk(queries, gallery, {k}))
 from imgsim_ops import kernels
 print(used, kernels.build_info()["threads"])
 """,
@@ -95,14 +95,14 @@ print(used, kernels.build_info()["threads"])
     assert used < _topk_bound(threads, queries, dim, k) + OVERHEAD
 
 
-@DOORS
-def test_pairs_do_not_hold_every_score(door):
+@BINDINGS
+def test_pairs_do_not_hold_every_score(binding):
     rows, dim = 30_000, 128
     used, found = _measure(
-        door,
+        binding,
         f"""
 vectors = random({rows}, {dim})
-used, (rows, _, _) = peak(lambda: door.cosine_pairs(vectors, 0.45))
+used, (rows, _, _) = peak(lambda: binding.cosine_pairs(vectors, 0.45))
 print(used, len(rows))
 """,
     )
@@ -112,15 +112,15 @@ print(used, len(rows))
     assert bound < rows * rows * 4 / 100
 
 
-@DOORS
-def test_pairs_hold_the_answer_a_few_times(door):
-    """Where nearly all pairs are the answer: 24 bytes a pair in the kernel, that once more, and 20 in the door's."""
+@BINDINGS
+def test_pairs_hold_the_answer_a_few_times(binding):
+    """Where nearly all pairs are the answer: 24 bytes a pair in the kernel, that once more, and 20 in the binding's."""
     rows, dim = 3000, 33
     used, found = _measure(
-        door,
+        binding,
         f"""
 vectors = random({rows}, {dim})
-used, (rows, _, _) = peak(lambda: door.cosine_pairs(vectors, -1.0))
+used, (rows, _, _) = peak(lambda: binding.cosine_pairs(vectors, -1.0))
 print(used, len(rows))
 """,
     )

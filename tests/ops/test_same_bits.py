@@ -40,7 +40,7 @@ def test_any_number_of_threads_for_bytes():
 
 
 def numpy_answers() -> str:
-    """A digest of what the NumPy door answers."""
+    """A digest of what the NumPy binding answers."""
     rng = np.random.default_rng(0)
     digest = hashlib.sha256()
     for dtype in (np.float32, np.float64, np.float16):

@@ -1,4 +1,4 @@
-"""Each refusal has the words of the other doors, as an INVALID_ARGUMENT of the run, or at the session's creation."""
+"""Each refusal has the words of the other bindings, as an INVALID_ARGUMENT of the run, or at the session's creation."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""One kernel, several doors: ONNX Runtime's answers are PyTorch's, to the bit."""
+"""One kernel, several bindings: ONNX Runtime's answers are PyTorch's, to the bit."""
 
 import ctypes
 

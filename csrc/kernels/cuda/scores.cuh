@@ -68,10 +68,10 @@ __device__ double score_of(const T* x, const T* y, int64_t own, int64_t length, 
   return cosine_of(sums[0], std::sqrt(sums[1]), std::sqrt(sums[2]), eps);
 }
 
-/// A score as top-k and pairs rank it: rounded to float unless the elements are double.
+/// A score as top-k and pairs rank it.
 template <class T>
 __device__ double round_score(double score) {
-  return std::is_same_v<T, double> ? score : static_cast<double>(static_cast<float>(score));
+  return static_cast<RankedScore<T>>(score);
 }
 
 }  // namespace

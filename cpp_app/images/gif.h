@@ -1,0 +1,17 @@
+// The first frame of a GIF, as a GIF of its own.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bytes.h"
+
+namespace imgsim::app {
+
+/// The file up to the end of its first frame, with the transparent colour, if it has one, made white.
+///
+/// A decoder that reads all frames then reads just this one, whatever the length of the animation. `path` is for the
+/// error. Throws PictureError: truncated or damaged.
+std::vector<uint8_t> gif_first_frame(Bytes file, const std::string& path);
+
+}  // namespace imgsim::app

@@ -1,0 +1,57 @@
+// torchvision's image library: its decoders, called through PyTorch's dispatcher, and the zlib that comes with it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stdexcept>
+
+#include "bytes.h"
+
+namespace imgsim::app {
+
+/// Decoded pixels: uint8 (height, width, channels), adjacent. Nobody else holds them.
+struct Raster {
+  std::shared_ptr<void> owner;
+  uint8_t* data;
+  int64_t height;
+  int64_t width;
+  int64_t channels;
+};
+
+/// What a decoder says about content that it refuses.
+class DecoderError : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Opens torchvision's image library: the one found when the program was built, or the file that the environment
+/// variable IMGSIM_TORCHVISION_IMAGE names. Throws UserError. Call it once, before any thread decodes.
+void load_image_library();
+
+enum class Decoder { kJpeg, kWebp, kGif };
+/// Channels to decode to; values of torchvision's ImageReadMode. A GIF is always RGB.
+enum class Mode { kRgb = 3, kRgba = 4 };
+
+/// Decodes a whole file in memory on the calling thread. Throws DecoderError.
+Raster run_decoder(Decoder decoder, Bytes file, Mode mode);
+
+/// Fills `out` from a zlib stream; false when the stream is broken or too short. What goes beyond `out` is ignored.
+bool zlib_inflate(Bytes stream, std::span<uint8_t> out);
+
+/// CRC-32 as PNG has it.
+uint32_t zlib_crc32(Bytes bytes);
+
+/// While one lives, what is written to stderr is lost: libjpeg and libwebp write remarks there, without the file's
+/// name. Only on the main thread, around the decoding; not nested.
+class QuietDecoders {
+ public:
+  QuietDecoders();
+  ~QuietDecoders();
+  QuietDecoders(const QuietDecoders&) = delete;
+  QuietDecoders& operator=(const QuietDecoders&) = delete;
+
+ private:
+  int saved_;
+};
+
+}  // namespace imgsim::app
