@@ -479,6 +479,7 @@ import onnx
 from tests.support.tiny import Exporter
 from imgsim_ops.export import recipes
 from imgsim_ops.model_files import cache as files
+from imgsim_ops.models.spec import ModelSpec
 
 def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
