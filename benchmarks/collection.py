@@ -23,7 +23,7 @@ from _harness import save
 
 from imgsim_ops.collection.collection import Collection
 from imgsim_ops.embedding.description import Description
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.recipes.fingerprint import Fingerprint
 
 FILES = 100_000
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where the results go; default: benchmarks/results")
     given = parser.parse_args()
     facts = machine(os.cpu_count() or 1)
-    print(describe(facts))
+    print(machine_line(facts))
     found = rescan(given.files)
     times = found["rescan_s"]
     print(

@@ -46,7 +46,7 @@ from rich.table import Table
 
 from imgsim_ops import kernels
 from imgsim_ops.demo import PHOTOGRAPHS
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.evaluation.plots import new_figure
 from imgsim_ops.model_files.cache import model_file
 from imgsim_ops.model_files.engine import create_engine
@@ -60,12 +60,13 @@ PAIRS_ONLY = (PAIR, APP)
 
 def make_ways(folder: Path, backbone: str, weights: str | None, threads: int, app: Path | None) -> dict[str, dict]:
     """Exports every file that is needed into the folder; returns each way's settings. Imports torch."""
-    from imgsim_ops.export.files import export_files
+    from imgsim_ops.export.files import ExportOptions, export_files
 
+    spec = ModelSpec(backbone, weights)
     single, pair, script = folder / "single.onnx", folder / "pair.onnx", folder / "single.pt"
-    export_files(single, backbone=backbone, weights=weights)
-    export_files(pair, backbone=backbone, weights=weights, pair=True)
-    export_files(script, backbone=backbone, weights=weights)
+    export_files(single, spec)
+    export_files(pair, spec, ExportOptions(pair=True))
+    export_files(script, spec)
     plain, int8 = folder / "single.plain.onnx", folder / "int8.onnx"
     quantise_plainly(plain, int8)
     shared = {
@@ -237,7 +238,7 @@ def main() -> None:
     console = Console(width=130)
     weights = weights_or_random(console, options.backbone, options.weights)
     facts = machine(options.threads, ("torchvision", "pillow", "onnxruntime-gpu", "onnxruntime", "openvino"))
-    console.print(describe(facts), highlight=False)
+    console.print(machine_line(facts), highlight=False)
 
     with tempfile.TemporaryDirectory() as folder:
         # In a process of its own: Linux counts the size of the process that starts another to the other's peak.
@@ -252,7 +253,7 @@ def main() -> None:
         cold = measure_cold(cold_commands(ways), options.rounds)
 
     show(console, warm, cold)
-    gate = model_file(ModelSpec(options.backbone, weights, "int8")).facts["gate"]
+    gate = model_file(ModelSpec(options.backbone, weights, "int8")).facts.gate
     document = {"machine": facts, "backbone": options.backbone, "weights": weights or "ImageNet", "gate": gate}
     path = save(result_name("latency", options.backbone), {**document, "warm": warm, "cold": cold}, options.json)
     console.print(f"Results written to {path}", highlight=False)

@@ -28,7 +28,7 @@ from rich.console import Console
 
 from imgsim_ops import kernels
 from imgsim_ops.embedding.embedder import Embedder
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.model_files.cache import cache_folder
 from imgsim_ops.models.spec import ModelSpec
 
@@ -105,7 +105,7 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console()
     facts = machine(kernels.build_info()["threads"])
-    console.print(describe(facts))
+    console.print(machine_line(facts))
     embedder = Embedder(ModelSpec("efficientnet_lite0", precision=arguments.precision))
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="leak-") as name:
         folder = Path(name)

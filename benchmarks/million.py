@@ -44,7 +44,7 @@ from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.collection.summary import summary_of
 from imgsim_ops.embedding.description import Description
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.matching.options import MatchOptions
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import PARTS, RECIPES
@@ -297,7 +297,7 @@ def main() -> None:
         return
     console = Console()
     facts = machine(os.cpu_count() or 1)
-    console.print(describe(facts))
+    console.print(machine_line(facts))
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="million-") as folder:
         path, query = Path(folder) / "million.imgsim", Path(folder) / "query.jpg"
         query.write_bytes(b"its hash is what is looked at")

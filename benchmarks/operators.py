@@ -29,7 +29,7 @@ from PIL import Image
 from rich.console import Console
 
 from imgsim_ops import kernels, ops
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.torch_ops import reference
 
 Contenders = dict[str, Callable[[], object]]
@@ -326,7 +326,7 @@ def main() -> None:
     check_answers(arguments.rows)
     console = Console(width=110)
     facts = machine(arguments.threads, ("simsimd", "numkong", "faiss-cpu", "usearch"))
-    console.print(describe(facts), highlight=False)
+    console.print(machine_line(facts), highlight=False)
     results = {}
     for pattern, make in CASES.items():
         title = pattern.format(rows=arguments.rows, half=arguments.rows // 2, tenth=arguments.rows // 10)

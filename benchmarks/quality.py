@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from imgsim_ops import kernels
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.matching import rules
 from imgsim_ops.matching.alignment import Match, verify
 from imgsim_ops.matching.features import Features
@@ -193,7 +193,7 @@ def main() -> None:
     upright = ~np.isin(data.kind[lying], [list(KINDS).index(name) for name in TURNS])
     everything = np.ones_like(upright)
     console = Console()
-    table = Table(title=describe(facts), title_justify="left")
+    table = Table(title=machine_line(facts), title_justify="left")
     for head in ("way", "copies", "micro-AP", "first", *(f"recall at {least}" for least in PRECISIONS)):
         table.add_column(head)
     for name, score in ways(data, fitted_on, options.cache, options.threads):

@@ -33,7 +33,7 @@ from PIL import Image
 
 from imgsim_ops import kernels
 from imgsim_ops.engines.base import Engine
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.export.recipes import calibration_pixels
 from imgsim_ops.images.decode import decode
 from imgsim_ops.images.jpeg import fraction
@@ -163,7 +163,7 @@ def main() -> None:
     if options.json.exists():
         document = json.loads(options.json.read_text())
     document["machine"] = machine(options.threads, ("pillow", "simplejpeg", "onnxruntime-gpu", "onnxruntime"))
-    print(describe(document["machine"]))
+    print(machine_line(document["machine"]))
     for name, sources in runs.items():
         document["runs"][name] = row = measure(sources, engine, options.threads)
         print(name, json.dumps(row))

@@ -10,7 +10,7 @@ import re
 
 from _harness import RESULTS, ROOT
 
-from imgsim_ops.evaluation.machine import describe
+from imgsim_ops.evaluation.machine import machine_line
 from imgsim_ops.evaluation.results import Results, Table, table_markdown
 
 README = ROOT / "README.md"
@@ -40,7 +40,7 @@ def operators(document: dict) -> str:
             f"{pairs['extra_memory_mib']:.0f} MiB; of the {pairs['sample_pairs']} pairs that brute force finds among "
             f"the first 20,000 it finds {pairs['sample_found']}.",
         ]
-    lines += ["", f"Measured on: {describe(document['machine'])}."]
+    lines += ["", f"Measured on: {machine_line(document['machine'])}."]
     return "\n".join(lines)
 
 
@@ -61,7 +61,7 @@ def latency(document: dict) -> str:
         lines.append(f"| {name} | {row['median_s']:.2f} | {row['speedup']:.2f} | {row['memory_mib']} |")
     lines += [
         "",
-        f"{document['backbone']}, weights {document['weights']}. Measured on: {describe(document['machine'])}.",
+        f"{document['backbone']}, weights {document['weights']}. Measured on: {machine_line(document['machine'])}.",
     ]
     return "\n".join(lines)
 
@@ -139,7 +139,7 @@ def throughput(document: dict) -> str:
         f"{shares('share')} of it. `imgsim stats` reaches {shares('stats_share')} of the rate of decoding whole.",
         "",
         f"Files: {files}. MiB: {document['memory']} of all processes of a way. {document['backbone']}, weights "
-        f"{document['weights']}. Measured on: {describe(document['machine'])}.",
+        f"{document['weights']}. Measured on: {machine_line(document['machine'])}.",
     ]
     return "\n".join(lines)
 
@@ -222,8 +222,8 @@ def quality(document: dict) -> str:
         f"against every original. With `--flips` and `--rotations`, recall at precision 0.99 by {name} is 1 for all "
         f"kinds {'but ' + ', '.join(rest) if rest else ''}.",
         "",
-        f"Measured on: {describe(document['machine'])}. Without 8-bit instructions, as there, int8 is less exact than "
-        "where `--precision auto` chooses it.",
+        f"Measured on: {machine_line(document['machine'])}. Without 8-bit instructions, as there, int8 is less exact "
+        "than where `--precision auto` chooses it.",
     ]
     return "\n".join(lines)
 

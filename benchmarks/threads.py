@@ -20,7 +20,7 @@ from PIL import Image
 
 from imgsim_ops import kernels
 from imgsim_ops.demo import PHOTOGRAPHS
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.statistics import channel_statistics
 from imgsim_ops.quality.photographs import find_photographs
@@ -57,7 +57,7 @@ def main() -> None:
     rows = {"imgsim_app": [[row["threads"], row["microseconds"]] for row in document["timings"]]}
     rows["imgsim stats (Python)"] = [[count, statistics.median(v) * 1e6] for count, v in seconds.items()]
     facts = machine(threads, ("torchvision", "pillow"))
-    print(describe(facts))
+    print(machine_line(facts))
     table = []
     for program, timings in rows.items():
         for count, microseconds in timings:

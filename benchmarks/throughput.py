@@ -61,7 +61,7 @@ from rich.console import Console
 from rich.table import Table
 
 from imgsim_ops import kernels
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.evaluation.plots import new_figure
 from imgsim_ops.model_files.engine import create_engine
 from imgsim_ops.models.spec import ModelSpec
@@ -212,7 +212,7 @@ def make_models(folder: Path, backbone: str, weights: str | None) -> Path:
 
     for precision in ("fp32", "int8"):
         create_engine("onnx", ModelSpec(backbone, weights, precision))
-    export_files(folder / "single.onnx", backbone=backbone, weights=weights)
+    export_files(folder / "single.onnx", ModelSpec(backbone, weights))
     quantise_plainly(folder / "single.plain.onnx", folder / "int8.onnx")
     return folder / "int8.onnx"
 
@@ -358,7 +358,7 @@ def main() -> None:
     packages = ("torchvision", "pillow", "simplejpeg", "onnxruntime-gpu", "onnxruntime", "openvino")
     others = ("imagededup", "img2vec-pytorch", "open-clip-torch")
     facts = machine(options.threads, (*packages, *others))
-    console.print(describe(facts), highlight=False)
+    console.print(machine_line(facts), highlight=False)
     ways = make_ways(options.threads)
     if options.only:
         always = (PLAIN, IMGSIM, DECODE, INFERENCE, WHOLE, STATS)

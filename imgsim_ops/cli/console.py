@@ -254,7 +254,7 @@ def write_outputs(results: Results, out: Path | None, html: Path | None) -> list
     """Writes the files that ``--out`` and ``--html`` ask for; returns them."""
     written = []
     if out is not None:
-        from imgsim_ops.evaluation.results import write_results
+        from imgsim_ops.evaluation.result_files import write_results
 
         written += write_results(results, out)
     if html is not None:

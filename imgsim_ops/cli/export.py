@@ -67,7 +67,8 @@ def export(
 
     [cyan]imgsim export --out resnet18_multiscale.pt[/cyan]   for imgsim_app
     """
-    from imgsim_ops.export.files import export_files
+    from imgsim_ops.export.files import ExportOptions, export_files
+    from imgsim_ops.models.spec import ModelSpec
 
     paths = None
     if photographs is not None:
@@ -82,14 +83,9 @@ def export(
     try:
         written, facts = export_files(
             out,
-            backbone=backbone,
-            weights=weights,
-            precision=precision,
+            ModelSpec(backbone, weights, precision),
+            ExportOptions(pair, layers, recipe, fitted),
             photographs=paths,
-            pair=pair,
-            layers=layers,
-            recipe=recipe,
-            fitted=fitted,
             announce=lambda line: print(f"imgsim: {line}", file=sys.stderr),
         )
     except OSError as error:
@@ -97,13 +93,13 @@ def export(
             f"export: the file must be writable (got {printable(out)}: {error.strerror or error})"
         ) from error
     if as_json:
-        print_json({"files": [str(path) for path in written], **facts})
+        print_json({"files": [str(path) for path in written], **facts.as_json()})
         return
     console = output()
     for path in written:
         typer.echo(f"{printable(path)}  {path.stat().st_size / 1e6:.1f} MB")
-    console.print(f"[dim]{facts['fingerprint']}, {facts['dimension']} values[/dim]", soft_wrap=True)
-    gate = facts.get("gate")
+    console.print(f"[dim]{facts.fingerprint}, {facts.dimension} values[/dim]", soft_wrap=True)
+    gate = facts.gate
     if gate:
         verdict = "as good as fp32" if gate["holds"] else "[yellow]not as good as fp32[/yellow]"
         of = "" if recipe == "mean" else " by the recipe mean"

@@ -149,14 +149,15 @@ def methods(
         _refuse_options(context)
         return
     from imgsim_ops.evaluation.labelled import NO_CLASS, NO_CLASS_SENTENCE, load_data, parse_unseen, split_classes
-    from imgsim_ops.evaluation.machine import check_device
+    from imgsim_ops.evaluation.machine import Place
     from imgsim_ops.evaluation.methods.compare import ComparisonOptions, Outcome, check_methods, compare
     from imgsim_ops.evaluation.methods.tables import results
 
     names = check_methods([name.strip() for names in chosen or () for name in names.split(",")])
-    check_device(device)
+    place = Place(device, threads)
+    place.check()
     check_outputs("methods", out, html, as_json)
-    settings = ComparisonOptions(k, seed, queries, runs, epochs, device, threads, clip_model, clip_weights)
+    options = ComparisonOptions(k, seed, queries, runs, epochs, place, clip_model, clip_weights)
     outcomes = []
     with Stages() as stages:
         pictures = load_data(
@@ -164,11 +165,11 @@ def methods(
         )
         seen, held_out = split_classes(pictures, parse_unseen(unseen, pictures), seed)
         with suppress(KeyboardInterrupt):  # what is done is shown
-            for outcome in compare(names, seen, held_out, settings, stages=stages, announce=say):
+            for outcome in compare(names, seen, held_out, options, stages=stages, announce=say):
                 outcomes.append(outcome)
     missing = [Outcome(name, missing="stopped", note=_STOPPED) for name in names[len(outcomes) :]]
     outcomes += missing
-    found = results(outcomes, seen, held_out, settings, plotted=bool(out or html or as_json))
+    found = results(outcomes, seen, held_out, options, plotted=bool(out or html or as_json))
     written = write_outputs(found, out, html)
     if as_json:
         print_json({**found.as_json(), "interrupted": bool(missing), "skipped": skipped_as_json(pictures.skipped)})

@@ -97,14 +97,15 @@ def train(
     [cyan]imgsim methods train autoencoder --data cifar100 --network resnet18 --size 112 --device cuda[/cyan]
     """
     from imgsim_ops.evaluation.labelled import load_data, parse_unseen, split_classes
-    from imgsim_ops.evaluation.machine import check_device
+    from imgsim_ops.evaluation.machine import Place
     from imgsim_ops.evaluation.training.changes import Changes
     from imgsim_ops.evaluation.training.learners import check_kind
     from imgsim_ops.evaluation.training.options import TrainingOptions
     from imgsim_ops.evaluation.training.training import train as train_encoder
 
     check_kind(kind)
-    check_device(device)
+    place = Place(device, threads)
+    place.check()
     asked = {
         "network": network,
         "size": size,
@@ -115,8 +116,8 @@ def train(
         "patience": patience,
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    settings = TrainingOptions(seed=seed, changes=Changes(mirror=mirror), **given)
-    settings.check()
+    options = TrainingOptions(seed=seed, changes=Changes(mirror=mirror), **given)
+    options.check()
     with Stages() as stages:
         pictures = load_data(
             data, root, download=download, progress=lambda done, total: stages("Reading pictures", done, total)
@@ -126,12 +127,11 @@ def train(
             kind,
             seen,
             out or Path("runs") / kind,
-            settings,
+            options,
             resume=resume,
-            device=device,
-            threads=threads,
+            place=place,
             progress=stages,
-            on_epoch=lambda epoch: say(_line(epoch, settings.epochs)),
+            on_epoch=lambda epoch: say(_line(epoch, options.epochs)),
         )
     if as_json:
         print_json(_document(found, seen))

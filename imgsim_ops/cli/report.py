@@ -37,7 +37,7 @@ def report(
 
     [cyan]imgsim report zoo.json runs/ -o all.html[/cyan]   of several places, in this order
     """
-    from imgsim_ops.evaluation.results import SENTENCES, find_results
+    from imgsim_ops.evaluation.result_files import SENTENCES, find_results
     from imgsim_ops.evaluation.results_page import write_page
     from imgsim_ops.files.names import printable
 

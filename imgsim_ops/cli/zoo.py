@@ -98,15 +98,15 @@ def zoo(
     """
     start = time.monotonic()
     with waiting("Loading torchvision"):
-        from imgsim_ops.evaluation.zoo.candidates import Place
+        from imgsim_ops.evaluation.zoo.candidates import Runtime
         from imgsim_ops.evaluation.zoo.files import WeightFiles
         from imgsim_ops.evaluation.zoo.measure import MeasuringOptions, measure
         from imgsim_ops.evaluation.zoo.names import find_candidates
         from imgsim_ops.evaluation.zoo.tables import group_of, group_table, zoo_results
         from imgsim_ops.evaluation.zoo.triples import triples_of
 
-        settings = MeasuringOptions(WeightFiles(weights), Place(engine, device, threads), repeats, warmup)
-        settings.place.check()
+        options = MeasuringOptions(WeightFiles(weights), Runtime(device, threads, engine), repeats, warmup)
+        options.runtime.check()
         candidates = sorted(find_candidates(models or ()), key=lambda candidate: (candidate.gflops, candidate.label))
         triples = triples_of(pictures or ())
         check_outputs("zoo", out, html, as_json)
@@ -120,7 +120,7 @@ def zoo(
             for candidate in group:
                 number = len(rows) + len(found) + 1
                 with waiting(f"Measuring {candidate.label}, {number} of {len(candidates)}"):
-                    found.append(measure(candidate, triples, settings))
+                    found.append(measure(candidate, triples, options))
         except KeyboardInterrupt:  # what is done is not lost
             stopped = True
         rows += found
@@ -136,7 +136,7 @@ def zoo(
         from imgsim_ops.evaluation.zoo.plot import plots
 
         with waiting("Drawing"):
-            results = zoo_results(tables, plots(rows), triples, settings)
+            results = zoo_results(tables, plots(rows), triples, options)
         written = write_outputs(results, out, html)
         if as_json:
             print_json(results.as_json())
@@ -144,7 +144,7 @@ def zoo(
             for path in written:
                 console.print(f"[dim]{printable(path)}[/dim]")
     if not as_json:
-        _print_summary(console, rows, triples, settings, time.monotonic() - start)
+        _print_summary(console, rows, triples, options, time.monotonic() - start)
     if stopped:
         raise KeyboardInterrupt
     if triples.skipped or any(row.failed for row in rows):
@@ -152,15 +152,15 @@ def zoo(
 
 
 def _print_summary(
-    console: Console, rows: Sequence[Row], triples: Triples, settings: MeasuringOptions, seconds: float
+    console: Console, rows: Sequence[Row], triples: Triples, options: MeasuringOptions, seconds: float
 ) -> None:
     from imgsim_ops.evaluation.zoo.tables import separation, unbeaten
 
     failed = sum(bool(row.failed) for row in rows)
     models = "1 model" if len(rows) == 1 else f"{len(rows)} models"
-    place = settings.place
+    runtime = options.runtime
     console.print(
-        f"{models} in {seconds:,.0f} s by {place.engine} on {place.device}"
+        f"{models} in {seconds:,.0f} s by {runtime.engine} on {runtime.device}"
         + (f", [yellow]{failed} of them could not be measured[/yellow]" if failed else ""),
         soft_wrap=True,
     )

@@ -1,15 +1,12 @@
-"""The protocol of engines, and the checks that they share."""
+"""The protocol of engines, and the check that they share."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.preprocess import PREPROCESSING_VERSION
 from imgsim_ops.recipes.fingerprint import Fingerprint
 
 
@@ -63,29 +60,6 @@ class Engine(Protocol):
         runtime has no such engine; calls must then come one at a time.
         """
         ...
-
-
-def not_a_model(path: str | os.PathLike[str]) -> ImgsimError:
-    """The error for a file that no export of ours wrote."""
-    return ImgsimError(f"model: must be a file that imgsim export wrote (got {str(path)!r})")
-
-
-def check_facts(facts: Mapping[str, object], path: str | os.PathLike[str]) -> None:
-    """Checks what a model file says of itself, ``MultiScaleExtractor.facts`` and ``export.model.recipe_facts``.
-
-    Raises:
-        ImgsimError: Something is missing or contradicts itself, or the model was made for another preprocessing.
-    """
-    kinds = {"fingerprint": str, "dimension": int, "channels": list, "preprocessing_version": int}
-    if not all(isinstance(facts.get(name), kind) for name, kind in kinds.items()):
-        raise not_a_model(path)
-    if facts["preprocessing_version"] != PREPROCESSING_VERSION:
-        raise ImgsimError(
-            f"model: must be exported for preprocessing version {PREPROCESSING_VERSION} "
-            f"(got version {facts['preprocessing_version']} in {str(path)!r})"
-        )
-    if Fingerprint.parse(facts["fingerprint"]).recipe != facts.get("recipe"):
-        raise not_a_model(path)
 
 
 def checked_pixels(pixels: np.ndarray) -> np.ndarray:

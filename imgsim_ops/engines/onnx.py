@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -14,10 +13,10 @@ import numpy as np
 import onnxruntime
 
 from imgsim_ops import kernels
-from imgsim_ops.engines.base import check_facts, checked_pixels, not_a_model
+from imgsim_ops.engines.base import checked_pixels
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.libraries import ort_library_path
-from imgsim_ops.recipes.fingerprint import Fingerprint
+from imgsim_ops.models.facts import ModelFacts, not_a_model
 
 CPU_ONLY = ["CPUExecutionProvider"]
 # What fails raises an exception too, so that the log would only say it twice.
@@ -59,15 +58,11 @@ class OnnxEngine:
             if type(error).__module__.startswith("onnxruntime"):
                 raise not_a_model(name) from error
             raise
-        found = self._session.get_modelmeta().custom_metadata_map
-        facts = {key: _value(text) for key, text in found.items()}
-        check_facts(facts, name)
+        facts = ModelFacts.from_texts(self._session.get_modelmeta().custom_metadata_map, name)
         inputs = [given.name for given in self._session.get_inputs()]
         if inputs != ["pixels"]:
             raise ImgsimError(f"model: must take single pictures (got a model of {', '.join(inputs)} in {name!r})")
-        self.fingerprint = Fingerprint.parse(facts["fingerprint"])
-        self.dimension = facts["dimension"]
-        self._channels: Sequence[int] = facts["channels"]
+        self.fingerprint, self.dimension, self._channels = facts.fingerprint, facts.dimension, facts.channels
         self._outputs = [output.name for output in self._session.get_outputs()]
         self.has_gem = not self._channels or self._outputs[-1] == "gem"
 
@@ -152,11 +147,3 @@ def providers() -> list[str]:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers() and any(map(os.path.exists, marks)):
         return ["CUDAExecutionProvider", *CPU_ONLY]
     return CPU_ONLY
-
-
-def _value(text: str) -> object:
-    """A value of the metadata: text stands there as it is, everything else as JSON."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

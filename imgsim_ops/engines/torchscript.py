@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 import imgsim_ops.ops  # noqa: F401  (registers the operators that a scripted module calls)
-from imgsim_ops.engines.base import check_facts, checked_pixels, not_a_model
+from imgsim_ops.engines.base import checked_pixels
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.writing import write_file
 from imgsim_ops.models.extractor import MultiScaleExtractor, build_extractor
-from imgsim_ops.recipes.fingerprint import Fingerprint
+from imgsim_ops.models.facts import ModelFacts, not_a_model
 
 # The member of a .pt file that says what the model is.
 METADATA = "imgsim.json"
@@ -29,12 +29,11 @@ class TorchScriptEngine:
 
     has_gem = False
 
-    def __init__(self, module: torch.jit.ScriptModule, metadata: dict, threads: int = 0) -> None:
+    def __init__(self, module: torch.jit.ScriptModule, facts: ModelFacts, threads: int = 0) -> None:
         if threads:
             torch.set_num_threads(threads)
         self._module = module
-        self.fingerprint = Fingerprint.parse(metadata["fingerprint"])
-        self.dimension = int(metadata["dimension"])
+        self.fingerprint, self.dimension = facts.fingerprint, facts.dimension
 
     @classmethod
     def build(
@@ -62,8 +61,7 @@ class TorchScriptEngine:
         # text.
         except (RuntimeError, ValueError) as error:
             raise not_a_model(path) from error
-        check_facts(found, path)
-        return cls(module.eval(), found, threads)
+        return cls(module.eval(), ModelFacts.from_json(found, path), threads)
 
     def many_at_once(self) -> None:
         """See ``engines.base.Engine.many_at_once``: PyTorch has one pool of threads for the whole process."""
@@ -86,14 +84,14 @@ def script(extractor: MultiScaleExtractor) -> torch.jit.ScriptModule:
         return torch.jit.script(extractor)
 
 
-def save(extractor: MultiScaleExtractor, path: str | os.PathLike[str]) -> dict:
+def save(extractor: MultiScaleExtractor, path: str | os.PathLike[str]) -> ModelFacts:
     """Scripts the extractor and writes it, with its metadata, to ``path``, whole or not at all.
 
     Not frozen: the batch norms are folded already, so freezing gains nothing measurable, and parameters that
     became constants could not follow the module to another device.
 
     Returns:
-        The metadata.
+        What stands in it as metadata.
 
     Raises:
         OSError: ``path`` cannot be written.
@@ -101,7 +99,7 @@ def save(extractor: MultiScaleExtractor, path: str | os.PathLike[str]) -> dict:
     module, facts = script(extractor), extractor.facts()
     content = io.BytesIO()
     with _torchscript_is_deprecated():
-        torch.jit.save(module, content, _extra_files={METADATA: json.dumps(facts, indent=2)})
+        torch.jit.save(module, content, _extra_files={METADATA: json.dumps(facts.as_json(), indent=2)})
     write_file(Path(path), content.getvalue())
     return facts
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.evaluation.labelled import LabelledPictures, Pictures
+from imgsim_ops.evaluation.labelled import LabelledPictures, PictureSequence
 
 #: Called with how many pictures are done, and of how many.
 Progress = Callable[[int, int], None]
@@ -37,7 +37,7 @@ class Method(Protocol):
     by_pairs: bool
     meaningless: str
 
-    def describe(self, pictures: Pictures, progress: Progress) -> Any:
+    def describe(self, pictures: PictureSequence, progress: Progress) -> Any:
         """What is kept of each picture, in their order; `len` of it is how many there are."""
         ...
 
@@ -73,7 +73,7 @@ class VectorMethod:
         """Vectors, float32 (N, dimension), of pictures, uint8 RGB (H, W, 3)."""
         raise NotImplementedError
 
-    def describe(self, pictures: Pictures, progress: Progress) -> np.ndarray:
+    def describe(self, pictures: PictureSequence, progress: Progress) -> np.ndarray:
         """See `Method.describe`."""
         vectors = np.empty((len(pictures), self.dimension), np.float32)
         for first in range(0, len(pictures), _BATCH):

@@ -35,7 +35,7 @@ _GREYS = 16  # the largest grey of scikit-learn's digits
 _AHEAD = 16
 
 
-class Pictures(Protocol):
+class PictureSequence(Protocol):
     """Pictures by number: uint8 RGB (H, W, 3)."""
 
     def __len__(self) -> int: ...
@@ -57,7 +57,7 @@ class LabelledPictures:
     """
 
     name: str
-    pictures: Pictures
+    pictures: PictureSequence
     labels: np.ndarray
     classes: tuple[str, ...]
     skipped: tuple[SkippedFile, ...] = ()
@@ -78,7 +78,7 @@ class LabelledPictures:
 
 @dataclass(frozen=True)
 class _Chosen:
-    source: Pictures
+    source: PictureSequence
     rows: np.ndarray
 
     def __len__(self) -> int:
@@ -245,7 +245,7 @@ def parse_unseen(text: str | None, data: LabelledPictures) -> int | list[str]:
     return int(text) if text.isascii() and text.isdecimal() else [name.strip() for name in text.split(",")]
 
 
-def network_pixels(pictures: Pictures, size: int) -> np.ndarray:
+def network_pixels(pictures: PictureSequence, size: int) -> np.ndarray:
     """Pictures as small networks take them.
 
     Each comes to 224 x 224 as every picture does for an extractor (``images.preprocess``); of these, squares of

@@ -1,4 +1,4 @@
-"""What a measurement was made on, and how calls are timed."""
+"""Where networks run, what a measurement was made on, and how calls are timed."""
 
 from __future__ import annotations
 
@@ -7,27 +7,58 @@ import re
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from imgsim_ops.errors import ImgsimError
 
 
-def check_device(device: str) -> None:
-    """Finds out before any work whether PyTorch can run there.
+@dataclass(frozen=True)
+class Place:
+    """Where networks run.
 
-    Raises:
-        ImgsimError: There is no such device.
+    Attributes:
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        threads: On the CPU. 0 means all processors that this process may use; PyTorch's number stays as it is.
     """
-    if device == "cpu":
-        return
-    if not re.fullmatch("cuda(:[0-9]+)?", device):
-        raise ImgsimError(f"methods: --device must be cpu, cuda or cuda:N (got {device!r})")
+
+    device: str = "cpu"
+    threads: int = 0
+
+    def check(self) -> None:
+        """Finds out before any work whether PyTorch can run there.
+
+        Raises:
+            ImgsimError: There is no such device.
+        """
+        self.check_name("methods")
+        if self.device != "cpu" and self.cuda_number >= (count := cuda_devices()):
+            raise ImgsimError(f"methods: --device must be a GPU that PyTorch sees (got {self.device}, of {count})")
+
+    def check_name(self, command: str) -> None:
+        """Checks the device's name.
+
+        Args:
+            command: Which one the error names.
+
+        Raises:
+            ImgsimError: No device is called so.
+        """
+        if not re.fullmatch("cpu|cuda(:[0-9]+)?", self.device):
+            raise ImgsimError(f"{command}: --device must be cpu, cuda or cuda:N (got {self.device!r})")
+
+    @property
+    def cuda_number(self) -> int:
+        """Which GPU."""
+        return int(self.device.partition(":")[2] or 0)
+
+
+def cuda_devices() -> int:
+    """How many GPUs PyTorch sees."""
     import torch
 
-    count = torch.cuda.device_count()
-    if int(device.partition(":")[2] or 0) >= count:
-        raise ImgsimError(f"methods: --device must be a GPU that PyTorch sees (got {device}, of {count})")
+    return torch.cuda.device_count()
 
 
 def processor_name() -> str:
@@ -82,7 +113,7 @@ def machine(threads: int, packages: tuple[str, ...] = ()) -> dict[str, object]:
     }
 
 
-def describe(facts: dict[str, object]) -> str:
+def machine_line(facts: dict[str, object]) -> str:
     """The machine in one line."""
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return (

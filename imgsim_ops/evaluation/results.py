@@ -1,28 +1,20 @@
-"""Results of comparisons: tables and plots, and the same of them as JSON, Markdown, CSV and SVG files."""
+"""Results of comparisons: tables and plots, and the same of them as JSON, Markdown and CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import math
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
-from imgsim_ops.files.reasons import Reason, SkippedFile
-from imgsim_ops.files.writing import write_file
 
 #: What a cell holds. Text in a column of numbers says why there is no number; None is an empty cell.
 Cell = str | int | float | None
-
-#: Codes of `find_results`'s skipped files beside those of a `Reason`, with their sentences.
-SENTENCES = {"no_results": "what says that it holds results must hold them whole, in a version that is known here"}
 
 _VERSION = 1
 _MOST_DIGITS = 17  # a double has no more
@@ -157,7 +149,7 @@ class Results:
             raise ImgsimError(f"{rule}, whole (got {where})") from error
 
     def as_markdown(self) -> str:
-        """All of it for people; plots by the names that `write_results` gives their files."""
+        """All of it for people; plots by the names that ``result_files.write_results`` gives their files."""
         parts = [f"# {_markdown(self.title)}"]
         for table in self.tables:
             parts += [f"## {_markdown(table.title)}"] if table.title else []
@@ -205,10 +197,6 @@ def _column(key: Any, title: Any, digits: Any) -> Column:
     return Column(_are(str, key), _are(str, title), digits)
 
 
-def _finite(cell: Cell) -> Cell:
-    return str(cell) if isinstance(cell, float) and not math.isfinite(cell) else cell
-
-
 def _markdown(text: str) -> str:
     """Any text as one line that means itself in Markdown."""
     return _MARKDOWN.sub(r"\\\g<0>", printable(text))
@@ -225,90 +213,3 @@ def table_markdown(table: Table) -> str:
 def plot_file(results: Results, plot: Plot) -> str:
     """The name of a plot's file."""
     return f"{results.kind}-{plot.name}.svg"
-
-
-def write_results(results: Results, folder: str | os.PathLike[str]) -> list[Path]:
-    """Writes ``KIND.json``, ``KIND.md``, ``KIND.csv`` and a ``KIND-NAME.svg`` for each plot.
-
-    Args:
-        results: What is written.
-        folder: Where; made if it is missing. Files of these names are replaced.
-
-    Returns:
-        The files.
-
-    Raises:
-        OSError: The folder or the disk refuses.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    texts = {f"{results.kind}.json": json.dumps(results.as_json(), indent=1, allow_nan=False) + "\n"}
-    texts[f"{results.kind}.md"] = results.as_markdown()
-    texts[f"{results.kind}.csv"] = results.as_csv()
-    texts |= {plot_file(results, plot): plot.svg for plot in results.plots}
-    for name, text in texts.items():
-        write_file(folder / name, text.encode("utf-8", "surrogateescape"))  # names in CSV have their own bytes
-    return [folder / name for name in texts]
-
-
-def read_results(path: str | os.PathLike[str]) -> Results:
-    """Reads a ``KIND.json``.
-
-    Raises:
-        ImgsimError: It is something else, or cannot be read.
-    """
-    content = _content(path)
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):  # no JSON, or deeper than any that is meant well
-        document = None
-    return Results.from_json(document, printable(path))
-
-
-def _content(path: str | os.PathLike[str]) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ImgsimError(f"results: must be readable (got {printable(path)}: {error.strerror})") from error
-
-
-def find_results(paths: Iterable[str | os.PathLike[str]]) -> tuple[dict[Path, Results], list[SkippedFile]]:
-    """Reads files, and in folders and all folders in them every ``.json`` that holds results.
-
-    Args:
-        paths: Files, which must hold results, and folders, where other files are passed over.
-
-    Returns:
-        The results by their files, each once, in the order of `paths` and by names in folders; and files of folders
-        that were skipped: they cannot be read, or say that they hold results and do not. Their codes are those of a
-        `Reason` or of `SENTENCES`.
-
-    Raises:
-        ImgsimError: A file named in `paths` holds no results, or cannot be read.
-    """
-    found: dict[Path, Results] = {}
-    skipped: dict[str, SkippedFile] = {}
-    seen = set()
-    for path in map(Path, paths):
-        named = not path.is_dir()
-        for file in [path] if named else _json_files(path):
-            real = os.path.realpath(file)
-            if real in seen:
-                continue
-            try:
-                if named or b'"imgsim_results"' in _content(file):
-                    found[file] = read_results(file)
-                    seen.add(real)
-            except ImgsimError as error:
-                if named:
-                    raise
-                code = Reason.UNREADABLE.code if isinstance(error.__cause__, OSError) else "no_results"
-                skipped[real] = SkippedFile(str(file), code, str(error))
-    return found, list(skipped.values())
-
-
-def _json_files(folder: Path) -> Iterator[Path]:
-    for path, folders, names in os.walk(folder):
-        folders.sort()
-        files = (Path(path, name) for name in sorted(names) if name.endswith(".json"))
-        yield from filter(os.path.isfile, files)  # a pipe would be waited for without end

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -14,39 +12,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from imgsim_ops.export.functions import DOMAIN, DOMAIN_VERSION, IR_VERSION, OPSET, function
 from imgsim_ops.export.network import PIXELS, TAPS
-from imgsim_ops.recipes.fingerprint import Fingerprint
-from imgsim_ops.recipes.recipes import RECIPES
+from imgsim_ops.models.facts import ModelFacts
 from imgsim_ops.recipes.whitening import Whitening
 
 EMBEDDING = "embedding"
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 GEM = "gem"
 
-#: The recipes that models compute. They make one vector of each picture.
-EXPORTED_RECIPES = tuple(name for name, recipe in RECIPES.items() if recipe.crops == 1)
-
-
-def recipe_facts(
-    facts: Mapping[str, object], recipe: str = "mean", whitening: Whitening | None = None
-) -> dict[str, object]:
-    """What a model is whose vectors are made by a recipe.
-
-    Args:
-        facts: What one of the same network is that computes ``mean``.
-        recipe: One of `EXPORTED_RECIPES`.
-        whitening: For ``whitened``.
-    """
-    if recipe == "mean":
-        return dict(facts)
-    part = recipe if whitening is None else recipe + whitening.digest
-    fingerprint = replace(Fingerprint.parse(facts["fingerprint"]), recipe=part)
-    width = facts["channels"][-1] if whitening is None else whitening.matrix.shape[1]
-    return {**facts, "fingerprint": str(fingerprint), "recipe": part, "dimension": width}
-
 
 def embedding_model(
     network: onnx.ModelProto,
-    facts: Mapping[str, object],
+    facts: ModelFacts,
     layers: bool = False,
     gem: bool = False,
     whitening: Whitening | None = None,
@@ -55,7 +31,7 @@ def embedding_model(
 
     Args:
         network: From ``pixels`` to the four taps; stays as it is.
-        facts: What the model is, as ``MultiScaleExtractor.facts`` or `recipe_facts` tells; becomes the file's metadata.
+        facts: What the model is; becomes the file's metadata.
         layers: Whether the outputs ``layer1`` to ``layer4`` follow, the average-pooled vector of each tap.
         gem: Whether ``gem`` follows these, the generalised mean of the last tap; only with `layers`, and by the recipe
             ``mean``.
@@ -64,13 +40,13 @@ def embedding_model(
     model = _copy(network)
     graph = model.graph
     del graph.output[:]
-    graph.output.append(_floats(EMBEDDING, ["N", facts["dimension"]]))
+    graph.output.append(_floats(EMBEDDING, ["N", facts.dimension]))
     if not layers:
         return finished(model, _embed(graph, TAPS, facts, whitening), facts)
     quantised = any(node.op_type == "DequantizeLinear" for node in graph.node)
     graph.initializer.append(helper.make_tensor("positions", TensorProto.INT64, [2], [2, 3]))
     pooled = [f"{tap}_pooled" for tap in TAPS]
-    for tap, map_of_one, layer, channels in zip(TAPS, pooled, LAYERS, facts["channels"], strict=True):
+    for tap, map_of_one, layer, channels in zip(TAPS, pooled, LAYERS, facts.channels, strict=True):
         channels_last = f"{tap}_channels_last"
         if quantised:  # ONNX Runtime computes integers with channels last: this undoes its transposition
             graph.node.append(helper.make_node("Transpose", [tap], [channels_last], perm=[0, 2, 3, 1]))
@@ -86,9 +62,7 @@ def embedding_model(
     return finished(model, ["ReduceMean", *_embed(graph, pooled, facts, whitening)], facts)
 
 
-def pair_model(
-    network: onnx.ModelProto, facts: Mapping[str, object], whitening: Whitening | None = None
-) -> onnx.ModelProto:
+def pair_model(network: onnx.ModelProto, facts: ModelFacts, whitening: Whitening | None = None) -> onnx.ModelProto:
     """The extractor as a model of two batches of pictures, ``pixels_a`` and ``pixels_b``, to their ``similarity``.
 
     Both batches have N pictures; a runtime refuses others.
@@ -135,9 +109,7 @@ def plain_twin(model: onnx.ModelProto) -> onnx.ModelProto:
     return plain
 
 
-def _embed(
-    graph: onnx.GraphProto, maps: Sequence[str], facts: Mapping[str, object], whitening: Whitening | None
-) -> list[str]:
+def _embed(graph: onnx.GraphProto, maps: Sequence[str], facts: ModelFacts, whitening: Whitening | None) -> list[str]:
     """Adds what makes the embedding, by the recipe of `facts`; returns the node types of the domain ``imgsim`` in it.
 
     Args:
@@ -146,8 +118,8 @@ def _embed(
         facts: As in `embedding_model`, likewise the next.
         whitening: As there.
     """
-    if "recipe" not in facts:
-        graph.node.append(_node("MultiscalePool", maps, [EMBEDDING], width=facts["dimension"]))
+    if facts.fingerprint.recipe is None:
+        graph.node.append(_node("MultiscalePool", maps, [EMBEDDING], width=facts.dimension))
         return ["MultiscalePool"]
     _add_gem(graph, TAPS[-1], [2, 3])
     graph.initializer.extend(
@@ -228,13 +200,13 @@ def _floats(name: str, shape: Sequence[object]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
-def finished(model: onnx.ModelProto, used: Sequence[str], facts: Mapping[str, object]) -> onnx.ModelProto:
+def finished(model: onnx.ModelProto, used: Sequence[str], facts: ModelFacts) -> onnx.ModelProto:
     """A model as every exported one ends: what it uses and what it is stand in it, and it is checked.
 
     Args:
         model: Changed in place, and returned.
         used: Node types of the domain ``imgsim`` in it.
-        facts: Its metadata; what is not text is written as JSON.
+        facts: Its metadata.
     """
     model.functions.extend(function(name) for name in used)
     del model.opset_import[:]
@@ -243,8 +215,6 @@ def finished(model: onnx.ModelProto, used: Sequence[str], facts: Mapping[str, ob
         model.opset_import.append(helper.make_opsetid(DOMAIN, DOMAIN_VERSION))
     model.ir_version = IR_VERSION
     model.producer_name = DOMAIN
-    helper.set_model_props(
-        model, {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
-    )
+    helper.set_model_props(model, facts.as_texts())
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -20,6 +20,7 @@ from imgsim_ops.export.model import embedding_model
 from imgsim_ops.export.network import float_network
 from imgsim_ops.images.preprocess import load_pixels
 from imgsim_ops.models.extractor import MultiScaleExtractor
+from imgsim_ops.models.facts import ModelFacts
 from imgsim_ops.models.weights import load_backbone
 from imgsim_ops.quality.photographs import CALIBRATION, EVALUATION, find_photographs
 
@@ -32,11 +33,11 @@ class Exported:
 
     Attributes:
         network: From ``pixels`` to the four taps.
-        facts: What the model is, as JSON can say it; for int8 with the ``gate`` that was measured.
+        facts: What the model is; for int8 with the gate that was measured.
     """
 
     network: onnx.ModelProto
-    facts: dict[str, object]
+    facts: ModelFacts
 
 
 def export_backbone(
@@ -75,12 +76,11 @@ def export_backbone(
     network = int8_network(extractor, pixels)
     # Other photographs give other ranges, hence other vectors: the name says so.
     name = "int8" + hashlib.sha256(pixels.tobytes()).hexdigest()[:6]
-    fingerprint = replace(extractor.fingerprint, precision=name)
-    facts = {**extractor.facts(), "fingerprint": str(fingerprint), "precision": name}
+    facts = replace(extractor.facts(), fingerprint=replace(extractor.fingerprint, precision=name))
     announce(f"Measuring what it costs on {len(evaluation)} other photographs and copies of them")
     engine = OnnxEngine(embedding_model(network, facts).SerializeToString())
     gate = measure_gate(_in_batches(_eager(extractor)), _in_batches(engine.embed), evaluation, pixels)
-    return Exported(network, {**facts, "gate": {**asdict(gate), "holds": gate.holds}})
+    return Exported(network, replace(facts, gate={**asdict(gate), "holds": gate.holds}))
 
 
 def calibration_pixels(photographs: Sequence[Path] | None = None) -> np.ndarray:

@@ -23,6 +23,7 @@ from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.hashing import digest_of
 from imgsim_ops.files.syncing import sync_file
 from imgsim_ops.images.preprocess import PREPROCESSING_VERSION
+from imgsim_ops.models.facts import ModelFacts
 from imgsim_ops.models.locations import weights_source
 from imgsim_ops.models.spec import DEFAULT_PRECISION, ModelSpec
 
@@ -49,7 +50,7 @@ class ModelFile:
     """
 
     path: Path
-    facts: dict[str, object]
+    facts: ModelFacts
 
 
 def cache_folder() -> Path:
@@ -87,7 +88,7 @@ def model_file(
     # Random weights flatter a quantisation, so nothing measured on them counts.
     if kernels.build_info()["int8_instructions"] and not isinstance(source, int) and _photographs_installed():
         found = _cached(backbone, weights, "int8", announce)
-        if found.facts["gate"]["holds"]:
+        if found.facts.gate["holds"]:
             return found
     return _cached(backbone, weights, "fp32", announce)
 
@@ -142,7 +143,7 @@ def _read(entry: Path) -> ModelFile | None:
             return None
         paths = [entry.parent / name for name in found["sha256"]]
         if all(_digest(path) == digest for path, digest in zip(paths, found["sha256"].values(), strict=True)):
-            return ModelFile(paths[0], found["model"])
+            return ModelFile(paths[0], ModelFacts.from_json(found["model"], paths[0]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass
     return None
@@ -160,7 +161,7 @@ def _build(
     exported = export_backbone(backbone, weights, precision, announce=announce)
     model = embedding_model(exported.network, exported.facts, layers=True, gem=True)
     content = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
-    name = f"{exported.facts['fingerprint']}-{content[:12]}"
+    name = f"{exported.facts.fingerprint}-{content[:12]}"
     names = [f"{name}.onnx", f"{name}.weights"]
     # The key anew: the weights may just have been downloaded.
     entry = f"{_key(backbone, weights, precision)}.json"
@@ -171,7 +172,10 @@ def _build(
         onnx.save_model(model, Path(unfinished) / names[0], save_as_external_data=True, location=names[1])
         # onnx lets only its owner read external data; a cache may be built by one user for all.
         shutil.copymode(Path(unfinished) / names[0], Path(unfinished) / names[1])
-        found = {"sha256": {name: _digest(Path(unfinished) / name) for name in names}, "model": exported.facts}
+        found = {
+            "sha256": {name: _digest(Path(unfinished) / name) for name in names},
+            "model": exported.facts.as_json(),
+        }
         text = json.dumps({**found, "check": _check(found)}, indent=2)
         (Path(unfinished) / entry).write_text(text + "\n")
         for name in (*names, entry):  # the entry last: it vouches for the others

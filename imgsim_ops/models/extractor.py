@@ -8,8 +8,9 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imgsim_ops import ops
-from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION, RESIZE
+from imgsim_ops.images.preprocess import PREPROCESSING_VERSION
 from imgsim_ops.models.backbones import Backbone
+from imgsim_ops.models.facts import ModelFacts
 from imgsim_ops.models.weights import load_backbone, weights_digest
 from imgsim_ops.recipes.fingerprint import Fingerprint
 
@@ -50,19 +51,9 @@ class MultiScaleExtractor(nn.Module):
         self.register_buffer("mean_pixel", mean.float().view(1, 3, 1, 1))
         self.eval().requires_grad_(False)
 
-    def facts(self) -> dict[str, object]:
-        """What a program that loads an exported model has to know about it, as JSON can say it."""
-        return {
-            "fingerprint": str(self.fingerprint),
-            "backbone": self.fingerprint.backbone,
-            "weights": self.fingerprint.weights,
-            "precision": self.fingerprint.precision,
-            "preprocessing_version": self.fingerprint.preprocessing,
-            "dimension": self.dimension,
-            "channels": list(self.channels),
-            "resize": RESIZE,
-            "crop": CROP,
-        }
+    def facts(self) -> ModelFacts:
+        """What a program that loads it from a file has to know about it."""
+        return ModelFacts(self.fingerprint, self.dimension, self.channels)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """The embeddings of a batch of pictures.

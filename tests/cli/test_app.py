@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import imgsim_ops
-from imgsim_ops.evaluation.results import write_results
+from imgsim_ops.evaluation.result_files import write_results
 from tests.support.commands import HEAVY, packages_of
 from tests.support.results_made import made_results
 

@@ -76,7 +76,7 @@ def test_precisions_of_real_weights(imgsim, photos):
     }
     assert "-fp32-p" in documents["fp32"]["fingerprint"]
     assert "-int8" in documents["int8"]["fingerprint"]
-    gate = model_file(ModelSpec("efficientnet_lite0", precision="int8")).facts["gate"]
+    gate = model_file(ModelSpec("efficientnet_lite0", precision="int8")).facts.gate
     int8 = gate["holds"] and build_info()["int8_instructions"] and providers() == CPU_ONLY
     assert documents["auto"] == documents["int8" if int8 else "fp32"]
     assert documents["auto"]["word"]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from imgsim_ops.evaluation.methods import compare
-from imgsim_ops.evaluation.results import read_results
+from imgsim_ops.evaluation.result_files import read_results
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from imgsim_ops.evaluation.results import write_results
+from imgsim_ops.evaluation.result_files import write_results
 from tests.support.results_made import made_results
 
 

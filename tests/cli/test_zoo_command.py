@@ -7,7 +7,7 @@ import pytest
 
 from imgsim_ops.cli import zoo as zoo_command
 from imgsim_ops.errors import WeightsError
-from imgsim_ops.evaluation.results import read_results
+from imgsim_ops.evaluation.result_files import read_results
 from imgsim_ops.evaluation.zoo import measure as measure_module
 from imgsim_ops.evaluation.zoo.files import WeightFiles
 

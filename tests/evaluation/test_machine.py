@@ -25,8 +25,8 @@ def test_facts_in_one_line():
         "processor": "P", "cores": 2, "threads": 1, "instruction_set": "avx2", "python": "3.10.1",
         "versions": {"torch": "2.11", "numpy": "2.0"},
     }  # fmt: skip
-    assert machine.describe(facts) == "P, 2 cores, 1 threads, avx2; Python 3.10.1, torch 2.11, numpy 2.0"
-    assert "\n" not in machine.describe(machine.machine(1))
+    assert machine.machine_line(facts) == "P, 2 cores, 1 threads, avx2; Python 3.10.1, torch 2.11, numpy 2.0"
+    assert "\n" not in machine.machine_line(machine.machine(1))
 
 
 @pytest.mark.parametrize(("repeats", "warmup", "median"), [(1, 0, 5.0), (1, 1, 1.0), (3, 1, 2.0), (4, 1, 2.5)])

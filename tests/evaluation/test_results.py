@@ -11,17 +11,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.evaluation.result_files import SENTENCES, find_results, read_results, write_results
 from imgsim_ops.evaluation.results import (
-    SENTENCES,
     Column,
     Plot,
     Results,
     Table,
-    find_results,
     is_number,
-    read_results,
     table_markdown,
-    write_results,
 )
 from imgsim_ops.files.names import printable
 from tests.support.results_made import COLUMNS, ROWS, SVG, made_results

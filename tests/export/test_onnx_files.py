@@ -135,7 +135,7 @@ def test_nothing_of_this_machine(backbone, kind, precision, plain):
 def test_metadata(backbone, kind, precision, plain):
     made = (twin if plain else model)(backbone, kind, precision)
     found = {entry.key: entry.value for entry in made.metadata_props}
-    facts = extractor(backbone).facts()
+    facts = extractor(backbone).facts().as_json()
     assert found["backbone"] == backbone
     assert found["weights"] == facts["weights"] == extractor(backbone).fingerprint.weights
     assert found["preprocessing_version"] == "1"
@@ -252,7 +252,7 @@ def slow_micro_ap(vectors, originals):
 
 def test_the_gate_measured_anew(measured):
     _, fp32, quantised = measured
-    gate = exported(LITE0, "int8").facts["gate"]
+    gate = exported(LITE0, "int8").facts.gate
     (text,) = (entry.value for entry in model(LITE0, "embedding", "int8").metadata_props if entry.key == "gate")
     assert json.loads(text) == gate
     assert gate["pictures"] == 3 * (1 + len(COPIES)) == len(fp32) - 3
@@ -269,7 +269,7 @@ def test_the_gate_measured_anew(measured):
 
 @pytest.mark.skipif(bool(SATURATION), reason=SATURATION)
 def test_the_gate_holds(measured):
-    gate = exported(LITE0, "int8").facts["gate"]
+    gate = exported(LITE0, "int8").facts.gate
     assert gate["holds"]
     # Measured: 0.9976; 0.986 without bias correction.
     assert gate["mean_cosine"] > 0.99

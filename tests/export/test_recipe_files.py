@@ -18,7 +18,7 @@ from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.engines.onnx import OnnxEngine
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.export import recipes
-from imgsim_ops.export.model import embedding_model, pair_model, plain_twin, recipe_facts
+from imgsim_ops.export.model import embedding_model, pair_model, plain_twin
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.recipes.fingerprint import Fingerprint
@@ -65,7 +65,7 @@ def made():
         whitening = known[of, recipe]
         if (of, recipe, kind) not in known:
             exported = cases.exported(*of)
-            facts = recipe_facts(exported.facts, recipe, whitening)
+            facts = exported.facts.by_recipe(recipe, whitening)
             if kind == "pair":
                 model = pair_model(exported.network, facts, whitening)
             else:
@@ -89,7 +89,7 @@ def metadata(model):
 def test_the_file_and_its_twin(made, of, recipe, kind):
     model, whitening = made(of, recipe, kind)
     plain = plain_twin(model)
-    channels = cases.exported(*of).facts["channels"]
+    channels = cases.exported(*of).facts.channels
     width = channels[-1] if whitening is None else KEPT
     outputs = {"embedding": width}
     if kind == "layers":
@@ -116,7 +116,7 @@ def test_the_file_and_its_twin(made, of, recipe, kind):
 @every_recipe
 def test_metadata(made, of, recipe):
     model, whitening = made(of, recipe)
-    facts, found = cases.exported(*of).facts, metadata(model)
+    facts, found = cases.exported(*of).facts.as_json(), metadata(model)
     part = "gem" if whitening is None else f"whitened{whitening.digest}"
     assert found["recipe"] == part
     assert found["fingerprint"] == f"{facts['fingerprint']}-{part}"
@@ -127,7 +127,7 @@ def test_metadata(made, of, recipe):
 
 def test_mean_is_as_without_recipes():
     facts = cases.exported(*RESNET).facts
-    assert recipe_facts(facts) == facts
+    assert facts.by_recipe() == facts
     assert "recipe" not in metadata(cases.model("resnet18"))
 
 
@@ -197,7 +197,7 @@ def test_pairs_and_layers_are_those_of_the_vectors(made, recipe):
 def test_what_whitening_leaves_nothing_of_is_zero():
     exported = cases.exported(*RESNET)
     nothing = Whitening(np.zeros(512, np.float32), np.zeros((512, 3), np.float32))
-    facts = recipe_facts(exported.facts, "whitened", nothing)
+    facts = exported.facts.by_recipe("whitened", nothing)
     model = embedding_model(exported.network, facts, whitening=nothing)
     vectors = OnnxEngine(model.SerializeToString()).embed(cases.pictures(2))
     assert np.array_equal(vectors, np.zeros((2, 3)))
@@ -268,7 +268,7 @@ def test_a_recipe_that_contradicts_the_fingerprint(made, changes):
     model.CopyFrom(made(RESNET, "gem")[0])
     facts = metadata(model) | changes
     if "fingerprint" in changes:
-        facts["fingerprint"] = cases.exported(*RESNET).facts["fingerprint"]
+        facts["fingerprint"] = str(cases.exported(*RESNET).facts.fingerprint)
     del model.metadata_props[:]
     helper.set_model_props(model, {key: value for key, value in facts.items() if value is not None})
     with pytest.raises(ImgsimError, match="model: must be a file that imgsim export wrote"):
@@ -293,7 +293,7 @@ def collection(tmp_path, made):
     """Makes a collection without pictures."""
 
     def make(recipe="whitened", fitted=True, **changes):
-        made_by = replace(Fingerprint.parse(cases.exported(*RESNET).facts["fingerprint"]), preprocessing=2, **changes)
+        made_by = replace(cases.exported(*RESNET).facts.fingerprint, preprocessing=2, **changes)
         with Store.create(tmp_path / "c.imgsim", made_by, RECIPES[recipe], PARTS * 512) as store:
             if fitted:
                 store.change_recipe(RECIPES[recipe], made(RESNET, "whitened")[1], 200)
@@ -311,7 +311,7 @@ def test_gem(made, as_json, tmp_path):
     assert result.exit_code == 0, result.output
     assert sorted(os.listdir(tmp_path)) == ["m.onnx", "m.plain.onnx"]
     assert (tmp_path / "m.onnx").read_bytes() == made(RESNET, "gem")[0].SerializeToString()
-    fingerprint = cases.exported(*RESNET).facts["fingerprint"] + "-gem"
+    fingerprint = f"{cases.exported(*RESNET).facts.fingerprint}-gem"
     if as_json:
         found = json.loads(result.stdout)
         assert (found["recipe"], found["fingerprint"], found["dimension"]) == ("gem", fingerprint, 512)

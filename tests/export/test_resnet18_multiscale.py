@@ -184,16 +184,16 @@ def test_int8(as_json, tmp_path, calls):
     made = cases.exported("efficientnet_lite0", "int8")
     if as_json:
         written = [str(tmp_path / "m.onnx"), str(tmp_path / "m.plain.onnx")]
-        assert json.loads(result.stdout) == {"files": written, **made.facts}
+        assert json.loads(result.stdout) == {"files": written, **made.facts.as_json()}
     else:
-        gate = made.facts["gate"]
+        gate = made.facts.gate
         verdict = "as good as" if gate["holds"] else "not as good as"
         assert result.stdout.splitlines()[-1] == (
             f"{verdict} fp32: mean cosine to it {gate['mean_cosine']:.4f}, finding copies "
             f"{gate['int8_micro_ap']:.4f} against {gate['fp32_micro_ap']:.4f} micro-AP, on {gate['pictures']} pictures"
         )
     (text,) = (entry.value for entry in onnx.load(tmp_path / "m.onnx").metadata_props if entry.key == "gate")
-    assert json.loads(text) == made.facts["gate"]
+    assert json.loads(text) == made.facts.gate
 
 
 @pytest.mark.parametrize(

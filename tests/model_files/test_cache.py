@@ -70,7 +70,7 @@ def test_first_use_is_announced_and_the_second_builds_nothing(cache, exporter, c
     assert out == ""
     assert err == "imgsim: Preparing resnet18 in fp32 for this machine, once\nimgsim: Exporting resnet18\n"
     assert first.path.parent == cache
-    assert first.path.name.startswith(first.facts["fingerprint"])
+    assert first.path.name.startswith(str(first.facts.fingerprint))
     assert suffixes(cache) == ONE_MODEL
     before = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
 
@@ -95,12 +95,12 @@ def test_second_use_needs_neither_torch_nor_onnx(exporter):
 import sys
 from imgsim_ops.model_files.cache import model_file
 from imgsim_ops.models.spec import ModelSpec
-print(model_file({RANDOM!r}).facts["fingerprint"])
+print(model_file({RANDOM!r}).facts.fingerprint)
 print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     fingerprint, modules = run.stdout.splitlines()
-    assert fingerprint == model_file(RANDOM).facts["fingerprint"]
+    assert fingerprint == str(model_file(RANDOM).facts.fingerprint)
     assert "imgsim_ops" in modules.split()
     # filelock and tempfile are for building too.
     assert not {"torch", "torchvision", "onnx", "onnxscript", "onnxruntime", "filelock"} & set(modules.split())
@@ -355,8 +355,8 @@ def test_auto(exporter, weights, monkeypatch, instructions, gate_holds, photogra
     built = ["int8", "fp32"] if measured and not gate_holds else ["int8"] if measured else ["fp32"]
     for _ in range(2):  # the second time from the files alone
         found = model_file(ModelSpec(weights="random:0" if random_weights else weights, precision="auto"))
-        assert found.facts["precision"] == ("int8abcdef" if measured and gate_holds else "fp32")
-        assert OnnxEngine(found.path).fingerprint.precision == found.facts["precision"]
+        assert found.facts.fingerprint.precision == ("int8abcdef" if measured and gate_holds else "fp32")
+        assert OnnxEngine(found.path).fingerprint.precision == found.facts.fingerprint.precision
         assert exporter.built == built
 
 
@@ -368,7 +368,7 @@ def test_the_processor_is_asked_anew(exporter, weights, monkeypatch):
     """A cache in a home folder that machines share."""
     for instructions, precision in ((True, "int8abcdef"), (False, "fp32"), (True, "int8abcdef")):
         monkeypatch.setattr(files.kernels, "build_info", lambda yes=instructions: {"int8_instructions": yes})
-        assert model_file(ModelSpec(weights=weights)).facts["precision"] == precision
+        assert model_file(ModelSpec(weights=weights)).facts.fingerprint.precision == precision
     assert exporter.built == ["int8", "fp32"]
 
 
@@ -376,8 +376,8 @@ def test_what_is_asked_for_outright_is_given(exporter, weights, monkeypatch):
     monkeypatch.setattr(files.kernels, "build_info", lambda: {"int8_instructions": False})
     exporter.gate_holds = False
     for given in (weights, "random:0"):
-        assert model_file(ModelSpec(weights=given, precision="int8")).facts["precision"] == "int8abcdef"
-        assert model_file(ModelSpec(weights=given, precision="fp32")).facts["precision"] == "fp32"
+        assert model_file(ModelSpec(weights=given, precision="int8")).facts.fingerprint.precision == "int8abcdef"
+        assert model_file(ModelSpec(weights=given, precision="fp32")).facts.fingerprint.precision == "fp32"
 
 
 def test_int8_of_random_weights(cache, monkeypatch):
@@ -385,8 +385,8 @@ def test_int8_of_random_weights(cache, monkeypatch):
     for names in ("CALIBRATION", "EVALUATION"):  # few, since the exporter is the real one here
         monkeypatch.setattr(recipes, names, getattr(photographs, names)[:1])
     found = model_file(ModelSpec("resnet18", "random:0", "int8"))
-    assert found.facts["precision"].startswith("int8")
-    assert isinstance(found.facts["gate"]["holds"], bool)
+    assert found.facts.fingerprint.precision.startswith("int8")
+    assert isinstance(found.facts.gate["holds"], bool)
     assert np.isfinite(vectors(found)).all()
 
 
@@ -511,7 +511,7 @@ for moment in json.loads(sys.argv[3]):
         os._exit(0)
     _, status = os.waitpid(child, 0)
     found = [files.model_file(ModelSpec(weights="random:0", precision="fp32"), lambda line: None) for _ in range(2)]
-    print(json.dumps([os.WTERMSIG(status), len(exporter.built), str(found[1].path), found[1].facts["fingerprint"]]))
+    print(json.dumps([os.WTERMSIG(status), len(exporter.built), str(found[1].path), str(found[1].facts.fingerprint)]))
 """
 MOMENTS = ["export", "half a model", "fsync 1", "replace 1", "fsync 2", "replace 2", "fsync 3", "replace 3"]
 

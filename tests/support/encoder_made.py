@@ -1,13 +1,14 @@
 """An encoder as training writes it, small enough to be made by hand: the mean colour of a grid of squares."""
 
-import json
 from pathlib import Path
 
 import onnx
 from onnx import TensorProto, helper
 
-from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION, RESIZE
+from imgsim_ops.images.preprocess import PREPROCESSING_VERSION
+from imgsim_ops.models.facts import ModelFacts
 from imgsim_ops.models.locations import ENCODER
+from imgsim_ops.recipes.fingerprint import Fingerprint
 
 
 def write_encoder(folder, weights="0123456789ab", squares=4):
@@ -27,20 +28,8 @@ def write_encoder(folder, weights="0123456789ab", squares=4):
         opset_imports=[helper.make_opsetid("", 18)],
         ir_version=8,
     )
-    facts = {
-        "fingerprint": f"triplet-{weights}-fp32-p{PREPROCESSING_VERSION}",
-        "backbone": "triplet",
-        "weights": weights,
-        "precision": "fp32",
-        "preprocessing_version": PREPROCESSING_VERSION,
-        "dimension": dimension,
-        "channels": [],
-        "resize": RESIZE,
-        "crop": CROP,
-    }
-    helper.set_model_props(
-        model, {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
-    )
+    fingerprint = Fingerprint("triplet", weights, "fp32", PREPROCESSING_VERSION)
+    helper.set_model_props(model, ModelFacts(fingerprint, dimension, ()).as_texts())
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / ENCODER)

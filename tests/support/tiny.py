@@ -8,6 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from imgsim_ops.export.network import PIXELS, TAPS
 from imgsim_ops.export.recipes import Exported
+from imgsim_ops.models.facts import ModelFacts
+from imgsim_ops.recipes.fingerprint import Fingerprint
 
 CHANNELS = (64, 128, 256, 512)
 
@@ -32,19 +34,8 @@ class Exporter:
         self.during()
         seed = hashlib.sha256(f"{backbone} {weights}".encode()).hexdigest()[:12]
         name = "int8abcdef" if precision == "int8" else precision
-        facts = {
-            "fingerprint": f"{backbone}-{seed}-{name}-p1",
-            "backbone": backbone,
-            "weights": seed,
-            "precision": name,
-            "preprocessing_version": 1,
-            "dimension": CHANNELS[-1],
-            "channels": list(CHANNELS),
-            "resize": 256,
-            "crop": 224,
-        }
-        if precision == "int8":
-            facts["gate"] = {"pictures": 2, "mean_cosine": 0.99, "holds": self.gate_holds}
+        gate = {"pictures": 2, "mean_cosine": 0.99, "holds": self.gate_holds} if precision == "int8" else None
+        facts = ModelFacts(Fingerprint(backbone, seed, name, 1), CHANNELS[-1], CHANNELS, gate)
         return Exported(network(int(seed, 16)), facts)
 
 

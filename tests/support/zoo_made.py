@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from imgsim_ops.evaluation.zoo.candidates import Facts, Loaded, Place
+from imgsim_ops.evaluation.zoo.candidates import Facts, Loaded, Runtime
 from imgsim_ops.evaluation.zoo.files import WeightFiles
 from imgsim_ops.evaluation.zoo.measure import MeasuringOptions, Row
 
@@ -10,7 +10,7 @@ FACTS = Facts(dimension=3, gflops=1.5, parameters=10, acc1=70.0, acc5=90.0, pict
 
 
 def settings(weights="none", **options):
-    return MeasuringOptions(WeightFiles(weights), Place(), **{"repeats": 3, "warmup": 1, **options})
+    return MeasuringOptions(WeightFiles(weights), Runtime(), **{"repeats": 3, "warmup": 1, **options})
 
 
 def row(name, gflops=1.5, milliseconds=2.0, cosines=None, **more):

@@ -21,7 +21,7 @@ import numpy as np
 
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.evaluation.judging import Progress
-from imgsim_ops.evaluation.labelled import INSTALL, Pictures, averaged, network_pixels
+from imgsim_ops.evaluation.labelled import INSTALL, PictureSequence, averaged, network_pixels
 
 #: What each of the three says counts so much.
 WEIGHTS = {"features": 1 / 3, "histogram": 1 / 3, "structure": 1 / 3}
@@ -50,7 +50,7 @@ class Described:
 
 
 class Classical:
-    """See the module; a ``protocol.Method``."""
+    """See the module; a ``judging.Method``."""
 
     made_by = "ORB, histogram, SSIM"
     distance = "1 - mean of three similarities"
@@ -71,8 +71,8 @@ class Classical:
         self._orb = cv2.ORB_create(_KEYPOINTS, fastThreshold=_FAST_THRESHOLD)
         self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
 
-    def describe(self, pictures: Pictures, progress: Progress) -> list[Described]:
-        """See ``protocol.Method.describe``."""
+    def describe(self, pictures: PictureSequence, progress: Progress) -> list[Described]:
+        """See ``judging.Method.describe``."""
         described = []
         for number in range(len(pictures)):
             (pixels,) = network_pixels([pictures[number]], 224)
@@ -81,7 +81,7 @@ class Classical:
         return described
 
     def nearest(self, described: Sequence[Described], rows: np.ndarray, k: int, progress: Progress) -> np.ndarray:
-        """See ``protocol.Method.nearest``; holds the similarities of one query at a time."""
+        """See ``judging.Method.nearest``; holds the similarities of one query at a time."""
         found = np.empty((len(rows), k), np.int64)
         for place, row in enumerate(rows):
             scores = np.asarray([self.similarity(described[row], other) for other in described])

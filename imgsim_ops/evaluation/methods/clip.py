@@ -77,9 +77,9 @@ def load_clip(model: str = MODEL, weights: str = WEIGHTS, device: str = "cpu") -
         options["pretrained"] = weights
         tags = open_clip.list_pretrained_tags_by_model(model)
         if weights in tags:
-            settings = open_clip.get_pretrained_cfg(model, weights)
-            options["force_quick_gelu"] = settings.get("quick_gelu", False)
-            _check_hub(weights, settings)
+            config = open_clip.get_pretrained_cfg(model, weights)
+            options["force_quick_gelu"] = config.get("quick_gelu", False)
+            _check_hub(weights, config)
         elif not Path(weights).is_file():
             rule = f"{model}'s must be a file, random:SEED or a name that open_clip knows"
             raise WeightsError(f"clip weights: {rule} (got {weights!r}){nearest(weights, tags)}")
@@ -101,7 +101,7 @@ def load_clip(model: str = MODEL, weights: str = WEIGHTS, device: str = "cpu") -
 
 
 class ClipImage(VectorMethod):
-    """CLIP's image embedding; a ``protocol.Method``."""
+    """CLIP's image embedding; a ``judging.Method``."""
 
     def __init__(self, clip: Clip) -> None:
         """Takes a model that was loaded."""
@@ -123,7 +123,7 @@ class ClipImage(VectorMethod):
 
 
 class ClipImageText(ClipImage):
-    """CLIP's image embedding beside the text embedding of the class that it predicts; a ``protocol.Method``.
+    """CLIP's image embedding beside the text embedding of the class that it predicts; a ``judging.Method``.
 
     The classes to predict are the seen ones, so that the names of the unseen ones stay unknown: a picture of an unseen
     class is described by the seen class whose prompt it is most like. The two vectors, each of unit length, stand one
@@ -164,13 +164,13 @@ def _check_model(model: str, names: Sequence[str]) -> None:
         raise ImgsimError(f"clip: {rule} (got {model!r}){nearest(model, names)}")
 
 
-def _check_hub(weights: str, settings: dict[str, Any]) -> None:
+def _check_hub(weights: str, config: dict[str, Any]) -> None:
     """Says at once that there is no network, where huggingface_hub would try for 47 seconds.
 
     Raises:
         WeightsError: The weights are not in its cache and it cannot be reached.
     """
-    repository = settings.get("hf_hub", "").rstrip("/")
+    repository = config.get("hf_hub", "").rstrip("/")
     try:
         from huggingface_hub import constants
         from huggingface_hub.utils import get_session

@@ -9,6 +9,7 @@ from pathlib import Path
 from imgsim_ops.errors import ImgsimError, WeightsError, nearest
 from imgsim_ops.evaluation.judging import Judgement, Method, check_classes, judge
 from imgsim_ops.evaluation.labelled import LabelledPictures
+from imgsim_ops.evaluation.machine import Place
 from imgsim_ops.files.names import printable
 
 #: What is compared, by the names that ``--methods`` takes.
@@ -40,8 +41,7 @@ class ComparisonOptions:
         queries: How many pictures a method that looks at pairs searches at the most.
         runs: The folder where the runs of trained methods are looked for, and made.
         epochs: How long is trained at the most; None: as long as training says.
-        device: Where networks are trained and CLIP runs: ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: How many threads a forward pass may use; 0 means all.
+        place: Where networks are trained and CLIP runs. What runs in ONNX Runtime takes the threads only.
         clip_model: As in ``clip.load_clip``; None: its default.
         clip_weights: Likewise.
     """
@@ -51,8 +51,7 @@ class ComparisonOptions:
     queries: int = 500
     runs: Path = Path("runs")
     epochs: int | None = None
-    device: str = "cpu"
-    threads: int = 0
+    place: Place = field(default_factory=Place)
     clip_model: str | None = None
     clip_weights: str | None = None
 
@@ -64,7 +63,7 @@ class Outcome:
     Attributes:
         method: A key of `METHODS`.
         judgement: How it did; None where it could not run.
-        made_by: See ``protocol.Method``, likewise the next two.
+        made_by: See ``judging.Method``, likewise the next two.
         distance: See there.
         dimension: See there.
         missing: In two words why there is no judgement.
@@ -99,7 +98,7 @@ def compare(
     names: Sequence[str],
     seen: LabelledPictures,
     unseen: LabelledPictures,
-    settings: ComparisonOptions,
+    options: ComparisonOptions,
     *,
     stages: Stages = lambda *_: None,
     announce: Callable[[str], None] = lambda line: None,
@@ -112,7 +111,7 @@ def compare(
         names: Keys of `METHODS`.
         seen: The pictures that may be trained on.
         unseen: The pictures that they are judged by; no class has pictures in both.
-        settings: How.
+        options: How.
         stages: Called as the work goes on.
         announce: Called with one line when something takes long.
 
@@ -125,14 +124,14 @@ def compare(
     shared = set(seen.present) & set(unseen.present)
     if shared:
         raise ImgsimError(f"methods: no unseen class may be among the seen ones (got {', '.join(sorted(shared))})")
-    check_classes(unseen, settings.k)
-    makers = _Makers(seen, unseen, settings, stages, announce)
+    check_classes(unseen, options.k)
+    makers = _Makers(seen, unseen, options, stages, announce)
     for name in names:
-        yield _outcome(name, makers, unseen, settings, stages)
+        yield _outcome(name, makers, unseen, options, stages)
 
 
 def _outcome(
-    name: str, makers: _Makers, unseen: LabelledPictures, settings: ComparisonOptions, stages: Stages
+    name: str, makers: _Makers, unseen: LabelledPictures, options: ComparisonOptions, stages: Stages
 ) -> Outcome:
     try:
         stages(f"{name}: loading", 0, 0)
@@ -140,9 +139,9 @@ def _outcome(
         judgement = judge(
             method,
             unseen,
-            settings.k,
-            most_queries=settings.queries if method.by_pairs else None,
-            seed=settings.seed,
+            options.k,
+            most_queries=options.queries if method.by_pairs else None,
+            seed=options.seed,
             progress=lambda what, done, total: stages(f"{name}: {what}", done, total),
         )
     except ImgsimError as error:
@@ -163,7 +162,7 @@ class _Makers:
 
     seen: LabelledPictures
     unseen: LabelledPictures
-    settings: ComparisonOptions
+    options: ComparisonOptions
     stages: Stages
     announce: Callable[[str], None]
     _clip: object = field(default=None, init=False)
@@ -181,15 +180,15 @@ class _Makers:
 
         if name == "pixels":
             return Pixels()
-        return MultiScale(name.partition(":")[2], self.settings.threads, self.announce)
+        return MultiScale(name.partition(":")[2], self.options.place.threads, self.announce)
 
     def _by_clip(self, name: str) -> Method:
         from imgsim_ops.evaluation.methods import clip
 
         if self._clip is None:
-            model, weights = self.settings.clip_model or clip.MODEL, self.settings.clip_weights or clip.WEIGHTS
+            model, weights = self.options.clip_model or clip.MODEL, self.options.clip_weights or clip.WEIGHTS
             try:
-                self._clip = clip.load_clip(model, weights, self.settings.device)
+                self._clip = clip.load_clip(model, weights, self.options.place.device)
             except ImgsimError as error:
                 self._clip = error  # for the other one: it need not wait for a network once more
         if isinstance(self._clip, ImgsimError):
@@ -202,27 +201,26 @@ class _Makers:
         from imgsim_ops.evaluation.training.options import TrainingOptions
         from imgsim_ops.evaluation.training.run_folder import MODEL
 
-        folder = self.settings.runs / kind
+        folder = self.options.runs / kind
         model = folder / MODEL
         if not model.is_file():
             self.announce(f"Training {kind}, once: {printable(folder)}")
-            asked = TrainingOptions(seed=self.settings.seed)
-            if self.settings.epochs is not None:
-                asked = replace(asked, epochs=self.settings.epochs)
+            asked = TrainingOptions(seed=self.options.seed)
+            if self.options.epochs is not None:
+                asked = replace(asked, epochs=self.options.epochs)
             found = training.train(
                 kind,
                 self.seen,
                 folder,
                 asked,
                 resume=True,  # it may have been stopped
-                device=self.settings.device,
-                threads=self.settings.threads,
+                place=self.options.place,
                 progress=lambda what, done, total: self.stages(f"{kind}: {what[0].lower()}{what[1:]}", done, total),
             )
             if found.interrupted:
                 raise KeyboardInterrupt
         self._check_run(folder)
-        return TrainedEncoder(model, self.settings.threads)
+        return TrainedEncoder(model, self.options.place.threads)
 
     def _check_run(self, folder: Path) -> None:
         """Nothing may be judged by pictures of a class that it was trained on.

@@ -15,7 +15,7 @@ from imgsim_ops.models.locations import weights_source
 
 
 class TrainedEncoder(VectorMethod):
-    """An encoder that ``imgsim methods train`` exported; a ``protocol.Method``."""
+    """An encoder that ``imgsim methods train`` exported; a ``judging.Method``."""
 
     def __init__(self, model: str | os.PathLike[str], threads: int = 0) -> None:
         """Loads the model.
@@ -37,7 +37,7 @@ class TrainedEncoder(VectorMethod):
 
 
 class MultiScale(VectorMethod):
-    """Our own embedding, as ``imgsim embed`` makes it; a ``protocol.Method``."""
+    """Our own embedding, as ``imgsim embed`` makes it; a ``judging.Method``."""
 
     def __init__(self, backbone: str, threads: int = 0, announce: Callable[[str], None] | None = None) -> None:
         """Loads the model.
@@ -63,7 +63,7 @@ class MultiScale(VectorMethod):
 
 
 class Pixels(VectorMethod):
-    """The pixels of a picture at 32 x 32, less their mean: what any method must beat; a ``protocol.Method``."""
+    """The pixels of a picture at 32 x 32, less their mean: what any method must beat; a ``judging.Method``."""
 
     made_by = "32 x 32 pixels, less their mean"
     dimension = 3 * 32 * 32

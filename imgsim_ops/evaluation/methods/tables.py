@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 from imgsim_ops.evaluation.judging import accuracy_by_chance
 from imgsim_ops.evaluation.labelled import LabelledPictures
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.evaluation.methods.compare import METHODS, ComparisonOptions, Outcome
 from imgsim_ops.evaluation.plots import new_figure, svg
 from imgsim_ops.evaluation.results import Cell, Column, Plot, Results, Table
@@ -37,7 +37,7 @@ def results(
     outcomes: Sequence[Outcome],
     seen: LabelledPictures,
     unseen: LabelledPictures,
-    settings: ComparisonOptions,
+    options: ComparisonOptions,
     plotted: bool = True,
 ) -> Results:
     """What was found out.
@@ -46,13 +46,13 @@ def results(
         outcomes: Of each method.
         seen: As `compare` took it.
         unseen: Likewise.
-        settings: Likewise.
+        options: Likewise.
         plotted: Whether the plot is made, for which matplotlib must be installed.
     """
     title = f"Methods on {unseen.name}, {len(unseen.present)} unseen classes"
     table = Table("", COLUMNS, [_row(outcome) for outcome in outcomes])
-    plots = [_plot(outcomes, title, settings.k)] if plotted else []
-    return Results("methods", title, _facts(seen, unseen, settings), [table], plots)
+    plots = [_plot(outcomes, title, options.k)] if plotted else []
+    return Results("methods", title, _facts(seen, unseen, options), [table], plots)
 
 
 def _row(outcome: Outcome) -> Mapping[str, Cell]:
@@ -75,8 +75,8 @@ def _row(outcome: Outcome) -> Mapping[str, Cell]:
     }
 
 
-def _facts(seen: LabelledPictures, unseen: LabelledPictures, settings: ComparisonOptions) -> dict[str, str]:
-    k = settings.k
+def _facts(seen: LabelledPictures, unseen: LabelledPictures, options: ComparisonOptions) -> dict[str, str]:
+    k = options.k
     nearest = "nearest one shows" if k == 1 else f"{k} nearest all show"
     facts = {
         "Data": f"{unseen.name}: {len(seen) + len(unseen):,} pictures of {len(unseen.classes):,} classes",
@@ -87,9 +87,9 @@ def _facts(seen: LabelledPictures, unseen: LabelledPictures, settings: Compariso
         "By chance": f"{100 * accuracy_by_chance(unseen.labels, k):.1f} % accuracy",
         "Speed": "a picture described and then searched, one after the other, in one run; what loading and a first "
         "picture take is not counted",
-        "Seed": str(settings.seed),
-        "Device": f"{settings.device} for networks in PyTorch",
-        "Machine": describe(machine(_threads(settings), tuple(filter(_installed, _PACKAGES)))),
+        "Seed": str(options.seed),
+        "Device": f"{options.place.device} for networks in PyTorch",
+        "Machine": machine_line(machine(_threads(options), tuple(filter(_installed, _PACKAGES)))),
     }
     if unseen.skipped:
         facts["Skipped files"] = f"{len(unseen.skipped):,}"
@@ -104,10 +104,10 @@ def _installed(package: str) -> bool:
     return True
 
 
-def _threads(settings: ComparisonOptions) -> int:
+def _threads(options: ComparisonOptions) -> int:
     from imgsim_ops import kernels
 
-    return settings.threads or kernels.build_info()["threads"]
+    return options.place.threads or kernels.build_info()["threads"]
 
 
 def _plot(outcomes: Sequence[Outcome], title: str, k: int) -> Plot:

@@ -16,7 +16,7 @@ from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.writing import write_file
 
-#: The names of files in it, besides those of ``results.write_results``.
+#: The names of files in it, besides those of ``result_files.write_results``.
 SETTINGS = "settings.json"
 LOG = "log.jsonl"
 CHECKPOINT = "checkpoint.pt"

@@ -10,7 +10,8 @@ import torch
 from imgsim_ops.evaluation.training.encoders import Encoder, Served
 from imgsim_ops.export.model import EMBEDDING, finished
 from imgsim_ops.export.network import PIXELS, export_network
-from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION, RESIZE
+from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION
+from imgsim_ops.models.facts import ModelFacts
 from imgsim_ops.models.weights import weights_digest
 from imgsim_ops.recipes.fingerprint import Fingerprint
 
@@ -28,19 +29,6 @@ def encoder_model(kind: str, encoder: Encoder, trained_on: Mapping[str, object])
         encoder: On the CPU, in eval mode.
         trained_on: What it has seen, as JSON can say it; part of the file's metadata.
     """
-    fingerprint = encoder_fingerprint(kind, encoder)
-    facts = {
-        "fingerprint": str(fingerprint),
-        "backbone": fingerprint.backbone,
-        "weights": fingerprint.weights,
-        "precision": fingerprint.precision,
-        "preprocessing_version": fingerprint.preprocessing,
-        "dimension": encoder.dimension,
-        "channels": [],  # of taps, which it has not
-        "resize": RESIZE,
-        "crop": CROP,
-        "kind": kind,
-        "trained_on": trained_on,
-    }
+    facts = ModelFacts(encoder_fingerprint(kind, encoder), encoder.dimension, channels=(), trained_on=trained_on)
     example = torch.zeros(2, CROP, CROP, 3, dtype=torch.uint8)
     return finished(export_network(Served(encoder), example, PIXELS, [EMBEDDING]), [], facts)

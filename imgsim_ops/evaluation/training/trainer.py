@@ -12,7 +12,6 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,14 +22,10 @@ from imgsim_ops.evaluation.judging import VectorMethod
 from imgsim_ops.evaluation.labelled import LabelledPictures, network_pixels
 from imgsim_ops.evaluation.training.learners import Learner, create_learner
 from imgsim_ops.evaluation.training.options import PER_CLASS, TrainingOptions
+from imgsim_ops.evaluation.training.parts import Parts
 from imgsim_ops.evaluation.training.run_folder import RunFolder
 from imgsim_ops.files.interrupts import DeferredInterrupt
 
-# Of the k nearest validation pictures all must show the class.
-_NEIGHBOURS = 5
-# Of each class's pictures so many are kept for validation: two at the least, or there would be no neighbour.
-_VALIDATION_SHARE = 0.15
-_LEAST_PICTURES = 4
 _VALIDATION_BATCH = 256
 # What is kept is the mean of the network's weights over the last steps, each counting so much less than the next one:
 # from one step to the next the vectors of unseen classes move more than they get better. The first steps count less.
@@ -39,47 +34,8 @@ _WEIGHT_DECAY = 0.01
 # Long epochs are saved within too.
 _SAVE_SECONDS = 300.0
 
-# What the numbers drawn are for, besides the epoch and the step.
-_FOR_SPLIT, _FOR_ORDER, _FOR_STEP, _FOR_VALIDATION = range(4)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Which pictures of a data set are for what.
-
-    Attributes:
-        training: The rows that are learnt from.
-        validation: The others, some of each class.
-        neighbours: How many of the nearest validation pictures count: 5, or as many as the smallest class has others.
-    """
-
-    training: np.ndarray
-    validation: np.ndarray
-    neighbours: int
-
-
-def split_pictures(data: LabelledPictures, seed: int) -> Parts:
-    """Keeps a part of each class for validation.
-
-    Raises:
-        ImgsimError: There are too few classes, or pictures of one.
-    """
-    labels, counts = np.unique(data.labels, return_counts=True)
-    if len(labels) < 2:
-        raise ImgsimError(f"training: there must be two classes or more (got {len(labels)} in {data.name})")
-    for label, count in zip(labels, counts, strict=True):
-        if count < _LEAST_PICTURES:
-            rule = f"a class must have {_LEAST_PICTURES} pictures or more"
-            raise ImgsimError(f"training: {rule} (got {count} of {data.classes[label]!r})")
-    draw = np.random.default_rng((seed, _FOR_SPLIT))
-    training, validation = [], []
-    for label, count in zip(labels, counts, strict=True):
-        rows = draw.permutation(np.flatnonzero(data.labels == label))
-        kept = max(2, round(_VALIDATION_SHARE * count))
-        validation.append(rows[:kept])
-        training.append(rows[kept:])
-    neighbours = min(_NEIGHBOURS, min(map(len, validation)) - 1)
-    return Parts(np.sort(np.concatenate(training)), np.sort(np.concatenate(validation)), neighbours)
+# What the numbers drawn are for, besides the epoch and the step; 0 is `parts.split_pictures`'s.
+_FOR_ORDER, _FOR_STEP, _FOR_VALIDATION = range(1, 4)
 
 
 class Trainer:
@@ -92,31 +48,31 @@ class Trainer:
     """
 
     def __init__(
-        self, kind: str, data: LabelledPictures, parts: Parts, settings: TrainingOptions, run: RunFolder, device: str
+        self, kind: str, data: LabelledPictures, parts: Parts, options: TrainingOptions, run: RunFolder, device: str
     ) -> None:
         """Begins, or takes up what the run's checkpoint has.
 
         Args:
             kind: One of ``learners.KINDS``.
             data: What may be seen.
-            parts: As `split_pictures` made them of `data`.
-            settings: How.
+            parts: As ``parts.split_pictures`` made them of `data`.
+            options: How.
             run: Where checkpoints are.
             device: ``cpu``, ``cuda`` or ``cuda:N``.
 
         Raises:
             ImgsimError: There is no such network, a package is missing, or the checkpoint is damaged.
         """
-        self._data, self._parts, self._settings, self._run = data, parts, settings, run
+        self._data, self._parts, self._options, self._run = data, parts, options, run
         self.device = torch.device(device)
         with torch.random.fork_rng(devices=[]):  # the caller's generator must not notice
-            torch.manual_seed(settings.seed)
-            self._learner = create_learner(kind, settings.network, settings.size, settings.dimension)
+            torch.manual_seed(options.seed)
+            self._learner = create_learner(kind, options.network, options.size, options.dimension)
         classes = len(np.unique(data.labels))
         if self._learner.by_class:
-            self.batch = PER_CLASS * min(classes, settings.batch // PER_CLASS)
+            self.batch = PER_CLASS * min(classes, options.batch // PER_CLASS)
         else:
-            self.batch = min(settings.batch, len(parts.training))
+            self.batch = min(options.batch, len(parts.training))
         self._steps = max(1, len(parts.training) // self.batch)
         # How far it is: the epoch and step that come next, the sum of the losses of the epoch's steps, and its time.
         self._epoch = self._step = 0
@@ -140,14 +96,14 @@ class Trainer:
 
     def ending(self) -> str | None:
         """Why it has ended; None if it has not."""
-        if self.history and len(self.history) - self.best_epoch >= self._settings.patience:
+        if self.history and len(self.history) - self.best_epoch >= self._options.patience:
             return "early"
-        return "epochs" if len(self.history) >= self._settings.epochs else None
+        return "epochs" if len(self.history) >= self._options.epochs else None
 
     def look(self, progress: Callable[[str, int, int], None]) -> None:
         """Reads the pictures, and brings the networks to where the checkpoint has them."""
         progress("Reading pictures", 0, 0)
-        pixels = network_pixels(self._data.pictures, self._settings.size)
+        pixels = network_pixels(self._data.pictures, self._options.size)
         digest = hashlib.sha256(pixels.tobytes())
         digest.update(self._data.labels.tobytes())
         self._run.begin(digest.hexdigest())
@@ -158,7 +114,7 @@ class Trainer:
         self._learner.to(self.device)
         self._average = copy.deepcopy(self._learner).eval().requires_grad_(False)
         self._optimiser = torch.optim.AdamW(
-            self._learner.parameters(), lr=self._settings.rate, weight_decay=_WEIGHT_DECAY
+            self._learner.parameters(), lr=self._options.rate, weight_decay=_WEIGHT_DECAY
         )
         if self._kept is not None:
             self._load(self._kept)
@@ -196,7 +152,7 @@ class Trainer:
         on_epoch: Callable[[Mapping[str, float]], None],
     ) -> None:
         """Trains until it ends or Ctrl-C comes."""
-        total = self._settings.epochs * self._steps
+        total = self._options.epochs * self._steps
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             while self.ending() is None and not interrupt.pending:
                 saved = start = time.monotonic()
@@ -221,9 +177,9 @@ class Trainer:
         labels = self._labels["training"][rows].to(self.device)
         (drawn,) = self._draws(_FOR_STEP, self._epoch, self._step).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(drawn) >> 1)
-        loss, measured = self._learner.loss(images, labels, PER_CLASS, self._settings.changes, generator)
+        loss, measured = self._learner.loss(images, labels, PER_CLASS, self._options.changes, generator)
         if not math.isfinite(loss.item()):
-            where = f"epoch {self._epoch + 1}, at a learning rate of {self._settings.rate}"
+            where = f"epoch {self._epoch + 1}, at a learning rate of {self._options.rate}"
             raise ImgsimError(f"training: the loss must stay finite (got {loss.item()} in {where})")
         self._optimiser.zero_grad()
         loss.backward()
@@ -293,7 +249,7 @@ class Trainer:
             common_functions.NUMPY_RANDOM = before
 
     def _draws(self, *purpose: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence((self._settings.seed, *purpose))
+        return np.random.SeedSequence((self._options.seed, *purpose))
 
 
 def _follow(average: Learner, learner: Learner, forgetting: float) -> None:
@@ -304,7 +260,3 @@ def _follow(average: Learner, learner: Learner, forgetting: float) -> None:
                 mean.lerp_(now, 1 - forgetting)
             else:
                 mean.copy_(now)
-
-
-def _nearest(vectors: np.ndarray, k: int) -> np.ndarray:
-    return VectorMethod().nearest(vectors, np.arange(len(vectors)), k, lambda *_: None)

@@ -14,17 +14,18 @@ import torch
 
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.evaluation.labelled import LabelledPictures
-from imgsim_ops.evaluation.machine import check_device, describe, machine
+from imgsim_ops.evaluation.machine import Place, machine, machine_line
 from imgsim_ops.evaluation.plots import new_figure
-from imgsim_ops.evaluation.results import read_results, write_results
+from imgsim_ops.evaluation.result_files import read_results, write_results
 from imgsim_ops.evaluation.training.changes import Changes
 from imgsim_ops.evaluation.training.encoders import Encoder
 from imgsim_ops.evaluation.training.learners import check_kind, create_learner
 from imgsim_ops.evaluation.training.loss_curves import training_results
 from imgsim_ops.evaluation.training.options import TrainingOptions
+from imgsim_ops.evaluation.training.parts import Parts, split_pictures
 from imgsim_ops.evaluation.training.run_folder import ENCODER, MODEL, RunFolder, read_settings
 from imgsim_ops.evaluation.training.served import encoder_fingerprint, encoder_model
-from imgsim_ops.evaluation.training.trainer import Parts, Trainer, split_pictures
+from imgsim_ops.evaluation.training.trainer import Trainer
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.writing import write_file
 from imgsim_ops.models.weights import read_state_dict
@@ -71,11 +72,10 @@ def train(
     kind: str,
     data: LabelledPictures,
     folder: str | os.PathLike[str],
-    settings: TrainingOptions | None = None,
+    options: TrainingOptions | None = None,
     *,
     resume: bool = False,
-    device: str = "cpu",
-    threads: int = 0,
+    place: Place = Place(),
     progress: Callable[[str, int, int], None] = lambda *_: None,
     on_epoch: Callable[[Mapping[str, float]], None] = lambda epoch: None,
 ) -> Training:
@@ -89,10 +89,9 @@ def train(
         data: What may be seen: pictures of two classes or more, at least four of each. A part of each class is kept for
             validation. All come to memory, as ``3 * size * size`` bytes each.
         folder: The run's folder, see `run_folder`; made if it is missing.
-        settings: How; None: as `TrainingOptions` has it.
+        options: How; None: as `TrainingOptions` has it.
         resume: Go on with what the folder holds. It may also be done, or not begun.
-        device: ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: How many threads PyTorch may use; 0 leaves its number as it is.
+        place: Where.
         progress: Called with what goes on, how much of it is done, and of how much.
         on_epoch: Called with an entry of ``Training.history`` when it is made.
 
@@ -102,14 +101,14 @@ def train(
         ImageError: A file has changed since the data set was loaded.
         OSError: The disk refuses; the checkpoint before is kept.
     """
-    settings = settings or TrainingOptions()
+    options = options or TrainingOptions()
     check_kind(kind)
-    settings.check()
-    check_device(device)
+    options.check()
+    place.check()
     new_figure(1, 1)  # what is missing is said before the work, not after it
-    parts = split_pictures(data, settings.seed)
-    with RunFolder(folder, _what(kind, data, settings), resume) as run, _threads(threads):
-        trainer = Trainer(kind, data, parts, settings, run, device)
+    parts = split_pictures(data, options.seed)
+    with RunFolder(folder, _what(kind, data, options), resume) as run, _threads(place.threads):
+        trainer = Trainer(kind, data, parts, options, run, place.device)
         with DeferredInterrupt() as interrupt:
             try:
                 if trainer.ending() is None:
@@ -118,10 +117,10 @@ def train(
                     trainer.go_on(interrupt, progress, on_epoch)
             except torch.OutOfMemoryError as error:
                 rule = "a batch must fit into the memory of the device"
-                raise ImgsimError(f"training: {rule} (got {settings.batch} pictures, --batch)") from error
+                raise ImgsimError(f"training: {rule} (got {options.batch} pictures, --batch)") from error
         if trainer.ending() is None:
             return Training(kind, run.path, trainer.history, trainer.best_epoch, "interrupted")
-        return _finished(kind, data, parts, settings, run, trainer)
+        return _finished(kind, data, parts, options, run, trainer)
 
 
 def load_encoder(folder: str | os.PathLike[str]) -> Encoder:
@@ -146,9 +145,9 @@ def _encoder(settings: Mapping[str, Any]) -> Encoder:
     return learner.encoder.eval()
 
 
-def _what(kind: str, data: LabelledPictures, settings: TrainingOptions) -> dict[str, Any]:
+def _what(kind: str, data: LabelledPictures, options: TrainingOptions) -> dict[str, Any]:
     """What makes a training what it is."""
-    asked = asdict(settings)
+    asked = asdict(options)
     del asked["epochs"], asked["patience"]
     labels, counts = np.unique(data.labels, return_counts=True)
     classes = {data.classes[label]: int(count) for label, count in zip(labels, counts, strict=True)}
@@ -156,10 +155,10 @@ def _what(kind: str, data: LabelledPictures, settings: TrainingOptions) -> dict[
 
 
 def _finished(
-    kind: str, data: LabelledPictures, parts: Parts, settings: TrainingOptions, run: RunFolder, trainer: Trainer
+    kind: str, data: LabelledPictures, parts: Parts, options: TrainingOptions, run: RunFolder, trainer: Trainer
 ) -> Training:
     """Writes the encoder and the results, unless they are there."""
-    what = _what(kind, data, settings)
+    what = _what(kind, data, options)
     encoder = _encoder(what)
     encoder.load_state_dict(trainer.best_encoder())
     model, fingerprint = run.path / MODEL, str(encoder_fingerprint(kind, encoder))
@@ -169,19 +168,19 @@ def _finished(
     facts = {
         "Data": f"{data.name}: {len(parts.training):,} pictures to learn from, {len(parts.validation):,} to check by",
         "Classes": ", ".join(data.present),
-        "Network": f"{settings.network}, {weights:,} weights; pictures of {settings.size} x {settings.size} to "
-        f"{settings.dimension} values",
+        "Network": f"{options.network}, {weights:,} weights; pictures of {options.size} x {options.size} to "
+        f"{options.dimension} values",
         "Vectors": fingerprint,
         "Kept": f"the encoder of epoch {found.best_epoch}",
         "Ended": f"after {len(found.history)} epochs, because {ended}",
         "Loss": _LOSSES[kind],
         "Validation accuracy": f"the share of validation pictures whose {parts.neighbours} nearest others all show "
         "their class",
-        "Changes": _shown_changes(settings.changes),
-        "Optimiser": f"AdamW, learning rate {settings.rate:g}, {trainer.batch} pictures in a batch",
-        "Seed": str(settings.seed),
+        "Changes": _shown_changes(options.changes),
+        "Optimiser": f"AdamW, learning rate {options.rate:g}, {trainer.batch} pictures in a batch",
+        "Seed": str(options.seed),
         "Device": str(trainer.device),
-        "Machine": describe(machine(torch.get_num_threads(), ("pytorch-metric-learning",))),
+        "Machine": machine_line(machine(torch.get_num_threads(), ("pytorch-metric-learning",))),
     }
     if not _is_written(run.path, facts):
         run.write_tensors(ENCODER, encoder.state_dict())

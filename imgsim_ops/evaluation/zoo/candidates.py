@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.evaluation.machine import Place, cuda_devices
 from imgsim_ops.evaluation.zoo.files import WeightFiles
 
 ENGINES = ("torch", "onnx")
@@ -39,18 +40,14 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where models run.
+class Runtime(Place):
+    """What runs models, and where.
 
     Attributes:
         engine: One of `ENGINES`.
-        device: ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: On the CPU; 0 means all processors that this process may use.
     """
 
     engine: str = "torch"
-    device: str = "cpu"
-    threads: int = 0
 
     def check(self) -> None:
         """Finds mistakes before any model is loaded.
@@ -60,29 +57,17 @@ class Place:
         """
         if self.engine not in ENGINES:
             raise ImgsimError(f"zoo: --engine must be one of {', '.join(ENGINES)} (got {self.engine!r})")
-        kind, _, number = self.device.partition(":")
-        if kind not in ("cpu", "cuda") or (":" in self.device and not (kind == "cuda" and number.isdecimal())):
-            raise ImgsimError(f"zoo: --device must be cpu, cuda or cuda:N (got {self.device!r})")
-        if kind == "cuda":
-            self._check_cuda()
-
-    def _check_cuda(self) -> None:
-        if self.engine == "onnx":
-            from imgsim_ops.engines.onnx import CPU_ONLY, providers
-
-            if providers() == CPU_ONLY:
-                raise ImgsimError(f"zoo: --device {self.device} needs a GPU that ONNX Runtime can use (got none)")
+        self.check_name("zoo")
+        if self.device == "cpu":
             return
-        import torch
+        if self.engine == "torch":
+            if self.cuda_number >= (count := cuda_devices()):
+                raise ImgsimError(f"zoo: --device {self.device} must be a GPU that PyTorch sees (got {count} of them)")
+            return
+        from imgsim_ops.engines.onnx import CPU_ONLY, providers
 
-        count = torch.cuda.device_count()
-        if self.cuda_number >= count:
-            raise ImgsimError(f"zoo: --device {self.device} must be a GPU that PyTorch sees (got {count} of them)")
-
-    @property
-    def cuda_number(self) -> int:
-        """Which GPU."""
-        return int(self.device.partition(":")[2] or 0)
+        if providers() == CPU_ONLY:
+            raise ImgsimError(f"zoo: --device {self.device} needs a GPU that ONNX Runtime can use (got none)")
 
 
 @dataclass(frozen=True)
@@ -128,7 +113,7 @@ class Candidate(Protocol):
         """
         ...
 
-    def load(self, files: WeightFiles, place: Place) -> Loaded:
+    def load(self, files: WeightFiles, runtime: Runtime) -> Loaded:
         """Loads it.
 
         Raises:

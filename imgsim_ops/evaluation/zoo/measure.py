@@ -11,7 +11,7 @@ import numpy as np
 from imgsim_ops import kernels
 from imgsim_ops.errors import WeightsError
 from imgsim_ops.evaluation.machine import free_memory, median_seconds
-from imgsim_ops.evaluation.zoo.candidates import Candidate, Facts, Loaded, Place
+from imgsim_ops.evaluation.zoo.candidates import Candidate, Facts, Loaded, Runtime
 from imgsim_ops.evaluation.zoo.files import WeightFiles
 from imgsim_ops.evaluation.zoo.triples import Triples
 
@@ -32,13 +32,13 @@ class MeasuringOptions:
 
     Attributes:
         files: Where their weights come from.
-        place: Where they run.
+        runtime: What runs them, and where.
         repeats: How many calls are timed, at least 1; the median counts.
         warmup: How many calls come before.
     """
 
     files: WeightFiles
-    place: Place
+    runtime: Runtime
     repeats: int = 10
     warmup: int = 2
 
@@ -71,19 +71,19 @@ class Row:
     note: str = ""
 
 
-def measure(candidate: Candidate, triples: Triples, settings: MeasuringOptions) -> Row:
+def measure(candidate: Candidate, triples: Triples, options: MeasuringOptions) -> Row:
     """Loads a model, measures it and releases it. If that fails, the row says why.
 
     Args:
         candidate: The model.
         triples: The pictures; the first anchor is the one that is embedded again and again for the time.
-        settings: How.
+        options: How.
     """
     facts = None
     try:
         facts = candidate.facts()
-        _check_memory(facts, settings.place)
-        return _measured(candidate, facts, triples, settings)
+        _check_memory(facts, options.runtime)
+        return _measured(candidate, facts, triples, options)
     except WeightsError as error:
         return Row(candidate.label, candidate.weights, facts, no_weights=True, failed=_reason(error, "no weights: "))
     # Fifty foreign models, exporters and runtimes promise no set of errors; the other models do not depend on it.
@@ -91,24 +91,24 @@ def measure(candidate: Candidate, triples: Triples, settings: MeasuringOptions) 
         return Row(candidate.label, candidate.weights, facts, failed=_reason(error))
     finally:
         gc.collect()
-        if settings.place.device != "cpu" and "torch" in sys.modules:
+        if options.runtime.device != "cpu" and "torch" in sys.modules:
             sys.modules["torch"].cuda.empty_cache()
 
 
-def _check_memory(facts: Facts, place: Place) -> None:
+def _check_memory(facts: Facts, runtime: Runtime) -> None:
     """Refuses what does not fit: the system would end the whole run instead of one model."""
     free = free_memory()
-    needed = 4 * facts.parameters * _COPIES[place.engine] + _WORKING_BYTES
+    needed = 4 * facts.parameters * _COPIES[runtime.engine] + _WORKING_BYTES
     if free is not None and needed > free:
         raise MemoryError(f"takes about {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
 
 
-def _measured(candidate: Candidate, facts: Facts, triples: Triples, settings: MeasuringOptions) -> Row:
-    loaded = candidate.load(settings.files, settings.place)
+def _measured(candidate: Candidate, facts: Facts, triples: Triples, options: MeasuringOptions) -> Row:
+    loaded = candidate.load(options.files, options.runtime)
     anchor, positive = (candidate.prepare(pixels) for pixels in next(iter(triples))[:2])
-    embed_s = median_seconds(lambda: loaded.embed(anchor), settings.repeats, settings.warmup)
+    embed_s = median_seconds(lambda: loaded.embed(anchor), options.repeats, options.warmup)
     pair = loaded.embed(anchor), loaded.embed(positive)
-    similarity_s = median_seconds(lambda: kernels.cosine_similarity(*pair), settings.repeats, settings.warmup)
+    similarity_s = median_seconds(lambda: kernels.cosine_similarity(*pair), options.repeats, options.warmup)
     cosines = None
     if loaded.trained:
         cosines = np.stack([_cosines(candidate, loaded, pictures) for pictures in triples])

@@ -10,7 +10,7 @@ import numpy as np
 
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError, WeightsError
-from imgsim_ops.evaluation.zoo.candidates import Embed, Facts, Loaded, Place
+from imgsim_ops.evaluation.zoo.candidates import Embed, Facts, Loaded, Runtime
 from imgsim_ops.evaluation.zoo.files import WeightFiles
 from imgsim_ops.images.preprocess import CROP, RESIZE
 from imgsim_ops.models.locations import BACKBONES, ENVIRONMENT_VARIABLE, LITE0_DISTRIBUTION, RESNET18_URL
@@ -54,19 +54,19 @@ class OwnModel:
         """See ``Candidate.prepare``; uint8 (1, 224, 224, 3)."""
         return kernels.resize_crop(pixels, RESIZE, CROP)[np.newaxis]
 
-    def load(self, files: WeightFiles, place: Place) -> Loaded:
+    def load(self, files: WeightFiles, runtime: Runtime) -> Loaded:
         """See ``Candidate.load``."""
         weights = self._source(files)
         trained = weights != _RANDOM
-        if place.engine == "torch":
+        if runtime.engine == "torch":
             import torch
 
             from imgsim_ops.evaluation.zoo.runtimes import run_network
             from imgsim_ops.models.extractor import build_extractor
 
             extractor = build_extractor(self._backbone, weights)
-            return Loaded(run_network(extractor, (CROP, CROP, 3), place, torch.uint8), trained)
-        embed, precision = _onnx_engine(self._backbone, weights, place)
+            return Loaded(run_network(extractor, (CROP, CROP, 3), runtime, torch.uint8), trained)
+        embed, precision = _onnx_engine(self._backbone, weights, runtime)
         return Loaded(embed, trained, "int8" if precision.startswith("int8") else "")
 
     def _source(self, files: WeightFiles) -> str | Path | None:
@@ -85,16 +85,16 @@ class OwnModel:
         return _RANDOM
 
 
-def _onnx_engine(backbone: str, weights: str | Path | None, place: Place) -> tuple[Embed, str]:
+def _onnx_engine(backbone: str, weights: str | Path | None, runtime: Runtime) -> tuple[Embed, str]:
     """The default engine of all other commands, in the precision that it chooses; and that precision."""
     from imgsim_ops.engines.onnx import CPU_ONLY, providers
     from imgsim_ops.model_files.engine import create_engine
     from imgsim_ops.models.spec import ModelSpec
 
     on_cpu = providers() == CPU_ONLY  # which the engine decides itself
-    if on_cpu != (place.device == "cpu"):
+    if on_cpu != (runtime.device == "cpu"):
         raise ImgsimError(f"imgsim's engine onnx runs on {'the CPU' if on_cpu else 'the GPU'} here")
-    engine = create_engine("onnx", ModelSpec(backbone, weights), place.threads)
+    engine = create_engine("onnx", ModelSpec(backbone, weights), runtime.threads)
     return (lambda pixels: engine.embed(pixels)[0]), engine.fingerprint.precision
 
 

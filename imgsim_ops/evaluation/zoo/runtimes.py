@@ -13,35 +13,37 @@ import torch
 from torch import nn
 
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.evaluation.zoo.candidates import Embed, Place
+from imgsim_ops.evaluation.zoo.candidates import Embed, Runtime
 
 if TYPE_CHECKING:
     import onnxruntime
 
 
-def run_network(network: nn.Module, shape: tuple[int, ...], place: Place, dtype: torch.dtype = torch.float32) -> Embed:
+def run_network(
+    network: nn.Module, shape: tuple[int, ...], runtime: Runtime, dtype: torch.dtype = torch.float32
+) -> Embed:
     """A network as a function of one picture.
 
     Args:
         network: From (N, *shape) to (N, D), in eval mode, on the CPU.
         shape: Of a prepared picture.
-        place: The runtime and the device.
+        runtime: What runs it, and where.
         dtype: Of a prepared picture.
     """
-    if place.engine == "onnx":
-        return _in_onnx_runtime(network, shape, place, dtype)
-    if place.threads:
-        torch.set_num_threads(place.threads)
-    network.to(place.device)
+    if runtime.engine == "onnx":
+        return _in_onnx_runtime(network, shape, runtime, dtype)
+    if runtime.threads:
+        torch.set_num_threads(runtime.threads)
+    network.to(runtime.device)
 
     @torch.inference_mode()
     def embed(picture: np.ndarray) -> np.ndarray:
-        return network(torch.from_numpy(picture).to(place.device))[0].cpu().numpy()
+        return network(torch.from_numpy(picture).to(runtime.device))[0].cpu().numpy()
 
     return embed
 
 
-def _in_onnx_runtime(network: nn.Module, shape: tuple[int, ...], place: Place, dtype: torch.dtype) -> Embed:
+def _in_onnx_runtime(network: nn.Module, shape: tuple[int, ...], runtime: Runtime, dtype: torch.dtype) -> Embed:
     import onnx
 
     from imgsim_ops.export.network import export_network
@@ -52,7 +54,7 @@ def _in_onnx_runtime(network: nn.Module, shape: tuple[int, ...], place: Place, d
         # Values apart: the largest models are more than the 2 GB that one file may have.
         onnx.save_model(model, path, save_as_external_data=True, location="values")
         del model
-        session = _session(path, place)
+        session = _session(path, runtime)
 
     def embed(picture: np.ndarray) -> np.ndarray:
         return session.run(None, {"picture": picture})[0][0]
@@ -60,18 +62,18 @@ def _in_onnx_runtime(network: nn.Module, shape: tuple[int, ...], place: Place, d
     return embed
 
 
-def _session(path: Path, place: Place) -> onnxruntime.InferenceSession:
+def _session(path: Path, runtime: Runtime) -> onnxruntime.InferenceSession:
     import onnxruntime
 
     from imgsim_ops.engines.onnx import CPU_ONLY, session_options
 
-    options = session_options(place.threads)
-    if place.device == "cpu":
+    options = session_options(runtime.threads)
+    if runtime.device == "cpu":
         return onnxruntime.InferenceSession(path, options, providers=CPU_ONLY)
     with redirect_stdout(io.StringIO()):  # it prints what it does not find
         onnxruntime.preload_dlls()
-    cuda = ("CUDAExecutionProvider", {"device_id": place.cuda_number})
+    cuda = ("CUDAExecutionProvider", {"device_id": runtime.cuda_number})
     session = onnxruntime.InferenceSession(path, options, providers=[cuda, *CPU_ONLY])
     if session.get_providers() == CPU_ONLY:  # without a word, where a library of CUDA's is missing
-        raise ImgsimError(f"ONNX Runtime cannot use {place.device}")
+        raise ImgsimError(f"ONNX Runtime cannot use {runtime.device}")
     return session

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from imgsim_ops import kernels
-from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.evaluation.results import Cell, Column, Plot, Results, Table
-from imgsim_ops.evaluation.zoo.candidates import Place
+from imgsim_ops.evaluation.zoo.candidates import Runtime
 from imgsim_ops.evaluation.zoo.measure import MeasuringOptions, Row
 from imgsim_ops.evaluation.zoo.triples import Triples
 from imgsim_ops.quality.precision import area_under_curve
@@ -57,49 +57,47 @@ def group_table(name: str, rows: Sequence[Row], triples: int) -> Table:
     return Table(f"GFLOPS {name}", columns, [_cells(row, triples) for row in rows])
 
 
-def zoo_results(
-    tables: Sequence[Table], plots: Sequence[Plot], triples: Triples, settings: MeasuringOptions
-) -> Results:
+def zoo_results(tables: Sequence[Table], plots: Sequence[Plot], triples: Triples, options: MeasuringOptions) -> Results:
     """All that was found out, and how.
 
     Args:
         tables: Of the groups.
         plots: Of all rows.
         triples: The pictures.
-        settings: How models were measured.
+        options: How models were measured.
     """
-    place, count = settings.place, len(triples)
+    runtime, count = options.runtime, len(triples)
     means = f"; means of {count} triples, and the AUC of positives against negatives" if count > 1 else ""
     facts = {
         "pictures": triples.words,
         "embedding": "what the module before the classifier returns, flattened; of vision transformers the class token",
         "GFLOPS, parameters, acc@1, acc@5": "from the metadata of the weights; a group has all models whose GFLOPS, "
         "rounded down, it names",
-        "embed": f"from one prepared picture to its embedding, median of {settings.repeats} calls after "
-        f"{settings.warmup} that do not count",
+        "embed": f"from one prepared picture to its embedding, median of {options.repeats} calls after "
+        f"{options.warmup} that do not count",
         "cosine": "of two embeddings, timed likewise",
         "similarity": "cosine in percent of the anchor with the positive, the negative, and the negative resized to "
         f"the anchor's width and height{means}",
-        "weights": settings.files.words,
-        "engine": f"{_runtime(place)}, {place.device}",
-        "machine": describe(machine(_threads(place), ("torchvision",))),
+        "weights": options.files.words,
+        "engine": f"{_runtime_words(runtime)}, {runtime.device}",
+        "machine": machine_line(machine(_threads(runtime), ("torchvision",))),
     }
     if triples.skipped:
         facts["pictures left out"] = f"{len(triples.skipped)} that could not be read, with their triples"
     return Results("zoo", "Models on triples of pictures", facts, tables, plots)
 
 
-def _threads(place: Place) -> int:
+def _threads(runtime: Runtime) -> int:
     """How many threads a model had."""
-    if place.engine == "onnx":
-        return place.threads or kernels.build_info()["threads"]
+    if runtime.engine == "onnx":
+        return runtime.threads or kernels.build_info()["threads"]
     import torch
 
     return torch.get_num_threads()
 
 
-def _runtime(place: Place) -> str:
-    if place.engine == "onnx":
+def _runtime_words(runtime: Runtime) -> str:
+    if runtime.engine == "onnx":
         import onnxruntime
 
         return f"ONNX Runtime {onnxruntime.__version__}"

@@ -19,7 +19,7 @@ from torchvision import models
 from torchvision.models import WeightsEnum
 
 from imgsim_ops.errors import WeightsError
-from imgsim_ops.evaluation.zoo.candidates import Facts, Loaded, Place
+from imgsim_ops.evaluation.zoo.candidates import Facts, Loaded, Runtime
 from imgsim_ops.evaluation.zoo.files import WeightFiles
 from imgsim_ops.evaluation.zoo.runtimes import run_network
 from imgsim_ops.models.weights import read_state_dict
@@ -120,12 +120,12 @@ class TorchvisionModel:
         if needed.keys() & missing or [key for key in unknown if not key.startswith(_AUXILIARY)]:
             raise WeightsError(f"{path.name} is not of {self.name}")
 
-    def load(self, files: WeightFiles, place: Place) -> Loaded:
+    def load(self, files: WeightFiles, runtime: Runtime) -> Loaded:
         """See ``Candidate.load``."""
         path = files.find(self._version.url)
         network = embedding_network(self.build(path))
         (crop,) = self._transforms.crop_size
-        return Loaded(run_network(network, (3, crop, crop), place), trained=path is not None)
+        return Loaded(run_network(network, (3, crop, crop), runtime), trained=path is not None)
 
 
 def _number(accuracy: float) -> float | None:

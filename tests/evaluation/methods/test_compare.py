@@ -10,7 +10,7 @@ import pytest
 from imgsim_ops.embedding import embedder
 from imgsim_ops.errors import ImgsimError, WeightsError
 from imgsim_ops.evaluation.labelled import LabelledPictures, split_classes
-from imgsim_ops.evaluation.machine import check_device
+from imgsim_ops.evaluation.machine import Place
 from imgsim_ops.evaluation.methods import clip, embedding
 from imgsim_ops.evaluation.methods.compare import METHODS, ComparisonOptions, check_methods, compare
 from imgsim_ops.evaluation.methods.tables import results
@@ -48,14 +48,14 @@ def test_names_of_methods():
 
 
 def test_devices(monkeypatch):
-    check_device("cpu")
+    Place("cpu").check()
     for device in ("gpu", "cuda:", "cuda:x", "cpu:0"):
         with pytest.raises(ImgsimError, match=rf"--device must be cpu, cuda or cuda:N \(got '{device}'\)"):
-            check_device(device)
+            Place(device).check()
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    check_device("cuda:0")
+    Place("cuda:0").check()
     with pytest.raises(ImgsimError, match=r"--device must be a GPU that PyTorch sees \(got cuda:1, of 1\)"):
-        check_device("cuda:1")
+        Place("cuda:1").check()
 
 
 def test_every_kind_of_method_is_judged(parts, tiny):
@@ -186,7 +186,7 @@ def test_ctrl_c_while_training(parts, tmp_path, monkeypatch):
     asked = []
 
     def stopped(kind, data, folder, settings, **options):
-        asked.append((kind, data.present, settings.seed, settings.epochs, options["device"], options["resume"]))
+        asked.append((kind, data.present, settings.seed, settings.epochs, options["place"].device, options["resume"]))
         return Training(kind, folder, [], 0, "interrupted")
 
     monkeypatch.setattr("imgsim_ops.evaluation.training.training.train", stopped)

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from imgsim_ops.errors import ImgsimError, WeightsError
-from imgsim_ops.evaluation.results import read_results
+from imgsim_ops.evaluation.machine import Place
+from imgsim_ops.evaluation.result_files import read_results
 from imgsim_ops.evaluation.training import run_folder, trainer, training
 from imgsim_ops.evaluation.training.changes import Changes
 from imgsim_ops.evaluation.training.learners import KINDS, create_learner
@@ -307,7 +308,7 @@ def test_nothing_of_the_process_changes(tmp_path):
         )
 
     before = state()
-    train("triplet", DATA, tmp_path / "run", replace(TINY, epochs=1), threads=torch.get_num_threads() + 1)
+    train("triplet", DATA, tmp_path / "run", replace(TINY, epochs=1), place=Place(threads=torch.get_num_threads() + 1))
     assert state() == before
     assert before[3]
 
@@ -349,7 +350,7 @@ def test_settings_are_checked(tmp_path, changes, words):
 
 def test_names_are_checked(tmp_path):
     assert "(got 'triple'); did you mean triplet?" in refused(tmp_path, kind="triple")
-    refused(tmp_path, "must be cpu, cuda or cuda:N (got 'gpu')", device="gpu")
+    refused(tmp_path, "must be cpu, cuda or cuda:N (got 'gpu')", place=Place("gpu"))
 
 
 def test_too_little_to_learn_from(tmp_path):

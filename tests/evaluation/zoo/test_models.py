@@ -13,7 +13,7 @@ from torchvision.models.vision_transformer import VisionTransformer
 
 from imgsim_ops.engines.onnx import session_options
 from imgsim_ops.errors import ImgsimError, WeightsError
-from imgsim_ops.evaluation.zoo.candidates import Place
+from imgsim_ops.evaluation.zoo.candidates import Runtime
 from imgsim_ops.evaluation.zoo.files import WeightFiles
 from imgsim_ops.evaluation.zoo.names import DEFAULT, find_candidates
 from imgsim_ops.evaluation.zoo.own_models import OwnModel
@@ -208,21 +208,21 @@ def test_files_without_a_classifier_will_do(folder):
     model = models.squeezenet1_1(weights=None)
     del model.classifier
     files = folder("squeezenet1_1", model)
-    assert TorchvisionModel("squeezenet1_1").load(files, Place()).trained
+    assert TorchvisionModel("squeezenet1_1").load(files, Runtime()).trained
 
 
 def test_files_of_other_models(folder):
     for other in (models.resnet18(weights=None), torch.nn.Linear(2, 2), models.squeezenet1_0(weights=None)):
         files = folder("squeezenet1_1", other)
         with pytest.raises(WeightsError, match=r"squeezenet1_1-\w+.pth is not of squeezenet1_1"):
-            TorchvisionModel("squeezenet1_1").load(files, Place())
+            TorchvisionModel("squeezenet1_1").load(files, Runtime())
 
 
 def test_files_that_would_run_code(tmp_path):
     name = TorchvisionModel("squeezenet1_1")._version.url.rsplit("/", 1)[1]
     torch.save(torch.nn.Linear(2, 2), tmp_path / name)
     with pytest.raises(WeightsError, match="weights_only=True"):
-        TorchvisionModel("squeezenet1_1").load(WeightFiles(str(tmp_path)), Place())
+        TorchvisionModel("squeezenet1_1").load(WeightFiles(str(tmp_path)), Runtime())
 
 
 @pytest.mark.parametrize("label", ["squeezenet1_1", "imgsim:resnet18"])
@@ -230,7 +230,7 @@ def test_engines_say_the_same(label):
     (candidate,) = find_candidates([label])
     prepared = candidate.prepare(decode(find_photographs(["coffee.png"])[0]))
     files = WeightFiles("none")
-    vectors = [candidate.load(files, Place(engine, threads=1)).embed(prepared) for engine in ("torch", "onnx")]
+    vectors = [candidate.load(files, Runtime(engine=engine, threads=1)).embed(prepared) for engine in ("torch", "onnx")]
     assert vectors[0].shape == vectors[1].shape == (candidate.facts().dimension,)
     # Vectors may differ by 1e-5 of their length, as in tests/models/test_extractor.py: 1e-10 in the cosine, less than
     # the rounding of float32.
@@ -241,7 +241,7 @@ def test_engines_say_the_same(label):
 def test_threads_are_as_many_as_asked_for(engine):
     before = torch.get_num_threads()
     try:
-        run_network(torch.nn.Flatten(), (2, 2), Place(engine, threads=before + 1))
+        run_network(torch.nn.Flatten(), (2, 2), Runtime(engine=engine, threads=before + 1))
         assert torch.get_num_threads() == (before + 1 if engine == "torch" else before)
     finally:
         torch.set_num_threads(before)
@@ -263,18 +263,18 @@ def test_imgsims_own_models():
 
 def test_imgsims_own_weights_are_there_without_a_network():
     files = WeightFiles("none")
-    assert OwnModel("imgsim:efficientnet_lite0").load(files, Place()).trained
-    assert not OwnModel("imgsim:resnet18").load(files, Place()).trained
+    assert OwnModel("imgsim:efficientnet_lite0").load(files, Runtime()).trained
+    assert not OwnModel("imgsim:resnet18").load(files, Runtime()).trained
 
 
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        (Place(engine="tensorflow"), "--engine must be one of torch, onnx (got 'tensorflow')"),
-        (Place(device="gpu"), "--device must be cpu, cuda or cuda:N (got 'gpu')"),
-        (Place(device="cpu:1"), "--device must be cpu, cuda or cuda:N (got 'cpu:1')"),
-        (Place(device="cuda:x"), "--device must be cpu, cuda or cuda:N (got 'cuda:x')"),
-        (Place(device="cuda:99"), "--device cuda:99 must be a GPU that PyTorch sees"),
+        (Runtime(engine="tensorflow"), "--engine must be one of torch, onnx (got 'tensorflow')"),
+        (Runtime(device="gpu"), "--device must be cpu, cuda or cuda:N (got 'gpu')"),
+        (Runtime(device="cpu:1"), "--device must be cpu, cuda or cuda:N (got 'cpu:1')"),
+        (Runtime(device="cuda:x"), "--device must be cpu, cuda or cuda:N (got 'cuda:x')"),
+        (Runtime(device="cuda:99"), "--device cuda:99 must be a GPU that PyTorch sees"),
     ],
 )
 def test_places_that_are_none(place, message):

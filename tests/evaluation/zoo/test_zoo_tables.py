@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from imgsim_ops.evaluation.results import Results, table_markdown
-from imgsim_ops.evaluation.zoo.candidates import Place
+from imgsim_ops.evaluation.zoo.candidates import Runtime
 from imgsim_ops.evaluation.zoo.measure import MeasuringOptions, Row
 from imgsim_ops.evaluation.zoo.tables import group_of, group_table, separation, unbeaten, zoo_results
 from imgsim_ops.evaluation.zoo.triples import Triple, Triples
@@ -134,5 +134,5 @@ def test_results_say_how_they_were_made():
     assert results.facts["engine"].startswith("PyTorch")
     assert Results.from_json(json.loads(json.dumps(results.as_json()))).tables[0].rows == table.rows
     assert "threads" in results.facts["machine"]
-    onnx = zoo_results([table], [], triples, MeasuringOptions(settings().files, Place("onnx")))
+    onnx = zoo_results([table], [], triples, MeasuringOptions(settings().files, Runtime(engine="onnx")))
     assert onnx.facts["engine"].startswith("ONNX Runtime")
