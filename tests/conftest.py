@@ -28,6 +28,22 @@ def ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture(scope="module")
+def browser():
+    from tests.support.browser import chromium  # Playwright, which few tests need
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser):
+    from tests.support.browser import new_page
+
+    with new_page(browser) as page:
+        yield page
+
+
 @pytest.fixture
 def nothing_left(monkeypatch, tmp_path_factory):
     """No process, thread or temporary file may be left by a test."""
