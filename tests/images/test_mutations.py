@@ -10,8 +10,9 @@ from PIL import Image, features
 from imgsim_ops.files.reasons import Reason, SkippedFile
 from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.preprocess import CROP, load_pixels
+from tests.support.tries import tries
 
-MUTATIONS = 2000
+MUTATIONS = tries(2000)
 SOUND_EVERY = 25
 CODES = {reason.code for reason in Reason}
 KINDS = {
