@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imgsim_ops.embedding.crops import Views, load_views
+from imgsim_ops.embedding.crops import Crops, load_crops
 from imgsim_ops.embedding.description import Description
 from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.images.decode import decode
-from imgsim_ops.matching import features as local
+from imgsim_ops.matching.features import local_features
+from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.quality.copies import MIXTURES, SINGLE_STEPS, TURNED
 from imgsim_ops.recipes.recipes import PARTS
 
@@ -109,13 +110,13 @@ def raw_vectors(paths: Sequence[Path], cache: Path) -> np.ndarray:
     """The raw vectors, int8, of pictures that are not copied."""
     file = cache / f"raw-{hashlib.sha256(json.dumps([str(path) for path in paths]).encode()).hexdigest()[:12]}.npy"
     if not file.exists():
-        answers = Embedder("efficientnet_lite0", precision="int8").describe(paths)
+        answers = Embedder(ModelSpec("efficientnet_lite0", precision="int8")).describe(paths)
         np.save(file, np.stack([answer.raw for _, answer in answers if isinstance(answer, Description)]))
     return np.load(file)
 
 
 def _made(paths: Sequence[Path], copied: int, threads: int) -> dict[str, np.ndarray]:
-    engines = {precision: Embedder("efficientnet_lite0", precision=precision) for precision in ENGINES}
+    engines = {precision: Embedder(ModelSpec("efficientnet_lite0", precision=precision)) for precision in ENGINES}
     which = {i * len(paths) // copied for i in range(copied)}
     raw: dict[str, list[np.ndarray]] = {precision: [] for precision in ENGINES}
     rows: list[tuple] = []
@@ -183,6 +184,6 @@ def _versions(image: Image.Image, number: int, file: Path) -> Iterator[tuple]:
 def _entry(what: tuple, path: Path, image: Image.Image) -> tuple:
     import imagehash  # here, as it brings SciPy along
 
-    views = Views.from_bytes(load_views(path))
+    views = Crops.from_bytes(load_crops(path))
     phash = np.packbits(imagehash.phash(image, hash_size=16).hash.ravel())
-    return what, views.pixels, views.perceptual, phash, local.describe(path)
+    return what, views.pixels, views.perceptual, phash, local_features(path)

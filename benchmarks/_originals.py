@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imgsim_ops.embedding.crops import Views, load_views
+from imgsim_ops.embedding.crops import Crops, load_crops
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.scan import scan
 from imgsim_ops.matching.hashes import distances, is_flat
@@ -113,7 +113,7 @@ def chosen(candidates: dict[str, Sequence[Path]]) -> list[Path]:
         for i in range(count):
             path = large[i * len(large) // count]
             try:
-                value = Views.from_bytes(load_views(path)).perceptual
+                value = Crops.from_bytes(load_crops(path)).perceptual
             except ImageError:
                 continue
             if not is_flat(value) and (not len(hashes) or distances(hashes, value).min() > _ALIKE):

@@ -130,19 +130,21 @@ def data_loader(settings: dict) -> Work:
 
 def imgsim(settings: dict) -> Work:
     """`Embedder.stream`."""
-    from imgsim_ops import Embedder
+    from imgsim_ops import Embedder, ModelSpec, ReadOptions
 
-    names = ("backbone", "weights", "precision")
-    embedder = Embedder(**{name: settings[name] for name in names}, threads=1, exact=settings.get("exact", False))
-    return lambda turn: [vector for _, vector in embedder.stream(turn.paths, settings["threads"])]
+    model = ModelSpec(**{name: settings[name] for name in ("backbone", "weights", "precision")})
+    read = ReadOptions(settings["threads"], exact=settings.get("exact", False))
+    embedder = Embedder(model, read=read, threads=1)
+    return lambda turn: [vector for _, vector in embedder.stream(turn.paths)]
 
 
 def statistics(settings: dict) -> Work:
     """Mean and standard deviation of the channels."""
+    from imgsim_ops.images.options import ReadOptions
     from imgsim_ops.images.statistics import channel_statistics
 
     def work(turn: Turn) -> None:
-        channel_statistics(turn.paths, settings["threads"])
+        channel_statistics(turn.paths, ReadOptions(settings["threads"]))
 
     return work
 
@@ -166,9 +168,10 @@ def inference_only(settings: dict) -> Work:
     """Nothing but the int8 model, on pixels that are there already."""
     from imgsim_ops.images.preprocess import load_pixels
     from imgsim_ops.model_files.engine import create_engine
+    from imgsim_ops.models.spec import ModelSpec
 
     names = ("backbone", "weights", "precision")
-    engine = create_engine("onnx", **{name: settings[name] for name in names}, threads=1)
+    engine = create_engine("onnx", ModelSpec(**{name: settings[name] for name in names}), 1)
     pool = ThreadPoolExecutor(settings["threads"])
     pixels = cache(lambda folder: np.stack([load_pixels(path) for path in Turn(folder, 1).paths]))
 

@@ -112,11 +112,10 @@ def plain_pytorch(settings: dict) -> Way:
 def engine(settings: dict) -> Way:
     """One of imgsim's engines."""
     from imgsim_ops.model_files.engine import create_engine
+    from imgsim_ops.models.spec import ModelSpec
 
-    names = ("backbone", "weights", "threads")
-    made = create_engine(
-        settings["engine"], precision=settings["precision"], **{name: settings[name] for name in names}
-    )
+    spec = ModelSpec(**{name: settings[name] for name in ("backbone", "weights", "precision")})
+    made = create_engine(settings["engine"], spec, settings["threads"])
     return Way(settings, made.embed)
 
 

@@ -50,6 +50,7 @@ from imgsim_ops.evaluation.machine import describe, machine
 from imgsim_ops.evaluation.plots import new_figure
 from imgsim_ops.model_files.cache import model_file
 from imgsim_ops.model_files.engine import create_engine
+from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.quality.photographs import find_photographs
 
 PLAIN = "plain PyTorch"
@@ -91,7 +92,7 @@ def make_ways(folder: Path, backbone: str, weights: str | None, threads: int, ap
         del ways[APP]
     # Builds what the cache lacks, so that neither a way nor a cold start does.
     for precision in ("fp32", "int8"):
-        create_engine("onnx", backbone=backbone, weights=weights, precision=precision)
+        create_engine("onnx", ModelSpec(backbone, weights, precision))
     return {name: {**shared, **way} for name, way in ways.items()}
 
 
@@ -251,7 +252,7 @@ def main() -> None:
         cold = measure_cold(cold_commands(ways), options.rounds)
 
     show(console, warm, cold)
-    gate = model_file(options.backbone, weights, "int8").facts["gate"]
+    gate = model_file(ModelSpec(options.backbone, weights, "int8")).facts["gate"]
     document = {"machine": facts, "backbone": options.backbone, "weights": weights or "ImageNet", "gate": gate}
     path = save(result_name("latency", options.backbone), {**document, "warm": warm, "cold": cold}, options.json)
     console.print(f"Results written to {path}", highlight=False)

@@ -30,6 +30,7 @@ from imgsim_ops import kernels
 from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.evaluation.machine import describe, machine
 from imgsim_ops.model_files.cache import cache_folder
+from imgsim_ops.models.spec import ModelSpec
 
 _SIDE = 32
 _COPY_EVERY = 100
@@ -105,7 +106,7 @@ def main() -> None:
     console = Console()
     facts = machine(kernels.build_info()["threads"])
     console.print(describe(facts))
-    embedder = Embedder("efficientnet_lite0", precision=arguments.precision)
+    embedder = Embedder(ModelSpec("efficientnet_lite0", precision=arguments.precision))
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="leak-") as name:
         folder = Path(name)
         copies = write(folder, arguments.train, arguments.test)

@@ -40,10 +40,12 @@ from rich.console import Console
 from imgsim_ops.collection.candidates.cascade import Pictures, choose_thresholds
 from imgsim_ops.collection.duplicates import find_duplicates
 from imgsim_ops.collection.search import Query, search
-from imgsim_ops.collection.store.store import FileRecord, Store
+from imgsim_ops.collection.store.record import FileRecord
+from imgsim_ops.collection.store.store import Store
 from imgsim_ops.collection.summary import summary_of
 from imgsim_ops.embedding.description import Description
 from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.matching.options import MatchOptions
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import PARTS, RECIPES
 
@@ -189,7 +191,7 @@ def measure_duplicates(path: Path) -> dict:
     with Store.open(path) as store:
         start = time.perf_counter()
         pictures = Pictures.of(store)
-        thresholds = choose_thresholds(pictures, None, None)
+        thresholds = choose_thresholds(pictures, MatchOptions())
         chosen = time.perf_counter() - start
         groups = list(
             find_duplicates(

@@ -36,7 +36,8 @@ from rich.table import Table
 from imgsim_ops import kernels
 from imgsim_ops.evaluation.machine import describe, machine
 from imgsim_ops.matching import rules
-from imgsim_ops.matching.features import Features, Match, verify
+from imgsim_ops.matching.alignment import Match, verify
+from imgsim_ops.matching.features import Features
 from imgsim_ops.matching.hashes import distances, is_flat
 from imgsim_ops.quality.copies import MIXTURES, SINGLE_STEPS
 from imgsim_ops.quality.precision import micro_average_precision

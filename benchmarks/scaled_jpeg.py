@@ -37,8 +37,10 @@ from imgsim_ops.evaluation.machine import describe, machine
 from imgsim_ops.export.recipes import calibration_pixels
 from imgsim_ops.images.decode import decode
 from imgsim_ops.images.jpeg import fraction
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import load_pixels, min_side
 from imgsim_ops.model_files.engine import create_engine
+from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.quality.copies import COPIES
 from imgsim_ops.quality.photographs import CALIBRATION, EVALUATION, find_photographs
 from imgsim_ops.quality.precision import precision_of_copies
@@ -82,7 +84,7 @@ def read_both_ways(source: Source, folder: Path) -> Iterator[tuple[int, np.ndarr
         def read(path: str | Path) -> tuple[int, np.ndarray]:
             with Image.open(path) as image:
                 by = fraction(*image.size, min_side(exact=False))
-            return by, np.stack([load_pixels(path, exact=exact) for exact in (True, False)])
+            return by, np.stack([load_pixels(path, ReadOptions(exact=exact)) for exact in (True, False)])
 
         def save_and_read(image: Image.Image, quality: int) -> tuple[int, np.ndarray]:
             image.save(file.name, "JPEG", quality=quality)
@@ -156,7 +158,7 @@ def main() -> None:
         runs = {"photographs": sorted(options.photographs.glob("*.jpg"))}
     else:
         runs = made_large(find_photographs((*EVALUATION, *CALIBRATION)))
-    engine = create_engine("onnx", backbone=BACKBONE, precision="fp32", threads=options.threads)
+    engine = create_engine("onnx", ModelSpec(BACKBONE, precision="fp32"), options.threads)
     document = {"backbone": BACKBONE, "runs": {}}
     if options.json.exists():
         document = json.loads(options.json.read_text())

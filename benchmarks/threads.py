@@ -21,6 +21,7 @@ from PIL import Image
 from imgsim_ops import kernels
 from imgsim_ops.demo import PHOTOGRAPHS
 from imgsim_ops.evaluation.machine import describe, machine
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.statistics import channel_statistics
 from imgsim_ops.quality.photographs import find_photographs
 
@@ -52,7 +53,7 @@ def main() -> None:
         seconds: dict[int, list[float]] = {count: [] for count in (1, threads)}
         for _ in range(ROUNDS):
             for count, values in seconds.items():
-                values.append(channel_statistics(paths, count).seconds)
+                values.append(channel_statistics(paths, ReadOptions(count)).seconds)
     rows = {"imgsim_app": [[row["threads"], row["microseconds"]] for row in document["timings"]]}
     rows["imgsim stats (Python)"] = [[count, statistics.median(v) * 1e6] for count, v in seconds.items()]
     facts = machine(threads, ("torchvision", "pillow"))

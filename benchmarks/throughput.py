@@ -64,6 +64,7 @@ from imgsim_ops import kernels
 from imgsim_ops.evaluation.machine import describe, machine
 from imgsim_ops.evaluation.plots import new_figure
 from imgsim_ops.model_files.engine import create_engine
+from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.quality.photographs import find_photographs
 
 PHOTOGRAPHS = (
@@ -210,7 +211,7 @@ def make_models(folder: Path, backbone: str, weights: str | None) -> Path:
     from imgsim_ops.export.files import export_files
 
     for precision in ("fp32", "int8"):
-        create_engine("onnx", backbone=backbone, weights=weights, precision=precision)
+        create_engine("onnx", ModelSpec(backbone, weights, precision))
     export_files(folder / "single.onnx", backbone=backbone, weights=weights)
     quantise_plainly(folder / "single.plain.onnx", folder / "int8.onnx")
     return folder / "int8.onnx"

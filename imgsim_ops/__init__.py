@@ -17,8 +17,14 @@ from imgsim_ops.errors import ImageError, ImgsimError, WeightsError
 
 if TYPE_CHECKING:
     from imgsim_ops.collection.collection import Collection
-    from imgsim_ops.embedding.embedder import Embedder, Similarity, compare
+    from imgsim_ops.collection.find import find_duplicates, find_leaks
+    from imgsim_ops.collection.search import SearchOptions
+    from imgsim_ops.embedding.embedder import Embedder, compare
+    from imgsim_ops.embedding.similarity import Similarity
+    from imgsim_ops.images.options import ReadOptions
     from imgsim_ops.libraries import ort_library_path
+    from imgsim_ops.matching.options import MatchOptions
+    from imgsim_ops.models.spec import ModelSpec
 
 __version__ = "0.1.0"
 
@@ -27,18 +33,30 @@ __all__ = [
     "Embedder",
     "ImageError",
     "ImgsimError",
+    "MatchOptions",
+    "ModelSpec",
+    "ReadOptions",
+    "SearchOptions",
     "Similarity",
     "WeightsError",
     "__version__",
     "compare",
+    "find_duplicates",
+    "find_leaks",
     "ort_library_path",
 ]
 
 _LAZY = {
     "Collection": "collection.collection",
     "Embedder": "embedding.embedder",
-    "Similarity": "embedding.embedder",
+    "MatchOptions": "matching.options",
+    "ModelSpec": "models.spec",
+    "ReadOptions": "images.options",
+    "SearchOptions": "collection.search",
+    "Similarity": "embedding.similarity",
     "compare": "embedding.embedder",
+    "find_duplicates": "collection.find",
+    "find_leaks": "collection.find",
     "ort_library_path": "libraries",
 }
 

@@ -126,10 +126,10 @@ def _embedder_with_real_weights(announce: Callable[[str], None]) -> tuple[Embedd
     from imgsim_ops.embedding.embedder import Embedder
 
     try:
-        return Embedder(backbone="resnet18"), "resnet18's ImageNet weights were found"
+        return Embedder("resnet18"), "resnet18's ImageNet weights were found"
     except WeightsError as no_resnet18:
         try:
-            embedder = Embedder(backbone="efficientnet_lite0")
+            embedder = Embedder("efficientnet_lite0")
         except WeightsError as no_lite0:
             raise WeightsError(f"demo: no backbone has its weights (got {no_resnet18}; {no_lite0})") from no_lite0
         return (

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from imgsim_ops.cleanup.decisions import DecidedFile, DecidedGroup, Decisions
-from imgsim_ops.cleanup.files import Found, holds, look, names_like, one_name, part_beside, same_file
-from imgsim_ops.cleanup.journal import Action, Entry, Header, Journal, State, Way, journal_names, read_journal
-from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal
-from imgsim_ops.cleanup.trash import LONGEST_NAME, trash_for
-from imgsim_ops.cleanup.ways import perform, settle
+from imgsim_ops.cleanup.files import Found, holds, look, one_name
+from imgsim_ops.cleanup.journal import (
+    Action,
+    Content,
+    Entry,
+    Header,
+    Journal,
+    State,
+    Way,
+    journal_names,
+    read_journal,
+)
+from imgsim_ops.cleanup.places import Places
+from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal, refused
+from imgsim_ops.cleanup.ways import WAYS
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.identity import same_file
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
@@ -30,7 +41,7 @@ class Step:
         size: Bytes.
         kept: The picture that stays in its place.
         to: Where the file went; None where it is deleted or linked. In a dry run the name may still come out otherwise.
-        frees: Whether its bytes are free once it is deleted or linked: not where it has further names.
+        frees: Whether its bytes become free: not where it is moved, or has further names.
     """
 
     path: str
@@ -70,7 +81,7 @@ class ApplyReport:
     @property
     def freed(self) -> int:
         """Bytes that become free: those of files that are deleted or linked, and had no other name."""
-        return sum(step.size for step in self.steps if step.frees and self.way in (Way.DELETE, Way.HARDLINK))
+        return sum(step.size for step in self.steps if step.frees)
 
 
 def apply_decisions(
@@ -106,65 +117,59 @@ def apply_decisions(
     Raises:
         ImgsimError: The journal cannot be written, or belongs to something else; the folder is none.
     """
-    if (folder is not None) != (way is Way.MOVE):
-        raise ImgsimError(f"apply: a folder must be given to move files, and only then (got {folder})")
-    if way is Way.TRASH and not hasattr(os, "getuid"):
-        raise ImgsimError("apply: the trash must be that of freedesktop.org; moving files does as well (got Windows)")
-    if folder is not None:
-        folder = Path(os.path.realpath(folder))
-        if folder.exists() and not folder.is_dir():
-            raise ImgsimError(f"apply: files must be moved to a folder (got {printable(folder)})")
-    created = datetime.now().astimezone().isoformat(timespec="seconds")
-    header = Header(way, decisions.sha256, folder and os.fspath(folder), created)
-    place = _journal_place(beside, journal, header)
-    run = _Run(decisions, way, folder, dry_run)
+    target = WAYS[way].target(folder)
+    header = Header(way, decisions.sha256, target, datetime.now().astimezone().isoformat(timespec="seconds"))
+    place, known = _journal_place(beside, journal, header)
+    run = _Run(decisions, header, dry_run)
     if dry_run:
-        run.remember(place)
+        run.learn(known.entries if known else [])
         run.over_all(None, progress)
         return run.report
-    new = not os.path.lexists(place)
     with DeferredInterrupt() as interrupt:
-        with Journal.create(place, header) if new else Journal.open(place) as book:
+        with Journal.open(place, known) if known else Journal.create(place, header) as book:
             run.interrupt = interrupt
             run.resume(book)
             run.over_all(book, progress)
         run.report.journal = place if book.entries else None
-        if new and not book.entries:
+        if known is None and not book.entries:
             place.unlink()
     return run.report
 
 
-def _journal_place(beside: Path, given: Path | None, header: Header) -> Path:
+def _journal_place(beside: Path, given: Path | None, header: Header) -> tuple[Path, Content | None]:
+    """Where the journal is to be, and what it says if it is there."""
     for path in [given] if given else journal_names(beside):
         path = Path(os.path.abspath(path))
-        if not os.path.lexists(path) or _goes_on(path, header):
-            return path
+        if not os.path.lexists(path):
+            return path, None
+        known = _to_go_on(path, header)
+        if known is not None:
+            return path, known
     got = f"{printable(given)}, which is there"
     raise ImgsimError(f"apply: the journal must be new, or one of these decisions carried out in this way (got {got})")
 
 
-def _goes_on(path: Path, header: Header) -> bool:
-    """Whether a file is a journal of the same decisions, carried out in the same way, of which nothing was undone."""
+def _to_go_on(path: Path, header: Header) -> Content | None:
+    """A journal of the same decisions, carried out in the same way, of which nothing was undone; None of all else."""
     try:
-        found, entries = read_journal(path)
+        found = read_journal(path)
     except (ImgsimError, OSError):  # something else lies there
-        return False
-    same = (found.way, found.decisions, found.folder) == (header.way, header.decisions, header.folder)
-    return same and not any(entry.state in (State.UNDOING, State.UNDONE) for entry in entries)
+        return None
+    ours = (found.header.way, found.header.decisions, found.header.folder)
+    undone = any(entry.state in (State.UNDOING, State.UNDONE) for entry in found.entries)
+    return found if ours == (header.way, header.decisions, header.folder) and not undone else None
 
 
 class _Run:
     """One going through all decisions."""
 
-    def __init__(self, decisions: Decisions, way: Way, folder: Path | None, dry_run: bool):
-        self.report = ApplyReport(way, dry_run)
+    def __init__(self, decisions: Decisions, header: Header, dry_run: bool):
+        self.report = ApplyReport(header.way, dry_run)
         self.interrupt: DeferredInterrupt | None = None
         self._decisions = decisions
-        self._way = way
-        self._folder = folder
-        self._root = _common_folder(decisions) if way is Way.MOVE else ""
+        self._way = WAYS[header.way]
+        self._places = Places(decisions, header.folder, dry_run)
         self._done: set[str] = set()
-        self._promised: set[str] = set()  # names that a dry run has given away
         self._kept: dict[tuple[int, int], list[str]] = defaultdict(list)
         for group in decisions.groups:
             for file in group.keep:
@@ -174,24 +179,20 @@ class _Run:
                     continue
                 self._kept[status.st_dev, status.st_ino].append(file.path)
 
-    def remember(self, place: Path) -> None:
-        """Learns from a journal, if there is one, what has been done."""
-        if os.path.lexists(place):
-            self._learn(read_journal(place)[1])
+    def learn(self, entries: Sequence[Entry]) -> None:
+        """Takes in what has been done before."""
+        self._done = {entry.action.path for entry in entries if entry.state is State.DONE}
 
     def resume(self, journal: Journal) -> None:
         """Brings what a crash cut short to an end, and learns what has been done."""
         for entry in journal.entries:
             if entry.state is State.INTENDED:
                 try:
-                    done = settle(journal.header.way, entry.action)
+                    done = self._way.settle(entry.action)
                 except (OSError, Refusal):  # what is wrong with the file is said in its turn; undo looks again
                     continue
                 journal.note(entry, State.DONE if done else State.FAILED)
-        self._learn(journal.entries)
-
-    def _learn(self, entries: list[Entry]) -> None:
-        self._done = {entry.action.path for entry in entries if entry.state is State.DONE}
+        self.learn(journal.entries)
 
     def over_all(self, journal: Journal | None, progress: Callable[[int], None]) -> None:
         """Goes through all files that go, until Ctrl-C."""
@@ -201,11 +202,9 @@ class _Run:
                 self.report.interrupted = True
                 return
             try:
-                self._one(group, file, journal)
+                with refused(CleanupReason.REFUSED, file.path):
+                    self._one(group, file, journal)
             except Refusal as error:
-                self.report.skipped.append(SkippedFile(file.path, error.code, str(error)))
-            except OSError as error:
-                error = refusal(CleanupReason.REFUSED, file.path, error.strerror or str(error))
                 self.report.skipped.append(SkippedFile(file.path, error.code, str(error)))
             progress(number)
 
@@ -218,11 +217,12 @@ class _Run:
             raise refusal(CleanupReason.CHANGED, file.path)
         self._check_not_kept(found)
         kept = self._kept_copy(group, found)
-        if self._way is Way.HARDLINK and same_file(found.status, kept.status):
+        if self._way.is_done(found, kept):
             self.report.before += 1
             return
-        for action in self._actions(found, kept):
-            step = Step(file.path, found.status.st_size, kept.path, action.to, found.status.st_nlink == 1)
+        for action in self._way.actions(found, kept, self._places):
+            frees = self._way.frees and found.status.st_nlink == 1
+            step = Step(file.path, found.status.st_size, kept.path, action.to, frees)
             if journal is not None and not self._carry_out(action, found, kept, journal):
                 continue
             self.report.steps.append(step)
@@ -235,78 +235,24 @@ class _Run:
 
     def _kept_copy(self, group: DecidedGroup, found: Found) -> Found:
         """A kept picture that is there now and stays there when the file goes."""
-        candidates = list(group.keep)
-        if self._way is Way.HARDLINK:
-            candidates = [file for file in candidates if file.sha256 == found.sha256]
-            if not candidates:
-                raise refusal(CleanupReason.NOT_EQUAL, found.path)
-        elsewhere = False
-        for file in candidates:
+        objection = CleanupReason.NO_KEPT_COPY
+        for file in self._way.candidates(group, found):
             kept = holds(file.path, file.sha256)
             if kept is None or (same_file(kept.status, found.status) and one_name(found.path, kept.path)):
                 continue
-            if self._way is Way.HARDLINK and kept.status.st_dev != found.status.st_dev:
-                elsewhere = True
-                continue
-            return kept
-        raise refusal(CleanupReason.OTHER_DISK if elsewhere else CleanupReason.NO_KEPT_COPY, found.path)
-
-    def _actions(self, found: Found, kept: Found) -> Iterator[Action]:
-        """What may be done to a file: where it needs a name, one for each name that is free."""
-        status = found.status
-        common = {
-            "path": found.path,
-            "sha256": found.sha256,
-            "size": status.st_size,
-            "modified": status.st_mtime_ns,
-            "mode": status.st_mode & 0o7777,
-            "inode": status.st_ino,
-            "owner": status.st_uid,
-            "group": status.st_gid,
-            "kept": kept.path,
-            "kept_inode": kept.status.st_ino,
-        }
-        if self._way is Way.DELETE:
-            yield Action(**common)
-        elif self._way is Way.HARDLINK:
-            yield Action(**common, part=part_beside(found.path))
-        elif self._way is Way.TRASH:
-            trash = trash_for(found.path)
-            text = trash.info_text(found.path, datetime.now())
-            for name in names_like(os.path.basename(found.path), LONGEST_NAME):
-                to, info = trash.file(name), trash.info(name)
-                if self._is_free(to) and not os.path.lexists(info):
-                    yield Action(**common, to=to, part=part_beside(to), info=info, info_text=text)
-        else:
-            target = self._target(found.path)
-            folder = os.path.dirname(target)
-            if os.path.isdir(folder) and os.path.samefile(folder, os.path.dirname(found.path)):
-                raise refusal(CleanupReason.SAME_FOLDER, found.path)
-            for name in names_like(os.path.basename(target)):
-                to = os.path.join(folder, name)
-                if self._is_free(to):
-                    yield Action(**common, to=to, part=part_beside(to))
-
-    def _target(self, path: str) -> str:
-        path = os.path.normpath(path)
-        return os.path.join(self._folder, os.path.relpath(path, self._root) if self._root else os.path.basename(path))
-
-    def _is_free(self, path: str) -> bool:
-        if os.path.lexists(path) or path in self._promised:
-            return False
-        if self.report.dry_run:
-            self._promised.add(path)
-        return True
+            against = self._way.objection(found, kept)
+            if against is None:
+                return kept
+            objection = against
+        raise refusal(objection, found.path)
 
     def _carry_out(self, action: Action, found: Found, kept: Found, journal: Journal) -> bool:
         """Does it, with a line before and one after; False where the name has been taken meanwhile."""
-        self._make_folders(action, found, journal)
-        try:
+        self._way.make_folders(action, journal)
+        with refused(CleanupReason.NO_JOURNAL, action.path):
             entry = journal.intend(action)
-        except OSError as error:
-            raise refusal(CleanupReason.NO_JOURNAL, action.path, error.strerror or str(error)) from error
         try:
-            perform(self._way, action, found, kept)
+            self._way.perform(action, found, kept)
         except FileExistsError:
             _note(journal, entry, State.FAILED)
             return False
@@ -314,7 +260,7 @@ class _Run:
             _note(journal, entry, State.FAILED)
             raise
         except OSError:
-            done = settle(self._way, action)
+            done = self._way.settle(action)
             _note(journal, entry, State.DONE if done else State.FAILED)
             if not done:
                 raise
@@ -322,34 +268,9 @@ class _Run:
         _note(journal, entry, State.DONE)
         return True
 
-    def _make_folders(self, action: Action, found: Found, journal: Journal) -> None:
-        if self._way is Way.TRASH:
-            trash_for(found.path).make()
-        elif self._way is Way.MOVE:
-            missing = []
-            folder = os.path.dirname(action.to)
-            while not os.path.isdir(folder):
-                missing.append(folder)
-                folder = os.path.dirname(folder)
-            for folder in reversed(missing):
-                try:
-                    journal.made_folder(folder)
-                except OSError as error:
-                    raise refusal(CleanupReason.NO_JOURNAL, action.path, error.strerror or str(error)) from error
-                os.mkdir(folder)
-
 
 def _note(journal: Journal, entry: Entry, state: State) -> None:
     try:
         journal.note(entry, state)
     except OSError:  # the disk is full: the next intention will say so, and what was done to this file can be seen
         entry.state = state
-
-
-def _common_folder(decisions: Decisions) -> str:
-    """The lowest folder that all files that go are in; empty where there is none."""
-    folders = {os.path.dirname(os.path.normpath(file.path)) for group in decisions.groups for file in group.remove}
-    try:
-        return os.path.commonpath(folders)
-    except ValueError:  # none, or on different drives
-        return ""

@@ -6,14 +6,17 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.writing import write_file
+
+if TYPE_CHECKING:
+    from imgsim_ops.collection.findings import Group
 
 VERSION = 1
 
@@ -55,6 +58,16 @@ class Decisions:
 
     groups: tuple[DecidedGroup, ...]
     sha256: str
+
+
+def proposed(groups: Iterable[Group]) -> list[DecidedGroup]:
+    """What is proposed for groups of copies: the best one of each is kept."""
+    decided = []
+    for group in groups:
+        files = [DecidedFile(member.picture.path, member.picture.sha256.hex()) for member in group.members]
+        others = tuple(file for place, file in enumerate(files) if place != group.best)
+        decided.append(DecidedGroup((files[group.best],), others))
+    return decided
 
 
 def read_decisions(path: str | os.PathLike[str]) -> Decisions:

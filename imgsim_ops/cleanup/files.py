@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import secrets
 import shutil
@@ -12,20 +11,19 @@ import stat
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal
 from imgsim_ops.errors import ImageError
-from imgsim_ops.files.names import printable
+from imgsim_ops.files.hashing import digest_of
+from imgsim_ops.files.identity import identity, is_untouched
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import Reason
+from imgsim_ops.files.syncing import sync_folder
 
 _CHUNK = 1 << 20
 # What file systems without hard links answer (FAT and exFAT: EPERM), what a kernel answers that protects other users'
 # files from being linked (EPERM), and a file that has as many names as it can have.
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
-# What a folder answers that cannot be synced by itself; the order of its changes is then the file system's affair.
-_NO_SYNC = {errno.EINVAL, errno.EACCES, errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EBADF}
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,7 @@ class Found:
 
     def unchanged(self) -> bool:
         """Whether the path still leads to the same file, and nobody has written to it."""
-        try:
-            return _identity(os.lstat(self.path)) == _identity(self.status)
-        except OSError:
-            return False
-
-
-def _identity(status: os.stat_result) -> tuple[int, ...]:
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return is_untouched(self.path, self.status)
 
 
 def look(path: str) -> Found:
@@ -65,17 +56,15 @@ def look(path: str) -> Found:
         if stat.S_ISLNK(status.st_mode):
             raise refusal(CleanupReason.LINK, path)
         with open_regular(path) as file:
-            digest = _digest(file)
+            digest = digest_of(file).hex()
             after = os.fstat(file.fileno())
     except ImageError as error:
         raise Refusal(error.code, str(error).replace("decode:", "cleanup:", 1)) from error
     except (FileNotFoundError, NotADirectoryError) as error:
-        reason = Reason.MISSING
-        raise Refusal(reason.code, f"cleanup: {reason.sentence} (got {printable(path)})") from error
+        raise refusal(Reason.MISSING, path) from error
     except OSError as error:
-        reason = Reason.UNREADABLE
-        raise Refusal(reason.code, f"cleanup: {reason.sentence} (got {printable(path)}: {error.strerror})") from error
-    if _identity(after) != _identity(status):
+        raise refusal(Reason.UNREADABLE, path, error.strerror or str(error)) from error
+    if identity(after) != identity(status):
         raise refusal(CleanupReason.CHANGED, path)
     return Found(path, after, digest)
 
@@ -87,13 +76,6 @@ def holds(path: str, sha256: str) -> Found | None:
     except Refusal:
         return None
     return found if found.sha256 == sha256 else None
-
-
-def _digest(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(_CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def one_name(a: str, b: str) -> bool:
@@ -115,11 +97,6 @@ def one_name(a: str, b: str) -> bool:
     return len(names) == 1
 
 
-def same_file(a: os.stat_result, b: os.stat_result) -> bool:
-    """Whether two statuses are of one file."""
-    return (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
-
-
 def names_like(name: str, most: int = 255) -> Iterator[str]:
     """Yields a name and its likes, ``a.jpg``, ``a (2).jpg``, ``a (3).jpg``, without end.
 
@@ -139,21 +116,6 @@ def names_like(name: str, most: int = 255) -> Iterator[str]:
 def part_beside(path: str) -> str:
     """A new name in the folder of `path`, for a file that is not whole yet."""
     return os.path.join(os.path.dirname(path), f".imgsim-{secrets.token_hex(8)}")
-
-
-def sync_folder(path: str) -> None:
-    """Makes the names in a folder outlast a loss of power, where the system can."""
-    if os.name != "posix":
-        return
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_SYNC:
-            raise
 
 
 def move_to_new(source: str, target: str, part: str, sha256: str) -> None:
@@ -210,7 +172,7 @@ def _move_by_copy(source: str, target: str, part: str, sha256: str) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
-    if _identity(os.lstat(source)) != _identity(before):
+    if identity(os.lstat(source)) != identity(before):  # where it is gone, the copy is the last one and stays
         os.unlink(target)
         raise refusal(CleanupReason.CHANGED, source)
     _let_go(source, target)
@@ -242,7 +204,7 @@ def copy_to_part(source: str, part: str, sha256: str) -> None:
             if hasattr(os, "posix_fadvise"):  # or the hash would be that of the memory, not of the disk
                 os.posix_fadvise(out.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         with open(part, "rb") as copy:
-            if _digest(copy) != sha256:
+            if digest_of(copy).hex() != sha256:
                 raise refusal(CleanupReason.CHANGED, source)
         if hasattr(os, "chown"):
             with contextlib.suppress(PermissionError):

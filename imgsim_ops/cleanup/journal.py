@@ -6,14 +6,15 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from imgsim_ops.cleanup.files import sync_folder
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.identity import identity
 from imgsim_ops.files.names import printable
+from imgsim_ops.files.syncing import sync_folder
 
 VERSION = 1
 
@@ -108,6 +109,25 @@ class Entry:
     undo_part: str | None = None
 
 
+@dataclass
+class Content:
+    """What a journal says.
+
+    Attributes:
+        header: What it is about.
+        entries: All actions, in their order.
+        folders: Folders that were made, in their order.
+        size: Bytes up to the end of its last whole line.
+        read_from: The identity of the file when it was read; None of one that is new.
+    """
+
+    header: Header
+    entries: list[Entry] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    size: int = 0
+    read_from: tuple[int, ...] | None = None
+
+
 class Journal:
     """A journal open for more lines. One process at a time may have it open.
 
@@ -121,13 +141,13 @@ class Journal:
         folders: Folders that were made, in their order.
     """
 
-    def __init__(self, path: Path, header: Header, descriptor: int, size: int, found: _Content | None = None):
+    def __init__(self, path: Path, descriptor: int, content: Content):
         self.path = path
-        self.header = header
-        self.entries = found.entries if found else []
-        self.folders = found.folders if found else []
+        self.header = content.header
+        self.entries = content.entries
+        self.folders = content.folders
         self._descriptor = descriptor
-        self._size = size
+        self._size = content.size
 
     @classmethod
     def create(cls, path: Path, header: Header) -> Journal:
@@ -143,7 +163,7 @@ class Journal:
             raise
         except OSError as error:
             raise _cannot_write(path, error) from error
-        journal = cls(path, header, descriptor, 0)
+        journal = cls(path, descriptor, Content(header))
         try:
             _lock(descriptor, path)
             line = {"imgsim": "journal", "version": VERSION, **dataclasses.asdict(header), "way": header.way.value}
@@ -156,8 +176,12 @@ class Journal:
         return journal
 
     @classmethod
-    def open(cls, path: Path) -> Journal:
+    def open(cls, path: Path, known: Content | None = None) -> Journal:
         """Goes on with a journal; a last line that a crash cut short is cut off.
+
+        Args:
+            path: The file.
+            known: What `read_journal` found in it, which holds unless somebody has written to it since.
 
         Raises:
             ImgsimError: It is none, cannot be written, or another process has it open.
@@ -171,13 +195,15 @@ class Journal:
             raise _cannot_write(path, error) from error
         try:
             _lock(descriptor, path)
-            content = Path(path).read_bytes()
-            found = _parse(content, path)
-            os.ftruncate(descriptor, found.whole)
+            if known is not None and known.read_from == identity(os.fstat(descriptor)):
+                content = known
+            else:
+                content = read_journal(path)
+            os.ftruncate(descriptor, content.size)
         except BaseException:
             os.close(descriptor)
             raise
-        return cls(path, found.header, descriptor, found.whole, found)
+        return cls(path, descriptor, content)
 
     def __enter__(self) -> Journal:
         return self
@@ -241,15 +267,18 @@ class Journal:
         self._size += len(content)
 
 
-def read_journal(path: str | os.PathLike[str]) -> tuple[Header, list[Entry]]:
+def read_journal(path: str | os.PathLike[str]) -> Content:
     """Reads a journal without opening it for writing.
 
     Raises:
         ImgsimError: It is none.
         OSError: It cannot be read.
     """
-    found = _parse(Path(path).read_bytes(), Path(path))
-    return found.header, found.entries
+    with open(path, "rb") as file:
+        read_from = identity(os.fstat(file.fileno()))
+        found = _parse(file.read(), Path(path))
+    found.read_from = read_from
+    return found
 
 
 def journal_names(decisions: Path) -> Iterator[Path]:
@@ -262,20 +291,12 @@ def journal_names(decisions: Path) -> Iterator[Path]:
         number += 1
 
 
-@dataclass
-class _Content:
-    header: Header
-    entries: list[Entry]
-    folders: list[str]
-    whole: int  # bytes up to the end of the last whole line
-
-
-def _parse(content: bytes, path: Path) -> _Content:
-    whole = content.rfind(b"\n") + 1
-    lines = content[:whole].splitlines()
+def _parse(content: bytes, path: Path) -> Content:
+    size = content.rfind(b"\n") + 1
+    lines = content[:size].splitlines()
     number = 1
     try:
-        found = _Content(_header(json.loads(lines[0]) if lines else None), [], [], whole)
+        found = Content(_header(json.loads(lines[0]) if lines else None), size=size)
         for line in lines[1:]:
             number += 1
             _take(found, json.loads(line))
@@ -295,7 +316,7 @@ def _header(line: Any) -> Header:
     return Header(Way(line["way"]), line["decisions"], line["folder"], line["created"])
 
 
-def _take(found: _Content, line: dict[str, Any]) -> None:
+def _take(found: Content, line: dict[str, Any]) -> None:
     if not isinstance(line, dict):
         raise ValueError
     if "intend" in line:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.files.names import printable
+from imgsim_ops.files.reasons import CodedReason
 
 
-class CleanupReason(Enum):
-    """A reason code, with the sentence that explains it.
-
-    Lists of skipped files and ``--json`` carry the code. Codes are part of the interface: new ones may be added, none
-    changes its meaning.
-    """
+class CleanupReason(CodedReason):
+    """Why a file is left as it is."""
 
     LINK = "link", "a symbolic link has no bytes of its own, and is neither removed nor counted as a copy"
     CHANGED = "changed", "the file must still have the bytes that were decided about"
@@ -26,10 +23,6 @@ class CleanupReason(Enum):
     NO_JOURNAL = "no_journal", "nothing is touched that the journal cannot take down first"
     TAKEN = "taken", "the place the file came from must be free"
     DELETED = "deleted", "the file was deleted, which nothing brings back"
-
-    def __init__(self, code: str, sentence: str):
-        self.code = code
-        self.sentence = sentence
 
 
 class Refusal(ImgsimError):
@@ -44,7 +37,19 @@ class Refusal(ImgsimError):
         self.code = code
 
 
-def refusal(reason: CleanupReason, path: str, detail: str = "") -> Refusal:
+def refusal(reason: CodedReason, path: str, detail: str = "") -> Refusal:
     """Returns the error for a file that is left as it is; `detail` adds to what is said about the file."""
-    detail = f": {detail}" if detail else ""
-    return Refusal(reason.code, f"cleanup: {reason.sentence} (got {printable(path)}{detail})")
+    return Refusal(reason.code, reason.message("cleanup", path, detail))
+
+
+@contextmanager
+def refused(reason: CodedReason, path: str) -> Iterator[None]:
+    """A context in which what the system refuses is a reason to leave a file as it is.
+
+    Raises:
+        Refusal: For an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise refusal(reason, path, error.strerror or str(error)) from error

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgsim_ops.cleanup.journal import Entry, Journal, State, Way
-from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal
-from imgsim_ops.cleanup.ways import settle, take_back
+from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refused
+from imgsim_ops.cleanup.ways import WAYS
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.reasons import SkippedFile
 
@@ -59,14 +59,12 @@ def undo(
             if interrupt.pending:
                 report.interrupted = True
                 return report
-            action = entry.action
+            file = entry.action.path
             try:
-                _one(journal, entry, report)
+                with refused(CleanupReason.REFUSED, file):
+                    _one(journal, entry, report)
             except Refusal as error:
-                report.skipped.append(SkippedFile(action.path, error.code, str(error)))
-            except OSError as error:
-                error = refusal(CleanupReason.REFUSED, action.path, error.strerror or str(error))
-                report.skipped.append(SkippedFile(action.path, error.code, str(error)))
+                report.skipped.append(SkippedFile(file, error.code, str(error)))
             progress(number)
         for folder in reversed(journal.folders):
             with contextlib.suppress(OSError):  # something is in it, or it is gone
@@ -75,16 +73,16 @@ def undo(
 
 
 def _one(journal: Journal, entry: Entry, report: UndoReport) -> None:
-    way, action = journal.header.way, entry.action
+    way, action = WAYS[journal.header.way], entry.action
     if entry.state is State.INTENDED:
-        journal.note(entry, State.DONE if settle(way, action) else State.FAILED)
+        journal.note(entry, State.DONE if way.settle(action) else State.FAILED)
     if entry.state is State.UNDONE:
         report.before += 1
     if entry.state not in (State.DONE, State.UNDOING):
         return
     part = entry.undo_part if entry.state is State.UNDOING else None
     try:
-        take_back(way, action, part, lambda name: journal.undoing(entry, name))
+        way.take_back(action, part, lambda name: journal.undoing(entry, name))
     except (OSError, Refusal):
         if entry.state is State.UNDOING and part is None:  # it has failed, which is not to be cut short
             with contextlib.suppress(OSError):

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from imgsim_ops.cleanup.apply import ApplyReport
 
-_WAYS = ("--move-to", "--hardlink", "--trash", "--delete")
+# The options, one of which must be given, and the journal's word for each.
+_WAYS = {"--move-to": "move", "--hardlink": "hardlink", "--trash": "trash", "--delete": "delete"}
 _MOST = 20
 
 
@@ -84,7 +85,7 @@ def apply(
     from imgsim_ops.cleanup.journal import Way
 
     decided = read_decisions(decisions)
-    way = Way("move" if move_to is not None else asked[0][2:])
+    way = Way(_WAYS[asked[0]])
     total = sum(len(group.remove) for group in decided.groups)
     if delete and yes and total and not no_undo:
         _confirm(total)
@@ -132,13 +133,14 @@ def _document(report: ApplyReport) -> dict:
 
 def _print(console: Console, report: ApplyReport, total: int) -> None:
     from imgsim_ops.cleanup.reasons import CleanupReason
+    from imgsim_ops.cleanup.ways import WAYS
     from imgsim_ops.files.names import printable
 
+    way = WAYS[report.way]
     if report.steps:
         _print_steps(console, report)
-    done = {"move": "moved", "hardlink": "linked", "trash": "moved to the trash", "delete": "deleted"}[report.way.value]
     files = "1 file" if len(report.steps) == 1 else f"{len(report.steps):,} files"
-    would = f"would be {done}" if report.dry_run else done
+    would = f"would be {way.done}" if report.dry_run else way.done
     freed = f", {report.freed / 1e6:,.1f} MB of them freed" if report.freed else ""
     console.print(f"{files} {would}, {report.size / 1e6:,.1f} MB{freed}", soft_wrap=True)
     if report.before:
@@ -146,12 +148,12 @@ def _print(console: Console, report: ApplyReport, total: int) -> None:
     if report.interrupted:
         looked = len(report.steps) + report.before + len(report.skipped)
         console.print(f"[yellow]Stopped[/yellow] after {looked:,} of {total:,} files; the same command goes on")
-    print_skipped(console, report.skipped, sentences={reason.code: reason.sentence for reason in CleanupReason})
+    print_skipped(console, report.skipped, sentences=CleanupReason.sentences())
     if report.dry_run and report.steps:
         console.print("[bold]Nothing was touched[/bold]: this is what --yes will do", soft_wrap=True)
     if report.journal is not None:
         console.print(f"Journal: {printable(report.journal)}", soft_wrap=True, markup=False)
-        if report.way.value != "delete":
+        if way.can_be_undone:
             console.print("[dim]imgsim undo with this file puts everything back[/dim]", soft_wrap=True)
 
 
@@ -162,7 +164,7 @@ def _print_steps(console: Console, report: ApplyReport) -> None:
 
     from imgsim_ops.files.names import printable
 
-    goes = report.way.value in ("move", "trash")
+    goes = report.steps[0].to is not None
     table = Table("file", "kB", "goes to" if goes else "kept", box=SIMPLE_HEAD, pad_edge=False)
     table.columns[1].justify = "right"
     for step in report.steps[:_MOST]:

@@ -20,29 +20,7 @@ from imgsim_ops.cli.console import (
 from imgsim_ops.errors import ImgsimError
 
 if TYPE_CHECKING:
-    from imgsim_ops.embedding.embedder import Similarity
-
-# What the four taps of a backbone see, from the finest to the coarsest.
-_SCALES = (
-    ("texture", "edges, colours, grain"),
-    ("pattern", "repeats and surfaces"),
-    ("parts", "pieces of things"),
-    ("subject", "what is shown"),
-)
-
-# The least score for each word, where it was measured with real weights. efficientnet_lite0, on 19
-# photographs of scikit-image and scikit-learn: 95 % of the pairs of unrelated ones score below 0.53, the
-# nearest 0.755 (grass and gravel); of copies cropped to 80 %, mirrored, turned by 5 degrees or
-# recompressed at quality 50 half score above 0.97.
-_WORDS = {
-    "efficientnet_lite0": (
-        (0.9995, "the same picture"),
-        (0.93, "a copy, or nearly"),
-        (0.78, "much alike"),
-        (0.55, "somewhat alike"),
-        (-1.0, "different"),
-    ),
-}
+    from imgsim_ops.embedding.similarity import Similarity
 
 
 def compare(
@@ -69,44 +47,36 @@ def compare(
 
     [cyan]imgsim compare a.jpg b.jpg --backbone efficientnet_lite0 --json[/cyan]
     """
-    import numpy as np
-
-    from imgsim_ops.images.preprocess import load_pixels
-
-    # Before the model, which takes seconds: a wrong name is told at once.
-    pixels = np.stack([load_pixels(path, exact=exact) for path in (a, b)])
     with waiting(f"Loading {backbone}"):
-        from imgsim_ops.embedding.embedder import Embedder
+        from imgsim_ops.embedding.embedder import compare as compared
+        from imgsim_ops.images.options import ReadOptions
+        from imgsim_ops.models.spec import ModelSpec
 
-        embedder = Embedder(backbone, engine, precision, weights, threads, exact=exact)
-        similarity = embedder.compare_pixels(pixels)
+        spec = ModelSpec(backbone, weights, precision)
+        similarity = compared(a, b, spec, engine, read=ReadOptions(exact=exact), threads=threads)
     if layers and not similarity.layers:
         raise ImgsimError(f"compare: --layers needs a model with its layers (got {backbone}, which has one scale)")
-    word = None if weights is not None else word_for(backbone, similarity.score)
     if as_json:
-        print_json(_document(a, b, str(embedder.fingerprint), similarity, word))
+        print_json(_document(a, b, similarity))
     else:
-        _print(similarity, word, layers)
+        _print(similarity, layers)
 
 
-def word_for(backbone: str, score: float) -> str | None:
-    """A word for a score; None for a backbone whose scores have not been measured on real weights."""
-    return next((word for least, word in _WORDS.get(backbone, ()) if score >= least), None)
+def _document(a: str, b: str, similarity: Similarity) -> dict:
+    from imgsim_ops.embedding.similarity import SCALES
 
-
-def _document(a: str, b: str, fingerprint: str, similarity: Similarity, word: str | None) -> dict:
     return {
         "a": a,
         "b": b,
-        "fingerprint": fingerprint,
+        "fingerprint": similarity.fingerprint,
         "score": similarity.score,
-        "word": word,
-        "layers": {name: value for (name, _), value in zip(_SCALES, similarity.layers, strict=False)},
+        "word": similarity.word,
+        "layers": {name: value for (name, _), value in zip(SCALES, similarity.layers, strict=False)},
     }
 
 
-def _print(similarity: Similarity, word: str | None, layers: bool) -> None:
-    typer.echo(f"{typer.style(f'{similarity.score:.4f}', bold=True)}  {word or '(1 is the same picture)'}")
+def _print(similarity: Similarity, layers: bool) -> None:
+    typer.echo(f"{typer.style(f'{similarity.score:.4f}', bold=True)}  {similarity.word or '(1 is the same picture)'}")
     if layers:
         _print_layers(similarity)
 
@@ -115,9 +85,11 @@ def _print_layers(similarity: Similarity) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from imgsim_ops.embedding.similarity import SCALES
+
     table = Table("scale", "similarity", "", "what it sees", box=SIMPLE_HEAD, pad_edge=False)
     table.columns[1].justify = "right"
-    for (name, sight), value in zip(_SCALES, similarity.layers, strict=True):
+    for (name, sight), value in zip(SCALES, similarity.layers, strict=True):
         table.add_row(name, f"{value:.4f}", f"[blue]{_bar(value)}[/blue]", f"[dim]{sight}[/dim]")
     output().print(table)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from imgsim_ops.evaluation.results import Column, Results, Table
     from imgsim_ops.files.reasons import SkippedFile
+    from imgsim_ops.images.options import ReadOptions
 
 SOME_SKIPPED = 3
 _NO_NUMBER = "-"
@@ -106,15 +107,19 @@ def found_files(command: str, paths: Sequence[str], exclude: Sequence[str] | Non
     return files
 
 
-def decoding_limits(command: str, max_megapixels: float, time_limit: float) -> dict[str, float]:
-    """What ``--max-megapixels`` and ``--time-limit`` mean to ``Embedder.stream`` and those like it.
+def read_options(
+    command: str, threads: int, max_megapixels: float, time_limit: float, exact: bool = False
+) -> ReadOptions:
+    """What ``--threads``, ``--max-megapixels``, ``--time-limit`` and ``--exact`` ask for.
 
     Raises:
         ImgsimError: A number is none.
     """
+    from imgsim_ops.images.options import ReadOptions
+
     if not math.isfinite(max_megapixels):
         raise ImgsimError(f"{command}: --max-megapixels must be a number (got {max_megapixels})")
-    return {"max_pixels": int(max_megapixels * 1e6), "time_limit": time_limit}
+    return ReadOptions(threads, int(max_megapixels * 1e6), time_limit, exact)
 
 
 def say(line: str) -> None:
@@ -149,7 +154,7 @@ def print_skipped(
     from imgsim_ops.files.names import printable
     from imgsim_ops.files.reasons import Reason
 
-    sentences = {**{reason.code: reason.sentence for reason in Reason}, **(sentences or {})}
+    sentences = {**Reason.sentences(), **(sentences or {})}
     table = Table("skipped", "file", "because", box=SIMPLE_HEAD, pad_edge=False)
     for file in skipped[:most]:
         name = Text(printable(file.path), overflow="fold")

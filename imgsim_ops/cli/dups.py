@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,10 +17,10 @@ from imgsim_ops.cli.console import (
     ThreadsOption,
     TimeLimitOption,
     WeightsOption,
-    decoding_limits,
     output,
     print_json,
     print_skipped,
+    read_options,
     skipped_as_json,
 )
 from imgsim_ops.cli.sources import (
@@ -34,18 +33,13 @@ from imgsim_ops.cli.sources import (
     RotationsOption,
     Stages,
     ThresholdOption,
-    facts,
-    making,
-    open_pictures,
-    thresholds_as_json,
-    verified_as_json,
 )
 from imgsim_ops.images.memory import MAX_PIXELS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from imgsim_ops.collection.findings import Group
+    from imgsim_ops.collection.find import Duplicates
 
 _MOST_GROUPS, _MOST_MEMBERS = 20, 10
 
@@ -98,105 +92,60 @@ def dups(
     [cyan]imgsim dups photos/ --decisions d.json && imgsim apply d.json --trash[/cyan]
     """
     start = time.perf_counter()
-    asked = making(backbone, weights, precision, exact, recipe)
-    limits = decoding_limits("dups", max_megapixels, time_limit)
+    from imgsim_ops.collection.find import find_duplicates
+    from imgsim_ops.matching.options import MatchOptions
+    from imgsim_ops.models.spec import ModelSpec
+
+    read = read_options("dups", threads, max_megapixels, time_limit, exact)
     with Stages() as stages:
-        collection, skipped = open_pictures(
-            "dups",
+        found = find_duplicates(
             paths,
-            asked,
-            exclude=exclude,
-            threads=threads,
-            stages=stages,
-            **limits,
+            MatchOptions(threshold, false_positives, not no_verify, flips, rotations),
+            model=ModelSpec(backbone, weights, precision),
+            read=read,
+            recipe=recipe,
+            exclude=exclude or (),
+            progress=stages,
         )
-        with (
-            collection,
-            collection.duplicates(
-                threshold=threshold,
-                false_positives=false_positives,
-                verify=not no_verify,
-                flips=flips,
-                rotations=rotations,
-                threads=threads,
-                progress=stages,
-            ) as answers,
-        ):
-            groups = list(answers)
-            found = facts(answers, collection)
-            document = {
-                "collection": str(collection.path),
-                "pictures": len(collection),
-                "fingerprint": str(collection.fingerprint),
-                "recipe": collection.store.recipe.name,
-                "thresholds": thresholds_as_json(answers),
-                "verified": verified_as_json(answers),
-            }
         if html is not None:
-            from imgsim_ops.report.html import write_groups
+            from imgsim_ops.report.documents import facts_of
+            from imgsim_ops.report.html import PageOptions, write_groups
 
             write_groups(
                 html,
-                groups,
-                title="Copies",
-                facts=found,
-                skipped=skipped,
-                progress=lambda done: stages("Writing the page", done, len(groups)),
-                threads=threads,
+                found,
+                PageOptions("Duplicates", read=read),
+                facts_of(found.provenance),
+                found.skipped,
+                lambda done: stages("Writing the page", done, len(found)),
             )
     if csv is not None:
         from imgsim_ops.report.tables import write_csv
 
-        write_csv(csv, groups)
+        write_csv(csv, found)
     if decisions is not None:
-        from imgsim_ops.cleanup.decisions import write_decisions
+        from imgsim_ops.cleanup.decisions import proposed, write_decisions
 
-        write_decisions(decisions, list(map(_decided, groups)))
+        write_decisions(decisions, proposed(found))
+    seconds = time.perf_counter() - start
     if as_json:
-        document["groups"] = list(map(_group_as_json, groups))
-        document["bytes_of_copies"] = sum(map(_bytes_of_copies, groups))
-        document["seconds"] = time.perf_counter() - start
-        document["skipped"] = skipped_as_json(skipped)
-        print_json(document)
+        from imgsim_ops.report.documents import duplicates_as_json
+
+        print_json({**duplicates_as_json(found), "seconds": seconds, "skipped": skipped_as_json(found.skipped)})
     else:
         console = output()
-        _print(console, groups, document["pictures"], time.perf_counter() - start)
-        _print_next(console, groups, html, decisions)
-        print_skipped(console, skipped)
-    if skipped:
+        _print(console, found, seconds)
+        _print_next(console, found, html, decisions)
+        print_skipped(console, found.skipped)
+    if found.skipped:
         raise typer.Exit(SOME_SKIPPED)
 
 
-def _bytes_of_copies(group: Group) -> int:
-    return sum(member.picture.size for place, member in enumerate(group.members) if place != group.best)
-
-
-def _decided(group: Group) -> object:
-    from imgsim_ops.cleanup.decisions import DecidedFile, DecidedGroup
-
-    files = [DecidedFile(member.picture.path, member.picture.sha256) for member in group.members]
-    return DecidedGroup((files[group.best],), tuple(file for place, file in enumerate(files) if place != group.best))
-
-
-def _group_as_json(group: Group) -> dict:
-    from imgsim_ops.collection.findings import evidence_as_json, picture_as_json
-
-    members = [
-        {
-            **picture_as_json(member.picture),
-            "evidence": None if member.evidence is None else evidence_as_json(member.evidence),
-        }
-        for member in group.members
-    ]
-    return {"best": group.best, "members": members}
-
-
-def _print(console: Console, groups: Sequence[Group], pictures: int, seconds: float) -> None:
+def _print(console: Console, groups: Duplicates, seconds: float) -> None:
     from rich.table import Table
     from rich.text import Text
 
     from imgsim_ops.files.names import printable
-    from imgsim_ops.report.tables import described
 
     for group in groups[:_MOST_GROUPS]:
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -207,7 +156,7 @@ def _print(console: Console, groups: Sequence[Group], pictures: int, seconds: fl
                 Text(printable(picture.path), overflow="fold"),
                 Text(f"{picture.width} x {picture.height}", style="dim"),
                 Text(f"{picture.size / 1e3:,.0f} kB", style="dim", justify="right"),
-                Text(described(member.evidence) if member.evidence is not None else "the picture", style="cyan"),
+                Text(member.evidence.words if member.evidence is not None else "the picture", style="cyan"),
             )
         console.print(table)
         if len(group.members) > _MOST_MEMBERS:
@@ -215,18 +164,19 @@ def _print(console: Console, groups: Sequence[Group], pictures: int, seconds: fl
         console.print()
     if len(groups) > _MOST_GROUPS:
         console.print(f"and {len(groups) - _MOST_GROUPS:,} more groups (--json, --csv and --html have them all)\n")
-    copies, size = sum(len(group.members) - 1 for group in groups), sum(map(_bytes_of_copies, groups)) / 1e6
+    pictures, size = groups.provenance.pictures, groups.bytes_of_copies / 1e6
     if groups:
         many = "1 group" if len(groups) == 1 else f"{len(groups):,} groups"
         console.print(
-            f"{many}: {copies:,} of {pictures:,} pictures are copies of others, {size:,.1f} MB, in {seconds:.1f} s",
+            f"{many}: {groups.copies:,} of {pictures:,} pictures are copies of others, {size:,.1f} MB, "
+            f"in {seconds:.1f} s",
             soft_wrap=True,
         )
     else:
         console.print(f"No copies among {pictures:,} pictures, in {seconds:.1f} s", soft_wrap=True)
 
 
-def _print_next(console: Console, groups: Sequence[Group], html: Path | None, decisions: Path | None) -> None:
+def _print_next(console: Console, groups: Duplicates, html: Path | None, decisions: Path | None) -> None:
     from imgsim_ops.files.names import printable
 
     if html is not None:

@@ -22,11 +22,11 @@ from imgsim_ops.cli.console import (
     ThreadsOption,
     TimeLimitOption,
     WeightsOption,
-    decoding_limits,
     found_files,
     output,
     print_json,
     print_skipped,
+    read_options,
     skipped_as_json,
     waiting,
 )
@@ -68,7 +68,7 @@ def embed(
 
     [cyan]imgsim embed photos/ --dry-run[/cyan]   how many pictures are there?
     """
-    limits = decoding_limits("embed", max_megapixels, time_limit)
+    read = read_options("embed", threads, max_megapixels, time_limit, exact)
     files = found_files("embed", paths, exclude)
     if dry_run:
         _count(files, as_json)
@@ -78,11 +78,12 @@ def embed(
     check_out(out)  # before the model, which takes seconds
     with waiting(f"Loading {backbone}"):
         from imgsim_ops.embedding.embedder import Embedder
+        from imgsim_ops.models.spec import ModelSpec
 
         # One thread for each of the batches that are under way.
-        embedder = Embedder(backbone, "onnx", precision, weights, threads=1, exact=exact)
+        embedder = Embedder(ModelSpec(backbone, weights, precision), read=read, threads=1)
     with LateProgress("Embedding", len(files)) as progress:
-        report = embed_files(embedder, files, out, threads, progress=progress, **limits)
+        report = embed_files(embedder, files, out, progress=progress)
     if as_json:
         print_json(_document(report, embedder, len(files)))
     else:
@@ -128,7 +129,7 @@ def _count(files: list[str], as_json: bool) -> None:
     from imgsim_ops.images.scan import survey
 
     kinds, size = survey(files)
-    reasons = {reason.code for reason in Reason}
+    reasons = Reason.sentences()
     pictures = Counter({kind: count for kind, count in kinds.items() if kind not in reasons})
     others = {code: count for code, count in sorted(kinds.items()) if code in reasons}
     if as_json:

@@ -21,10 +21,10 @@ from imgsim_ops.cli.console import (
     TimeLimitOption,
     WaitOption,
     WeightsOption,
-    decoding_limits,
     output,
     print_json,
     print_skipped,
+    read_options,
     say,
     skipped_as_json,
 )
@@ -90,10 +90,20 @@ def index(
 
     [cyan]imgsim search query.jpg[/cyan]                   what is like it?
     """
-    limits = decoding_limits("index", max_megapixels, time_limit)
-    with _opened(collection, paths, exclude, backbone, weights, precision, exact, recipe, wait) as opened:
+    from imgsim_ops.collection.collection import Collection
+    from imgsim_ops.models.spec import ModelSpec
+
+    _check_pictures(collection, paths, exclude)
+    with Collection.open_or_create(
+        collection,
+        ModelSpec(backbone, weights, precision),
+        read=read_options("index", threads, max_megapixels, time_limit, exact),
+        recipe=recipe,
+        wait=wait,
+        announce=say,
+    ) as opened:
         with LateProgress("Indexing") as progress:
-            report = opened.add(paths, exclude or (), threads, progress=progress, **limits)
+            report = opened.add(paths, exclude or (), progress=progress)
         if as_json:
             print_json(_document(opened, report))
         else:
@@ -104,26 +114,13 @@ def index(
         raise typer.Exit(SOME_SKIPPED)
 
 
-def _opened(
-    path: str,
-    paths: list[str],
-    exclude: list[str] | None,
-    backbone: str | None,
-    weights: str | None,
-    precision: str | None,
-    exact: bool,
-    recipe: str | None,
-    wait: bool,
-) -> Collection:
-    from imgsim_ops.collection.collection import Collection
+def _check_pictures(path: str, paths: list[str], exclude: list[str] | None) -> None:
+    """A mistyped name must not leave an empty collection, and needs no model."""
     from imgsim_ops.files.names import printable
     from imgsim_ops.images.scan import scan
 
-    # A mistyped name must not leave an empty collection, and needs no model.
     if next(scan(paths, exclude or ()), None) is None and not os.path.exists(path):
         raise ImgsimError(f"index: there must be a picture to read (got none in {', '.join(map(printable, paths))})")
-    made_with = {"backbone": backbone, "weights": weights, "precision": precision, "exact": exact, "recipe": recipe}
-    return Collection.open_or_create(path, **made_with, wait=wait, announce=say)
 
 
 def _document(collection: Collection, report: IndexReport) -> dict:

@@ -23,10 +23,10 @@ from imgsim_ops.cli.console import (
     PathsArgument,
     ThreadsOption,
     TimeLimitOption,
-    decoding_limits,
     found_files,
     output,
     print_skipped,
+    read_options,
     say,
     skipped_as_json,
 )
@@ -38,18 +38,6 @@ if TYPE_CHECKING:
 
     from imgsim_ops.collection.collection import Collection
     from imgsim_ops.collection.findings import Hit
-
-# How a picture must be turned, by EXIF's number, in words.
-_TURNS = {
-    1: "",
-    2: "mirrored",
-    3: "turned 180°",
-    4: "mirrored, turned 180°",
-    5: "mirrored, turned left",
-    6: "turned right",
-    7: "mirrored, turned right",
-    8: "turned left",
-}
 
 
 def search(
@@ -100,16 +88,18 @@ def search(
 
     [cyan]imgsim search photos/a.jpg --exclude-self --json[/cyan]
     """
-    limits = decoding_limits("search", max_megapixels, time_limit)
     from imgsim_ops.collection.collection import Collection
+    from imgsim_ops.collection.search import SearchOptions
 
-    with Collection.open(collection) as opened:
+    read = read_options("search", threads, max_megapixels, time_limit)
+
+    with Collection.open(collection, read=read) as opened:
         files = found_files("search", queries, exclude)
         if approximate and (note := opened.why_not_approximate()) is not None:
             say(f"{note}. Searching exactly")
             approximate = False
-        options = {"threshold": threshold, "exclude_self": exclude_self, "flips": flips, "rotations": rotations}
-        answers = opened.search_many(files, k, approximate=approximate, threads=threads, **options, **limits)
+        options = SearchOptions(threshold, exclude_self, flips, rotations, approximate)
+        answers = opened.search_many(files, k, options)
         with closing(answers), LateProgress("Searching", len(files)) as progress:
             found = _Found(answers, None if sys.stdout.isatty() else progress)
             if as_json:
@@ -194,13 +184,14 @@ def _print_hits(console: Console, hits: list[Hit]) -> None:
     from rich.text import Text
 
     from imgsim_ops.files.names import printable
+    from imgsim_ops.images.orientation import ORIENTATION_WORDS
 
     # Each on a line of its own however long its path is, so that it can be copied and searched for.
-    turns = max(len(_TURNS[hit.orientation]) for hit in hits)
+    turns = max(len(ORIENTATION_WORDS[hit.orientation]) for hit in hits)
     places = len(str(len(hits)))
     for rank, hit in enumerate(hits, 1):
         picture = hit.picture
-        turn = f"{_TURNS[hit.orientation]:<{turns}}  " if turns else ""
+        turn = f"{ORIENTATION_WORDS[hit.orientation]:<{turns}}  " if turns else ""
         size = f"{picture.width} x {picture.height}"
         line = Text(f"  {rank:>{places}}  ")
         line.append(f"{hit.score:.4f}", style="bold cyan")

@@ -1,21 +1,12 @@
-"""What ``dups`` and ``leak`` share: the collections that they look into, and how copies are told from look-alikes."""
+"""What ``dups`` and ``leak`` share: options, and showing what goes on."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from imgsim_ops.cli.console import BACKBONE_HELP, LateProgress, say, waiting
-from imgsim_ops.errors import ImgsimError
-from imgsim_ops.models.locations import model_named
-
-if TYPE_CHECKING:
-    from imgsim_ops.collection.candidates.cascade import Answers
-    from imgsim_ops.collection.collection import Collection
-    from imgsim_ops.files.reasons import SkippedFile
+from imgsim_ops.cli.console import BACKBONE_HELP, LateProgress, waiting
 
 ThresholdOption = Annotated[
     float | None,
@@ -62,7 +53,10 @@ RecipeOption = Annotated[
 
 
 class Stages:
-    """Shows on a terminal what is going on, one stage after the other; used as a context and called as a `Progress`."""
+    """Shows on a terminal what is going on, one stage after the other; a context.
+
+    Called as ``find_duplicates`` calls its progress.
+    """
 
     def __init__(self) -> None:
         self._stage: tuple[str, int] | None = None
@@ -85,103 +79,3 @@ class Stages:
             self._shown.__enter__()
         if total:
             self._shown(done)
-
-
-def making(
-    backbone: str | None, weights: str | None, precision: str | None, exact: bool, recipe: str | None
-) -> dict[str, Any]:
-    """What was asked for of the vectors, without what was not."""
-    if backbone is not None and (model := model_named(backbone)) is not None:
-        backbone = os.path.abspath(model)
-    asked = {"backbone": backbone, "weights": weights, "precision": precision, "recipe": recipe}
-    return {name: value for name, value in asked.items() if value is not None} | ({"exact": True} if exact else {})
-
-
-def open_pictures(
-    command: str,
-    paths: Sequence[str],
-    asked: dict[str, Any],
-    *,
-    like: Collection | None = None,
-    exclude: Sequence[str] | None = None,
-    threads: int = 0,
-    stages: Stages,
-    **limits: float,
-) -> tuple[Collection, list[SkippedFile]]:
-    """A collection as it is, or one of folders, which is kept in the cache and brought up to date.
-
-    Args:
-        command: What errors call it.
-        paths: One collection, or files and folders.
-        asked: See `making`; only for folders.
-        like: A collection whose vectors those of folders must be like; what is asked for otherwise must not differ.
-        exclude: For folders, as of ``images.scan.scan``.
-        threads: For folders.
-        stages: Shows how far it is.
-        **limits: As of ``Collection.add``.
-
-    Returns:
-        The collection, and the files that are no readable pictures.
-
-    Raises:
-        ImgsimError: A collection beside other paths or with options that only folders take; no pictures; or as
-            ``Collection``.
-    """
-    from imgsim_ops.collection.collection import DEFAULT_RECIPE, Collection
-    from imgsim_ops.collection.kept import is_collection, kept_folder
-
-    if any(map(is_collection, paths)):
-        if len(paths) > 1:
-            raise ImgsimError(f"{command}: a collection must stand alone (got {len(paths)} paths)")
-        if asked or exclude:
-            given = ", ".join(f"--{name}" for name in [*asked, *(["exclude"] if exclude else [])])
-            raise ImgsimError(f"{command}: options of folders do not go with a collection (got {given})")
-        return Collection.open(paths[0]), []
-    if like is None:
-        made_with = {"backbone": "resnet18", "precision": "auto", "weights": None, "exact": False}
-        made_with |= {"recipe": DEFAULT_RECIPE, **asked}
-    else:
-        made_with = {**like.made_with, "recipe": like.store.recipe.name, **asked}
-    where = kept_folder(paths, made_with)
-    if is_collection(where):
-        writing = Collection.open(where, write=True, wait=True, announce=say)
-    else:
-        with waiting(f"Loading {made_with['backbone']}"):
-            writing = Collection.create(where, **made_with)
-    with writing:
-        report = writing.add(
-            paths, exclude or (), threads, progress=lambda done, total: stages("Indexing", done, total), **limits
-        )
-        if report.interrupted:
-            raise KeyboardInterrupt
-        if not len(writing):
-            raise ImgsimError(f"{command}: there must be a picture to read (got none in {', '.join(paths)})")
-    # What follows only reads, and may take long: nobody need wait for it, least of all a second look at this folder.
-    return Collection.open(where), report.skipped
-
-
-def thresholds_as_json(answers: Answers) -> dict[str, float]:
-    """What was found with which thresholds, as every ``--json`` shows it."""
-    return {"alone": answers.thresholds.alone, "candidate": answers.thresholds.candidate}
-
-
-def verified_as_json(answers: Answers) -> dict[str, int] | None:
-    """How many pairs were looked at again, and how many could not be; None where scores alone decided."""
-    verifier = answers.verifier
-    return None if verifier is None else {"pairs": verifier.verified, "unreadable": verifier.unverified}
-
-
-def facts(answers: Answers, collection: Collection) -> dict[str, str]:
-    """The same for people."""
-    store, found = collection.store, {}
-    found["Pictures"] = f"{len(collection):,}"
-    found["Vectors"] = f"{store.fingerprint}, recipe {store.recipe.name}"
-    if store.whitening is not None:
-        found["Whitening"] = f"fitted to {store.fitted_on:,} of these pictures"
-    found["A copy by its score alone from"] = f"{answers.thresholds.alone:.4f}"
-    if answers.verifier is not None:
-        found["Looked at again from"] = f"{answers.thresholds.candidate:.4f}"
-        found["Pairs looked at again"] = f"{answers.verifier.verified:,}"
-        if answers.verifier.unverified:
-            found["Pairs that could not be"] = f"{answers.verifier.unverified:,}"
-    return found

@@ -46,11 +46,12 @@ def stats(
 
     [cyan]imgsim stats photos/ --json > stats.json[/cyan]
     """
+    from imgsim_ops.images.options import ReadOptions
     from imgsim_ops.images.statistics import channel_statistics
 
     files = found_files("stats", paths, exclude)
     with LateProgress("Reading pictures", len(files)) as progress:
-        report = channel_statistics(files, threads, progress=progress)
+        report = channel_statistics(files, ReadOptions(threads), progress=progress)
     if as_json:
         print_json(_document(report))
     else:

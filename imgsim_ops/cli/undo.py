@@ -71,4 +71,4 @@ def _print(console: Console, report: UndoReport) -> None:
     console.print(f"{files} back{before}", soft_wrap=True)
     if report.interrupted:
         console.print("[yellow]Stopped[/yellow]; the same command goes on", soft_wrap=True)
-    print_skipped(console, report.skipped, sentences={reason.code: reason.sentence for reason in CleanupReason})
+    print_skipped(console, report.skipped, sentences=CleanupReason.sentences())

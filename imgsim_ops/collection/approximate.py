@@ -22,9 +22,10 @@ from pathlib import Path
 import numpy as np
 
 from imgsim_ops import kernels
-from imgsim_ops.collection.store.rows import blocks_of, sync_folder
+from imgsim_ops.collection.store.rows import blocks_of
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.syncing import sync_file, sync_folder
 from imgsim_ops.files.writing import temporary_beside
 
 _NAME = re.compile(r"approximate-(?P<vectors>vectors-\d+)-(?P<rows>\d+)\.faiss")
@@ -135,8 +136,7 @@ def build(store: Store) -> Built:
     recall = _tuned(index, vectors)
     with temporary_beside(file) as unfinished:
         faiss.write_index(index, os.fspath(unfinished))
-        with open(unfinished, "rb") as written:
-            os.fsync(written.fileno())
+        sync_file(unfinished)
         os.replace(unfinished, file)
     sync_folder(file.parent)
     for other in _files(store):

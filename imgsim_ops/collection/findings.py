@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ class Picture:
         path: Absolute; bytes that are not UTF-8 as surrogate escapes.
         size: Bytes.
         modified: Time of the last change, in nanoseconds since 1970.
-        sha256: Of the file's bytes, hexadecimal.
+        sha256: Of the file's bytes: 32 bytes. Documents have it in hexadecimal digits.
         width: In pixels, upright.
         height: Likewise.
         format: For example ``JPEG``, as ``images.formats.picture_format`` names it.
@@ -24,7 +25,7 @@ class Picture:
     path: str
     size: int
     modified: int
-    sha256: str
+    sha256: bytes
     width: int
     height: int
     format: str
@@ -53,6 +54,19 @@ class Evidence:
     transform: tuple[float, float, float, float, float, float] | None = None
     orientation: int = 1
 
+    @property
+    def words(self) -> str:
+        """Why two pictures are held to be copies, in a few words."""
+        from imgsim_ops.images.orientation import ORIENTATION_WORDS  # and with it Pillow, which reading needs not
+
+        words = {
+            "content": "the same bytes",
+            "perceptual": f"the same picture, {self.distance} of 256 bits differ",
+            "vector": f"similarity {self.score:.4f}",
+            "local": f"{self.inliers} details at the same places",
+        }[self.stage]
+        return words if self.orientation == 1 else f"{words}, {ORIENTATION_WORDS[self.orientation]}"
+
 
 @dataclass(frozen=True)
 class Member:
@@ -79,6 +93,30 @@ class Group:
     members: Sequence[Member]
     best: int
 
+    @property
+    def bytes_of_copies(self) -> int:
+        """Bytes of all but the best copy."""
+        return sum(member.picture.size for place, member in enumerate(self.members) if place != self.best)
+
+    def figures(self) -> list[tuple[str, list[str]]]:
+        """Its pictures for people, as of ``notebook.as_figures``, the best copy marked."""
+        return [
+            (
+                member.picture.path,
+                [
+                    os.path.basename(member.picture.path),
+                    f"{'best, ' if place == self.best else ''}{member.picture.width} x {member.picture.height}",
+                    "the picture" if member.evidence is None else member.evidence.words,
+                ],
+            )
+            for place, member in enumerate(self.members)
+        ]
+
+    def _repr_html_(self) -> str:
+        from imgsim_ops.collection.notebook import as_figures
+
+        return as_figures(f"{len(self.members)} pictures", [self.figures()])
+
 
 @dataclass(frozen=True)
 class Leak:
@@ -93,6 +131,18 @@ class Leak:
     picture: Picture
     source: Picture
     evidence: Evidence
+
+    def figures(self) -> list[tuple[str, list[str]]]:
+        """Both pictures for people."""
+        return [
+            (self.picture.path, [os.path.basename(self.picture.path), f"test set: {self.evidence.words}"]),
+            (self.source.path, [os.path.basename(self.source.path), "training set"]),
+        ]
+
+    def _repr_html_(self) -> str:
+        from imgsim_ops.collection.notebook import as_figures
+
+        return as_figures("", [self.figures()])
 
 
 @dataclass(frozen=True)
@@ -109,12 +159,30 @@ class Hit:
     score: float
     orientation: int = 1
 
+    def figure(self) -> tuple[str, list[str]]:
+        """The picture for people."""
+        return (self.picture.path, [os.path.basename(self.picture.path), f"{self.score:.4f}"])
+
+    def _repr_html_(self) -> str:
+        from imgsim_ops.collection.notebook import as_figures
+
+        return as_figures("", [[self.figure()]])
+
+
+class Hits(list[Hit]):
+    """What a query found, the best first; a list that notebooks show as pictures."""
+
+    def _repr_html_(self) -> str:
+        from imgsim_ops.collection.notebook import as_figures
+
+        return as_figures(f"{len(self)} pictures", [[hit.figure() for hit in self]])
+
 
 def picture_as_json(picture: Picture) -> dict[str, Any]:
     """A picture as every ``--json`` shows it."""
     return {
         "path": picture.path,
-        "sha256": picture.sha256,
+        "sha256": picture.sha256.hex(),
         "bytes": picture.size,
         "modified": picture.modified / 1e9,
         "width": picture.width,

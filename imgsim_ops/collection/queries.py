@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imgsim_ops.collection.indexing.indexing import sha256_of
-from imgsim_ops.collection.search import Query
+from imgsim_ops.collection.search import Query, SearchOptions
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.reasons import SkippedFile
@@ -26,10 +26,7 @@ def queries_of(
     store: Store,
     load_embedder: Callable[[], Embedder],
     paths: Iterable[str | os.PathLike[str]],
-    orientations: Sequence[int],
-    exclude_self: bool,
-    threads: int = 0,
-    **limits: float,
+    options: SearchOptions,
 ) -> Iterator[tuple[str, Query | SkippedFile]]:
     """What to ask the collection about each of some files, in their order.
 
@@ -37,10 +34,7 @@ def queries_of(
         store: The collection.
         load_embedder: Called when there is something to embed, which may be never. Its fingerprint must be the store's.
         paths: Files; consumed lazily.
-        orientations: In which the query is looked for.
-        exclude_self: The query itself is no hit.
-        threads: As of ``Embedder.stream``.
-        limits: As of ``Embedder.stream``.
+        options: How they are searched for.
 
     Yields:
         Each path with its query, or with the reason why there is none. To stop early, close the iterator.
@@ -48,17 +42,17 @@ def queries_of(
     Raises:
         ImgsimError: The same vectors cannot be made here.
     """
-    known_as_it_is = tuple(orientations) == (1,)
+    known_as_it_is = options.orientations == (1,)
 
     def asked(known: _Known, raw: np.ndarray) -> tuple[str, Query]:
-        if not exclude_self:
+        if not options.exclude_self:
             return known.path, Query(raw)
         return known.path, Query(raw, known.row, os.path.abspath(known.path))
 
     def of_row(known: _Known) -> tuple[str, Query]:
         return asked(known, np.array(store.raw()[known.row : known.row + 1]))
 
-    hashed = known_as_it_is or exclude_self
+    hashed = known_as_it_is or options.exclude_self
     files = (_known(store, os.fspath(path)) if hashed else _Known(os.fspath(path)) for path in paths)
     first = None
     for known in files:
@@ -77,7 +71,7 @@ def queries_of(
                 yield known.path
 
     # A query that nobody's decoder survives ends this process, and nothing else is lost.
-    stream = load_embedder().describe_turned(unknown(), orientations, threads, few_here=True, **limits)
+    stream = load_embedder().describe_turned(unknown(), options.orientations, few_here=True)
     with closing(stream):
         for path, answer in stream:
             while known_as_it_is and waiting[0].row is not None:

@@ -11,18 +11,49 @@ import numpy as np
 from imgsim_ops import kernels
 from imgsim_ops.collection.findings import Hit, Picture
 from imgsim_ops.collection.store.store import Store
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.orientation import orientations_asked
 
 #: Query vectors that are looked for in one scan: more are no quicker for each, and the first answers come later.
 BLOCK = 64
 # Scores and rows held at once, 12 bytes each.
 _MOST_HELD = 1 << 22
-_UPRIGHT = (1,)
-_FLIPS = (1, 2)
-_ROTATIONS = (1, 3, 6, 8)
 
 #: Of query vectors (Q, width) and a number k the scores and rows of the k vectors nearest to each, best first, ties by
 #: the lower row; as ``kernels.cosine_topk``.
 Nearest = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How pictures are searched for.
+
+    Attributes:
+        threshold: The least score of a hit.
+        exclude_self: Leave out the query itself: pictures with the same bytes, or of the same path.
+        flips: Look for the mirrored query too.
+        rotations: Look for the query turned by quarters of a circle too; with `flips`, in all eight orientations.
+        approximate: Look into the index that ``Collection.build_approximate`` made, which is quicker in a large
+            collection and may miss some.
+
+    Raises:
+        ImgsimError: `threshold` is out of range.
+    """
+
+    threshold: float | None = None
+    exclude_self: bool = False
+    flips: bool = False
+    rotations: bool = False
+    approximate: bool = False
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not -1 <= self.threshold <= 1:
+            raise ImgsimError(f"search: threshold must be a number from -1 to 1 (got {self.threshold})")
+
+    @property
+    def orientations(self) -> tuple[int, ...]:
+        """EXIF's numbers of how queries are turned."""
+        return orientations_asked(self.flips, self.rotations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +71,6 @@ class Query:
     path: str | None = None
 
 
-def orientations_asked(flips: bool, rotations: bool) -> tuple[int, ...]:
-    """EXIF's numbers of how a query is turned: mirrored, by quarters of a circle, or all eight."""
-    if flips and rotations:
-        return tuple(range(1, 9))
-    return _FLIPS if flips else _ROTATIONS if rotations else _UPRIGHT
-
-
 def queries_at_once(store: Store, orientations: Sequence[int]) -> int:
     """How many queries `search` likes to be asked in one call."""
     return max(1, BLOCK // (len(orientations) * store.views))
@@ -56,9 +80,7 @@ def search(
     store: Store,
     queries: Sequence[Query],
     k: int,
-    *,
-    threshold: float | None = None,
-    orientations: Sequence[int] = _UPRIGHT,
+    options: SearchOptions = SearchOptions(),
     nearest: Nearest | None = None,
 ) -> list[list[Hit]]:
     """The pictures most like each query.
@@ -70,8 +92,7 @@ def search(
         store: The collection.
         queries: What to look for.
         k: How many pictures to find for each at the most. Files with equal bytes are a picture each.
-        threshold: The least score of a hit.
-        orientations: Of the queries, in the order of their raw vectors.
+        options: How. The raw vectors of queries are in the order of its orientations.
         nearest: Finds rows of ``store.vectors()``. Default: a scan of all, which is exact.
 
     Returns:
@@ -84,6 +105,7 @@ def search(
     if not len(vectors) or not queries:
         return [[] for _ in queries]
     asked = store.recipe.vectors(np.concatenate([query.raw for query in queries]), store.whitening)
+    orientations, threshold = options.orientations, options.threshold
     each = len(orientations) * store.views
     hits: list[list[Hit]] = [[] for _ in queries]
     # With one more for each thing that is left out on purpose one scan is enough, unless many files have gone.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from imgsim_ops.collection.store.store import DATABASE, Store
+from imgsim_ops.collection.store.schema import DATABASE
+from imgsim_ops.collection.store.store import Store
 
 
 @dataclass(frozen=True)

@@ -14,24 +14,25 @@ from imgsim_ops import kernels
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.images.decode import decoded
 from imgsim_ops.images.formats import HEAD_SIZE, picture_format
-from imgsim_ops.images.memory import MAX_PIXELS, Admit, admit_at_once
+from imgsim_ops.images.memory import Admit, admit_at_once
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.orientation import turned
 from imgsim_ops.images.preprocess import CROP, RESIZE, min_side
 from imgsim_ops.images.strips import Strips
 from imgsim_ops.matching.hashes import BYTES, SIDE, perceptual_hash
 
 _HEAD = struct.Struct(f"<II8s{BYTES}s")
-# Of a larger picture only every other, third... row and column go into the squashed views, so that it need not be in
+# Of a larger picture only every other, third... row and column go into the squashed crops, so that it need not be in
 # memory as a whole; what remains is still shrunk four times over by an antialiasing filter.
 _ENOUGH = 4 * CROP
 
-#: A picture whose longer side has no more pixels than this has one view. Its centre would be a second forward pass, the
-#: dearest step by far of so small a file, for hardly other pixels: both views only enlarge it.
+#: A picture whose longer side has no more pixels than this has one crop. Its centre would be a second forward pass, the
+#: dearest step by far of so small a file, for hardly other pixels: both crops only enlarge it.
 SMALL = 64
 
 
 @dataclass(frozen=True)
-class Views:
+class Crops:
     """A picture as a collection sees it.
 
     Attributes:
@@ -55,64 +56,62 @@ class Views:
         return b"".join((head, np.ascontiguousarray(self.pixels)))
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Views:
+    def from_bytes(cls, content: bytes) -> Crops:
         """Reads what `to_bytes` wrote."""
         width, height, kind, perceptual = _HEAD.unpack_from(content)
         pixels = np.frombuffer(content, np.uint8, offset=_HEAD.size).reshape(-1, CROP, CROP, 3)
         return cls(width, height, kind.rstrip(b"\0").decode(), np.frombuffer(perceptual, np.uint8), pixels)
 
 
-def load_views(
+def load_crops(
     path: str | os.PathLike[str],
+    read: ReadOptions = ReadOptions(),
     *,
-    exact: bool = False,
-    max_pixels: int = MAX_PIXELS,
     orientations: Sequence[int] = (1,),
     admit: Admit = admit_at_once,
 ) -> bytes:
-    """Reads a picture; a task for ``images.isolated``.
+    """Reads a picture; a task for ``images.readers``.
 
     Args:
         path: The file.
-        exact: As in `load_pixels`.
-        max_pixels: As in `load_pixels`.
+        read: How.
         orientations: EXIF's numbers of how the picture is turned before it is looked at.
         admit: As in `load_pixels`.
 
     Returns:
-        What ``Views.from_bytes`` reads, for each of the orientations, all of one length.
+        What ``Crops.from_bytes`` reads, for each of the orientations, all of one length.
 
     Raises:
         ImageError: As `load_pixels`.
     """
     with open_regular(path) as file:
         kind = picture_format(file.read(HEAD_SIZE)) or ""  # for none `decoded` has the error
-    with decoded(path, max_pixels=max_pixels, min_side=min_side(exact), admit=admit) as picture:
+    with decoded(path, max_pixels=read.max_pixels, min_side=min_side(read.exact), admit=admit) as picture:
         height, width = picture.height, picture.width
         if max(height, width) <= SMALL:
-            pixels, views = picture.whole(), []
+            pixels, crops = picture.whole(), []
         else:
             kept: list[np.ndarray] = []
             strips = _keeping(picture, kept)
-            views = [kernels.resize_crop_strips(height, width, strips, RESIZE, CROP, scale=picture.scale)]
+            crops = [kernels.resize_crop_strips(height, width, strips, RESIZE, CROP, scale=picture.scale)]
             pixels = np.concatenate(kept)
     whole = Image.fromarray(pixels)
     if pixels.shape[0] == pixels.shape[1]:  # nothing to squash: the same bits in a quarter of the time
-        views.append(kernels.resize_crop(pixels, CROP, CROP))
+        crops.append(kernels.resize_crop(pixels, CROP, CROP))
     else:
-        views.append(np.asarray(whole.resize((CROP, CROP), Image.Resampling.BILINEAR)))
+        crops.append(np.asarray(whole.resize((CROP, CROP), Image.Resampling.BILINEAR)))
     small = np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-    seen = Views(width, height, kind, perceptual_hash(small), np.stack(views))
+    seen = Crops(width, height, kind, perceptual_hash(small), np.stack(crops))
     return b"".join(_turned(seen, small, orientation).to_bytes() for orientation in orientations)
 
 
-def _turned(views: Views, small: np.ndarray, orientation: int) -> Views:
+def _turned(crops: Crops, small: np.ndarray, orientation: int) -> Crops:
     """What is seen of the turned picture; `small` is what is hashed."""
     if orientation == 1:
-        return views
-    width, height = (views.height, views.width) if orientation > 4 else (views.width, views.height)
-    pixels = np.stack([turned(view, orientation) for view in views.pixels])
-    return Views(width, height, views.format, perceptual_hash(turned(small, orientation)), pixels)
+        return crops
+    width, height = (crops.height, crops.width) if orientation > 4 else (crops.width, crops.height)
+    pixels = np.stack([turned(crop, orientation) for crop in crops.pixels])
+    return Crops(width, height, crops.format, perceptual_hash(turned(small, orientation)), pixels)
 
 
 def _keeping(picture: Strips, kept: list[np.ndarray]) -> Iterator[np.ndarray]:

@@ -58,10 +58,8 @@ def embed_files(
     embedder: Embedder,
     paths: Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
-    threads: int = 0,
     *,
     progress: Callable[[int], None] | None = None,
-    **limits: float,
 ) -> EmbedReport:
     """Writes the vectors of files into one file, in order.
 
@@ -75,12 +73,10 @@ def embed_files(
         embedder: What makes the vectors.
         paths: Files; consumed lazily. One that cannot be read is noted in the report and left out.
         out: The file to write; one of the same name is replaced.
-        threads: As in ``Embedder.stream``.
         progress: Called in this thread with the number of files done, after each.
-        limits: ``max_pixels`` and ``time_limit``, as in ``Embedder.stream``.
 
     Raises:
-        ImgsimError: See `check_out`; or ``threads`` is negative.
+        ImgsimError: See `check_out`.
         OSError: The disk is full, or another reason why the file cannot be written.
     """
     out = Path(out)
@@ -92,7 +88,7 @@ def embed_files(
     make = _FORMATS[out.suffix]
     with DeferredInterrupt() as interrupt, make(out, embedder.dimension, embedder.fingerprint) as file:
         try:
-            with closing(embedder.stream(paths, threads, **limits)) as stream:
+            with closing(embedder.stream(paths)) as stream:
                 while True:
                     with interrupt.welcome():
                         path, vector = next(stream, (None, None))

@@ -15,9 +15,9 @@ from imgsim_ops.errors import ImgsimError, nearest
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.decode import decode
-from imgsim_ops.images.isolated import IsolatedReaders
-from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import CROP, RESIZE, min_side
+from imgsim_ops.images.readers import IsolatedReaders
 from imgsim_ops.images.scan import scan_names
 from imgsim_ops.model_files.cache import cache_folder
 
@@ -174,9 +174,7 @@ def _folder(name: str, progress: Callable[[int, int], None] | None) -> LabelledP
             message = f"data: {NO_CLASS_SENTENCE} (got {printable(path)})"
             skipped.append(SkippedFile(path, NO_CLASS, message))
     readable = np.ones(len(paths), bool)
-    options = {"exact": False, "max_pixels": MAX_PIXELS}
-    threads = kernels.build_info()["threads"]
-    with IsolatedReaders("imgsim_ops.images.preprocess:load_pixels", options, threads) as readers:
+    with IsolatedReaders("imgsim_ops.images.preprocess:load_pixels", ReadOptions()) as readers:
         for done, (_, answer) in enumerate(readers.in_order(paths, _AHEAD)):
             if isinstance(answer, SkippedFile):
                 readable[done] = False

@@ -26,3 +26,10 @@ def _escaped(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # a surrogate escape stands for one byte
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def html_text(value: object) -> str:
+    """Any text as one line that means itself in HTML, between tags and in quoted attributes."""
+    import html  # which costs every start some milliseconds, and few write pages
+
+    return html.escape(printable(str(value)))

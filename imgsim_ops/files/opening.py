@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from imgsim_ops.errors import ImageError
-from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import Reason
 
 _LARGE_READ = 1 << 20
@@ -26,8 +25,7 @@ for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY", "O_NOINHERIT"):
 
 def picture_error(reason: Reason, path: str | os.PathLike[str], detail: str = "") -> ImageError:
     """Returns the error for a file that cannot be read; `detail` adds to the reason's sentence."""
-    detail = f": {printable(detail)}" if detail else ""
-    return ImageError(reason.code, f"decode: {reason.sentence} (got {printable(path)}{detail})")
+    return ImageError(reason.code, reason.message("decode", path, detail))
 
 
 @contextmanager

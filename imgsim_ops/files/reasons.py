@@ -1,18 +1,42 @@
-"""The list of reasons why a file cannot be read as a picture."""
+"""Reasons why a file is passed over, and the list of those for which it cannot be read as a picture."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import Enum
 
+from imgsim_ops.files.names import printable
 
-class Reason(Enum):
-    """A reason code, with the sentence that explains it.
 
-    ``ImageError.code``, the lists of skipped files and ``--json`` carry ``Reason.code``. Codes are part
-    of the
-    interface: new ones may be added, none changes its meaning.
+class CodedReason(Enum):
+    """A list of reason codes, each with the sentence that explains it.
+
+    Errors, lists of skipped files and ``--json`` carry the code. Codes are part of the interface: new ones may be
+    added, none changes its meaning.
+
+    Attributes:
+        code: For programs.
+        sentence: For people: the rule that the file breaks.
     """
+
+    def __init__(self, code: str, sentence: str):
+        self.code = code
+        self.sentence = sentence
+
+    @classmethod
+    def sentences(cls) -> dict[str, str]:
+        """All codes with their sentences."""
+        return {reason.code: reason.sentence for reason in cls}
+
+    def message(self, command: str, path: str | os.PathLike[str], detail: str = "") -> str:
+        """One line about a file, which begins with who passes it over; `detail` adds to what is said about the file."""
+        detail = f": {printable(detail)}" if detail else ""
+        return f"{command}: {self.sentence} (got {printable(path)}{detail})"
+
+
+class Reason(CodedReason):
+    """Why a file cannot be read as a picture."""
 
     MISSING = "missing", "there must be a file of this name"
     BROKEN_LINK = "broken_link", "a link must lead to a file, not nowhere or round in a circle"
@@ -32,10 +56,6 @@ class Reason(Enum):
     CRASHED = "crashed", "the decoder must survive the picture, and its process died twice"
     CHANGED = "changed", "the file must stay as it is while it is read; the next run sees to it"
     TIMED_OUT = "timed_out", "the decoder must finish within the time limit"
-
-    def __init__(self, code: str, sentence: str):
-        self.code = code
-        self.sentence = sentence
 
 
 @dataclass(frozen=True)

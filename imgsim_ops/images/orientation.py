@@ -8,8 +8,40 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image, ImageFile
 
+#: What turning a picture as each value of the EXIF tag Orientation says (CIPA DC-008) does to a direction: the rows of
+#: the matrix that takes (right, down) in the stored picture to the same in the turned one.
+LINEAR = {
+    1: ((1, 0), (0, 1)),
+    2: ((-1, 0), (0, 1)),
+    3: ((-1, 0), (0, -1)),
+    4: ((1, 0), (0, -1)),
+    5: ((0, 1), (1, 0)),
+    6: ((0, -1), (1, 0)),
+    7: ((0, -1), (-1, 0)),
+    8: ((0, 1), (-1, 0)),
+}
+#: Those that make a mirror image.
+MIRRORED = tuple(number for number, ((a, b), (c, d)) in LINEAR.items() if a * d < b * c)
+#: Which one takes each back.
+INVERSE = {
+    number: next(other for other, matrix in LINEAR.items() if matrix == tuple(zip(*rows, strict=True)))
+    for number, rows in LINEAR.items()
+}
+#: How one picture must be turned to lie like another, in words. Only of the quarter turns it matters which of the two
+#: is turned: all others take themselves back.
+ORIENTATION_WORDS = {
+    1: "",
+    2: "mirrored",
+    3: "turned by 180°",
+    4: "mirrored, turned by 180°",
+    5: "mirrored, turned left by 90°",
+    6: "turned right by 90° to fit",
+    7: "mirrored, turned right by 90°",
+    8: "turned left by 90° to fit",
+}
+
 _ORIENTATION = 0x0112
-# What undoes each value of the EXIF tag Orientation (CIPA DC-008, "Orientation"); 1 needs nothing.
+# Pillow's name for each.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -19,22 +51,19 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ON_ITS_SIDE = (
-    Image.Transpose.TRANSPOSE,
-    Image.Transpose.ROTATE_270,
-    Image.Transpose.TRANSVERSE,
-    Image.Transpose.ROTATE_90,
-)
+_ON_ITS_SIDE = {transpose for number, transpose in _UPRIGHT.items() if LINEAR[number][0][0] == 0}
 # Those whose upright rows from the top are stored rows from the bottom, or stored columns from the right.
-_FROM_THE_END = (
-    Image.Transpose.ROTATE_180,
-    Image.Transpose.FLIP_TOP_BOTTOM,
-    Image.Transpose.TRANSVERSE,
-    Image.Transpose.ROTATE_90,
-)
+_FROM_THE_END = {transpose for number, transpose in _UPRIGHT.items() if sum(LINEAR[number][1]) < 0}
 _STRIP_BYTES = 1 << 20
 
 Box = tuple[int, int, int, int]
+
+
+def orientations_asked(flips: bool, rotations: bool) -> tuple[int, ...]:
+    """EXIF's numbers of a picture as it is and mirrored, turned by quarters of a circle, or both: all eight."""
+    if flips and rotations:
+        return tuple(range(1, 9))
+    return (1, 2) if flips else (1, 3, 6, 8) if rotations else (1,)
 
 
 def upright_transpose(image: ImageFile.ImageFile) -> Image.Transpose | None:
@@ -53,12 +82,10 @@ def upright_size(width: int, height: int, transpose: Image.Transpose | None) -> 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """An array of pixels, (H, W) or (H, W, channels), as a viewer turns a file with this EXIF orientation, 1 to 8."""
-    if orientation > 4:
-        pixels = pixels.swapaxes(0, 1)  # the numbers from 5 on are a transposition, followed by one of the first four
-        orientation = {5: 1, 6: 2, 7: 3, 8: 4}[orientation]
-    rows = -1 if orientation in (3, 4) else 1
-    columns = -1 if orientation in (2, 3) else 1
-    return np.ascontiguousarray(pixels[::rows, ::columns])
+    (across, other), down = LINEAR[orientation]
+    if not across:
+        pixels = pixels.swapaxes(0, 1)
+    return np.ascontiguousarray(pixels[:: sum(down), :: across + other])
 
 
 def upright_strips(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from imgsim_ops import kernels
 from imgsim_ops.images.decode import decoded
-from imgsim_ops.images.memory import MAX_PIXELS, Admit, admit_at_once
+from imgsim_ops.images.memory import Admit, admit_at_once
+from imgsim_ops.images.options import ReadOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,11 +39,7 @@ def min_side(exact: bool) -> int | None:
 
 
 def load_pixels(
-    path: str | os.PathLike[str],
-    *,
-    exact: bool = False,
-    max_pixels: int = MAX_PIXELS,
-    admit: Admit = admit_at_once,
+    path: str | os.PathLike[str], read: ReadOptions = ReadOptions(), *, admit: Admit = admit_at_once
 ) -> np.ndarray:
     """Reads a picture and brings it to the size that the extractors take.
 
@@ -54,9 +51,8 @@ def load_pixels(
 
     Args:
         path: The file; see `decode` for what is read and how.
-        exact: Decode every pixel, also of a large JPEG whose shorter side would keep 384 pixels at a half or a quarter
-            of its size, or 768 at an eighth. Decoding is then several times slower.
-        max_pixels: The bomb limit, see `decode`.
+        read: How. Where it is exact every pixel is decoded, also of a large JPEG whose shorter side would keep 384
+            pixels at a half or a quarter of its size, or 768 at an eighth, which is several times slower.
         admit: See `decoded`.
 
     Returns:
@@ -65,6 +61,6 @@ def load_pixels(
     Raises:
         ImageError: see `decode`.
     """
-    with decoded(path, max_pixels=max_pixels, min_side=min_side(exact), admit=admit) as picture:
+    with decoded(path, max_pixels=read.max_pixels, min_side=min_side(read.exact), admit=admit) as picture:
         size = (picture.height, picture.width)
         return kernels.resize_crop_strips(*size, picture.strips, RESIZE, CROP, scale=picture.scale)

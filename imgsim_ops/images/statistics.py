@@ -12,11 +12,11 @@ from functools import reduce
 import numpy as np
 
 from imgsim_ops import kernels
-from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.decode import decoded
-from imgsim_ops.images.isolated import IsolatedReaders
-from imgsim_ops.images.memory import MAX_PIXELS, Admit
+from imgsim_ops.images.memory import Admit
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.readers import IsolatedReaders
 
 _LARGEST = 255.0
 _PACKED = struct.Struct("<q3d3d")  # count, means, sums of squared deviations
@@ -52,10 +52,9 @@ class StatsReport:
 
 def channel_statistics(
     paths: Iterable[str | os.PathLike[str]],
-    threads: int = 0,
+    read: ReadOptions = ReadOptions(),
     *,
     progress: Callable[[int], None] | None = None,
-    max_pixels: int = MAX_PIXELS,
 ) -> StatsReport:
     """Mean and standard deviation of each colour channel over all pixels of pictures of any sizes.
 
@@ -63,30 +62,22 @@ def channel_statistics(
     uint8 up to the sums, which are exact; the (count, mean, M2) of pictures, and of the strips that some come in, are
     merged in order (Chan, Golub and LeVeque 1979), so that the answer is the same bits for any number of threads. At
     most one decoded picture a thread is in memory, however many paths there are; each is read in a process of its own
-    (`images.isolated`).
+    (`images.readers`).
 
     Args:
         paths: Files; consumed lazily. A file that cannot be read is noted in the report and left out.
-        threads: How many pictures are read at once; 0 means one for each processor that this process may use.
+        read: How; every pixel is always decoded.
         progress: Called in this thread with the number of files done, after each.
-        max_pixels: The bomb limit, see ``images.decode.decode``.
 
     Returns:
         The report.
-
-    Raises:
-        ImgsimError: `threads` is negative.
     """
-    if threads < 0:
-        raise ImgsimError(f"channel_statistics: threads must be 0 (all) or more (got {threads})")
-    threads = threads or kernels.build_info()["threads"]
     start = time.perf_counter()
     total = None
     pictures = 0
     skipped: list[SkippedFile] = []
-    task, options = "imgsim_ops.images.statistics:packed_moments", {"max_pixels": max_pixels}
-    with IsolatedReaders(task, options, threads) as readers:
-        for done, (_, answer) in enumerate(readers.in_order(paths, ahead=4 * threads), 1):
+    with IsolatedReaders("imgsim_ops.images.statistics:packed_moments", read) as readers:
+        for done, (_, answer) in enumerate(readers.in_order(paths, ahead=4 * read.processes), 1):
             if isinstance(answer, SkippedFile):
                 skipped.append(answer)
             else:
@@ -101,18 +92,18 @@ def channel_statistics(
         mean=tuple(float(value) / _LARGEST for value in total.mean) if total is not None else None,
         std=tuple(float(value) / _LARGEST for value in total.std) if total is not None else None,
         skipped=skipped,
-        threads=threads,
+        threads=read.processes,
         seconds=time.perf_counter() - start,
     )
 
 
-def packed_moments(path: str, *, max_pixels: int, admit: Admit) -> bytes:
-    """The moments of a picture's channels as bytes: a task of `images.isolated`.
+def packed_moments(path: str, read: ReadOptions, *, admit: Admit) -> bytes:
+    """The moments of a picture's channels as bytes: a task of `images.readers`.
 
     Raises:
         ImageError: See ``images.decode.decode``.
     """
-    with decoded(path, max_pixels=max_pixels, admit=admit) as picture:
+    with decoded(path, max_pixels=read.max_pixels, admit=admit) as picture:
         moments = reduce(kernels.ChannelMoments.merge, map(kernels.channel_moments, picture.strips))
     return _PACKED.pack(moments.count, *moments.mean, *moments.m2)
 

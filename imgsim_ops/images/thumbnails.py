@@ -10,11 +10,14 @@ import numpy as np
 from PIL import Image
 
 from imgsim_ops.images.decode import decoded
-from imgsim_ops.images.memory import MAX_PIXELS, Admit, admit_at_once
+from imgsim_ops.images.memory import Admit, admit_at_once
+from imgsim_ops.images.options import ReadOptions
 
 if TYPE_CHECKING:
     from imgsim_ops.images.strips import Strips
 
+#: The longer side of pages' pictures, in pixels.
+SIDE = 320
 #: What `thumbnail` returns.
 MEDIA_TYPE = "image/webp"
 
@@ -24,13 +27,13 @@ _EFFORT = 2
 _BLOCK_BYTES = 1 << 20
 
 
-def thumbnail(path: str, *, side: int, max_pixels: int = MAX_PIXELS, admit: Admit = admit_at_once) -> bytes:
-    """A picture made small, upright, on white where it is transparent: a task of `images.isolated`.
+def thumbnail(path: str, read: ReadOptions = ReadOptions(), *, side: int = SIDE, admit: Admit = admit_at_once) -> bytes:
+    """A picture made small, upright, on white where it is transparent: a task of `images.readers`.
 
     Args:
         path: The file.
+        read: How.
         side: The longer side, in pixels; smaller pictures keep their size.
-        max_pixels: The bomb limit, see ``images.decode.decode``.
         admit: See ``images.decode.decoded``.
 
     Returns:
@@ -39,7 +42,7 @@ def thumbnail(path: str, *, side: int, max_pixels: int = MAX_PIXELS, admit: Admi
     Raises:
         ImageError: See ``images.decode.decode``.
     """
-    with decoded(path, max_pixels=max_pixels, min_side=side, admit=admit) as picture:
+    with decoded(path, max_pixels=read.max_pixels, min_side=side, admit=admit) as picture:
         width, height, longer = picture.width, picture.height, max(picture.width, picture.height)
         # To twice the size by plain means, which costs little and lets no large picture be held whole.
         factor = max(1, longer // picture.scale // (2 * side))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imgsim_ops.matching.features import Match
+from imgsim_ops.matching.alignment import Match
 
 #: Pairs at most so many bits of 256 apart are copies. Of 1.9 million pairs of 1957 pictures, most of them drawings, the
 #: hundred that were looked at within 31 bits were the same drawing in another colour or with something added or left

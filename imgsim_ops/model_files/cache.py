@@ -20,8 +20,11 @@ from pathlib import Path
 
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.hashing import digest_of
+from imgsim_ops.files.syncing import sync_file
 from imgsim_ops.images.preprocess import PREPROCESSING_VERSION
 from imgsim_ops.models.locations import weights_source
+from imgsim_ops.models.spec import DEFAULT_PRECISION, ModelSpec
 
 PRECISIONS = ("auto", "fp32", "int8")
 
@@ -29,6 +32,11 @@ PRECISIONS = ("auto", "fp32", "int8")
 _RECIPE_VERSION = 2
 
 Announce = Callable[[str], None]
+
+
+def say_on_stderr(line: str) -> None:
+    """What is done with a line about something that takes seconds, where nobody says otherwise."""
+    print(f"imgsim: {line}", file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -55,27 +63,24 @@ def cache_folder() -> Path:
 
 
 def model_file(
-    backbone: str = "resnet18",
-    weights: str | os.PathLike[str] | None = None,
-    precision: str = "auto",
+    spec: ModelSpec = ModelSpec(),
     announce: Announce | None = None,
 ) -> ModelFile:
     """The model of a backbone, with its layers, from the cache; built first where it is not there yet.
 
     Args:
-        backbone: As in ``imgsim_ops.models.weights.load_backbone``.
-        weights: As there.
-        precision: ``fp32``; ``int8``; or ``auto``, which is int8 where the processor has instructions for it and the
-            quantised model was measured to be as good (``export.gate.Gate.holds``), and else fp32.
+        spec: Which model; a backbone by name. Its precision ``auto`` is int8 where the processor has instructions for
+            it and the quantised model was measured to be as good (``export.gate.Gate.holds``), and else fp32.
         announce: Called with one line when something takes seconds. Default: prints it to stderr.
 
     Raises:
         ImgsimError: No backbone or precision has that name, int8 lacks photographs, or the cache cannot be written.
         WeightsError: The weights cannot be had or do not fit.
     """
+    backbone, weights, precision = spec.name, spec.weights, spec.precision or DEFAULT_PRECISION
     if precision not in PRECISIONS:
         raise ImgsimError(f"model: precision must be one of {', '.join(PRECISIONS)} (got {precision!r})")
-    announce = announce or (lambda line: print(f"imgsim: {line}", file=sys.stderr))
+    announce = announce or say_on_stderr
     if precision != "auto":
         return _cached(backbone, weights, precision, announce)
     source = weights_source(backbone, weights)
@@ -170,7 +175,7 @@ def _build(
         text = json.dumps({**found, "check": _check(found)}, indent=2)
         (Path(unfinished) / entry).write_text(text + "\n")
         for name in (*names, entry):  # the entry last: it vouches for the others
-            _sync(Path(unfinished) / name)
+            sync_file(Path(unfinished) / name)
             os.replace(Path(unfinished) / name, folder / name)
     return ModelFile(folder / names[0], exported.facts)
 
@@ -181,13 +186,5 @@ def _check(found: dict[str, object]) -> str:
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256(usedforsecurity=False)
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
+        return digest_of(file).hex()

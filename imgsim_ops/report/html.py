@@ -18,19 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from imgsim_ops import kernels
 from imgsim_ops.collection.findings import Group, Leak, Member, Picture, evidence_as_json, picture_as_json
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.files.writing import temporary_beside
-from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders
-from imgsim_ops.images.memory import MAX_PIXELS
-from imgsim_ops.images.thumbnails import MEDIA_TYPE
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.orientation import ORIENTATION_WORDS
+from imgsim_ops.images.readers import IsolatedReaders
+from imgsim_ops.images.thumbnails import MEDIA_TYPE, SIDE
 from imgsim_ops.report.pages import page_around
 
-#: Longer side of the embedded pictures, in pixels.
-SIDE = 320
 #: From so many pictures on further groups are left out: the file then has some 150 MB, and browsers open it in seconds.
 MOST_PICTURES = 10_000
 
@@ -56,19 +54,38 @@ class Report:
     unreadable: int
 
 
+@dataclass(frozen=True)
+class PageOptions:
+    """How the page is made.
+
+    Attributes:
+        title: What it is called.
+        side: Longer side of the embedded pictures, in pixels.
+        most_pictures: From so many pictures on further groups are counted but left out, and the page says so.
+        read: How the pictures are read.
+
+    Raises:
+        ImgsimError: `side` or `most_pictures` is not positive.
+    """
+
+    title: str
+    side: int = SIDE
+    most_pictures: int = MOST_PICTURES
+    read: ReadOptions = ReadOptions()
+
+    def __post_init__(self) -> None:
+        for name in ("side", "most_pictures"):
+            if getattr(self, name) < 1:
+                raise ImgsimError(f"report: {name} must be 1 or more (got {getattr(self, name)})")
+
+
 def write_groups(
     path: str | os.PathLike[str],
     groups: Iterable[Group],
-    *,
-    title: str,
+    options: PageOptions,
     facts: Mapping[str, str],
     skipped: Iterable[SkippedFile] = (),
     progress: Callable[[int], None] | None = None,
-    side: int = SIDE,
-    most_pictures: int = MOST_PICTURES,
-    threads: int = 0,
-    max_pixels: int = MAX_PIXELS,
-    time_limit: float = TIME_LIMIT,
 ) -> Report:
     """Writes groups of duplicates as one HTML file in which to decide what is removed.
 
@@ -81,106 +98,67 @@ def write_groups(
     Args:
         path: The file to write; one of the same name is replaced.
         groups: Consumed lazily.
-        title: What the page is called.
+        options: How.
         facts: How the groups were found, as names and values. Read after the last group, so that it may tell what is
             known only then.
         skipped: Files that could not be read; likewise read at the end.
         progress: Called in this thread with the number of groups done, after each.
-        side: Longer side of the embedded pictures, in pixels.
-        most_pictures: From so many pictures on further groups are counted but left out, and the page says so.
-        threads: How many pictures are read at once; 0 means one for each processor that this process may use.
-        max_pixels: The bomb limit, see ``images.decode.decode``.
-        time_limit: Seconds that the decoder may take over one picture.
 
     Returns:
         What was written.
 
     Raises:
-        ImgsimError: `threads` is negative, or `side` or `most_pictures` not positive.
         OSError: The disk is full, or another reason why the file cannot be written.
     """
-    limits = _Limits(side, most_pictures, threads, max_pixels, time_limit)
-    return _write(path, "groups", groups, title, facts, skipped, progress, limits)
+    return _write(path, "groups", groups, options, facts, skipped, progress)
 
 
 def write_leaks(
     path: str | os.PathLike[str],
     leaks: Iterable[Leak],
-    *,
-    title: str,
+    options: PageOptions,
     facts: Mapping[str, str],
     skipped: Iterable[SkippedFile] = (),
     progress: Callable[[int], None] | None = None,
-    side: int = SIDE,
-    most_pictures: int = MOST_PICTURES,
-    threads: int = 0,
-    max_pixels: int = MAX_PIXELS,
-    time_limit: float = TIME_LIMIT,
 ) -> Report:
     """Writes leaks as one HTML file: each picture of the test set beside the one of the training set that it copies.
 
     Decisions are about the pictures of the test set alone; those of the training set are always kept.
 
     Args:
-        path: As in `write_groups`.
+        path: The file to write; one of the same name is replaced.
         leaks: Consumed lazily.
-        title: As in `write_groups`.
-        facts: As in `write_groups`.
-        skipped: As in `write_groups`.
+        options: How.
+        facts: How the leaks were found, as names and values. Read after the last leak.
+        skipped: Files that could not be read; likewise read at the end.
         progress: Called in this thread with the number of leaks done, after each.
-        side: As in `write_groups`.
-        most_pictures: As in `write_groups`.
-        threads: As in `write_groups`.
-        max_pixels: As in `write_groups`.
-        time_limit: As in `write_groups`.
 
     Returns:
         What was written.
 
     Raises:
-        ImgsimError: As in `write_groups`.
-        OSError: As in `write_groups`.
+        OSError: The disk is full, or another reason why the file cannot be written.
     """
-    limits = _Limits(side, most_pictures, threads, max_pixels, time_limit)
     pairs = (Group((Member(leak.source, None), Member(leak.picture, leak.evidence)), best=0) for leak in leaks)
-    return _write(path, "leaks", pairs, title, facts, skipped, progress, limits)
-
-
-@dataclass(frozen=True)
-class _Limits:
-    side: int
-    most_pictures: int
-    threads: int
-    max_pixels: int
-    time_limit: float
-
-    def __post_init__(self) -> None:
-        if self.threads < 0:
-            raise ImgsimError(f"report: threads must be 0 (all) or more (got {self.threads})")
-        for name in ("side", "most_pictures"):
-            if getattr(self, name) < 1:
-                raise ImgsimError(f"report: {name} must be 1 or more (got {getattr(self, name)})")
+    return _write(path, "leaks", pairs, options, facts, skipped, progress)
 
 
 def _write(
     path: str | os.PathLike[str],
     kind: str,
     groups: Iterable[Group],
-    title: str,
+    options: PageOptions,
     facts: Mapping[str, str],
     skipped: Iterable[SkippedFile],
     progress: Callable[[int], None] | None,
-    limits: _Limits,
 ) -> Report:
     path = Path(path)
-    threads = limits.threads or kernels.build_info()["threads"]
-    options = {"side": limits.side, "max_pixels": limits.max_pixels}
-    task = "imgsim_ops.images.thumbnails:thumbnail"
     with temporary_beside(path) as temporary, open(temporary, "xb") as file:
-        head, tail = page_around("groups", title, kind=kind)
+        head, tail = page_around("groups", options.title, kind=kind)
         file.write(head)
-        with IsolatedReaders(task, options, threads, limits.time_limit) as readers:
-            body = _Body(file, readers, limits.most_pictures, ahead=4 * threads)
+        task = "imgsim_ops.images.thumbnails:thumbnail"
+        with IsolatedReaders(task, options.read, {"side": options.side}) as readers:
+            body = _Body(file, readers, options.most_pictures, ahead=4 * options.read.processes)
             for group in groups:
                 body.add(group)
                 if progress is not None:
@@ -205,7 +183,7 @@ class _Body:
         self._most_pictures = most_pictures
         self._ahead = ahead
         self._queue: deque[tuple[Group, int]] = deque()
-        self._asked: dict[str, Future] = {}
+        self._asked: dict[bytes, Future] = {}  # by content
         self._numbers: dict[bytes, int] = {}  # of the pictures that are in the file, by content
         self._members: list[dict[str, Any]] = []
         self._digest = hashlib.sha256()
@@ -237,13 +215,14 @@ class _Body:
             "groups": self.groups,
             "facts": [[_line(name), _line(value)] for name, value in facts.items()],
             "skipped": {"count": count, "files": files},
+            "turned": ORIENTATION_WORDS,
             "digest": self._digest.hexdigest(),
         }
         self._block('type="application/json" id="report"', _json(report))
 
     def _ask(self, picture: Picture) -> None:
         """Equal content is read once."""
-        if bytes.fromhex(picture.sha256) not in self._numbers and picture.sha256 not in self._asked:
+        if picture.sha256 not in self._numbers and picture.sha256 not in self._asked:
             self._asked[picture.sha256] = self._readers.read(picture.path)
 
     def _settle(self, group: Group, place: int) -> None:
@@ -268,15 +247,14 @@ class _Body:
 
     def _number(self, picture: Picture) -> int | SkippedFile:
         """The number of the block that has the small picture, which is written now unless it is there already."""
-        content = bytes.fromhex(picture.sha256)
-        if content in self._numbers:
-            return self._numbers[content]
+        if picture.sha256 in self._numbers:
+            return self._numbers[picture.sha256]
         # Where another file of this content could not be read, this one still may.
         asked = self._asked.pop(picture.sha256, None) or self._readers.read(picture.path)
         answer = asked.result()
         if isinstance(answer, SkippedFile):
             return answer
-        number = self._numbers[content] = len(self._numbers)
+        number = self._numbers[picture.sha256] = len(self._numbers)
         self._block(
             f'type="text/plain" id="t{number}"', b"data:%s;base64," % MEDIA_TYPE.encode() + base64.b64encode(answer)
         )

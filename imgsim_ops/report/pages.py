@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import re
 from collections.abc import Mapping
 from importlib.resources import files
 
-from imgsim_ops.files.names import printable
+from imgsim_ops.files.names import html_text
 
 
 def page_around(name: str, title: str, **parts: str) -> tuple[bytes, bytes]:
@@ -35,15 +34,10 @@ def page_around(name: str, title: str, **parts: str) -> tuple[bytes, bytes]:
         f"default-src 'none'; img-src data:; style-src {_source(style)}; script-src {_source(script)}; "
         "base-uri 'none'; form-action 'none'"
     )
-    filled = {key: text(value) for key, value in {"title": title, **parts}.items()}
+    filled = {key: html_text(value) for key, value in {"title": title, **parts}.items()}
     filled |= {"policy": policy, "style": style, "script": script}
     head, _, tail = read("base.html").replace("{{body}}\n", read(f"{name}.html")).partition("{{data}}\n")
     return _filled(head, filled), _filled(tail, filled)
-
-
-def text(value: object) -> str:
-    """Any text as one line that means itself in HTML, between tags and in quoted attributes."""
-    return html.escape(printable(str(value)))
 
 
 def _filled(template: str, parts: Mapping[str, str]) -> bytes:

@@ -50,7 +50,7 @@ def _why(evidence: Evidence | None) -> Sequence[object]:
 
 
 def _facts(picture: Picture) -> Sequence[object]:
-    return picture.width, picture.height, picture.format, picture.size, picture.sha256
+    return picture.width, picture.height, picture.format, picture.size, picture.sha256.hex()
 
 
 def write_junit(path: str | os.PathLike[str], pictures: Iterable[Picture], leaks: Sequence[Leak]) -> None:
@@ -71,7 +71,7 @@ def write_junit(path: str | os.PathLike[str], pictures: Iterable[Picture], leaks
         case = ElementTree.SubElement(suite, "testcase", classname=_xml(folder), name=_xml(name))
         if picture.path in by_path:
             leak = by_path[picture.path]
-            message = f"{described(leak.evidence)}: a copy of {printable(leak.source.path)}"
+            message = f"{leak.evidence.words}: a copy of {printable(leak.source.path)}"
             failure = ElementTree.SubElement(case, "failure", type=leak.evidence.stage, message=_xml(message))
             failure.text = _xml(f"{printable(picture.path)}\n{printable(leak.source.path)}")
     suite.set("tests", str(len(suite)))
@@ -98,18 +98,3 @@ def write_paths(path: str | os.PathLike[str], pictures: Iterable[Picture]) -> No
             raise ImgsimError(f"list: no name in it may hold a line break (got {printable(picture.path)})")
         lines.append(os.fsencode(picture.path) + b"\n")
     write_file(Path(path), b"".join(lines))
-
-
-def described(evidence: Evidence) -> str:
-    """Why two pictures are held to be copies, in a few words."""
-    words = {
-        "content": "the same bytes",
-        "perceptual": f"the same picture, {evidence.distance} of 256 bits differ",
-        "vector": f"similarity {evidence.score:.4f}",
-        "local": f"{evidence.inliers} details at the same places",
-    }[evidence.stage]
-    turned = {
-        2: "mirrored", 3: "turned by 180°", 4: "mirrored upside down", 5: "mirrored, turned by 90°", 6: "turned by 90°",
-        7: "mirrored, turned by 90°", 8: "turned by 90°",
-    }  # fmt: skip
-    return words if evidence.orientation == 1 else f"{words}, {turned[evidence.orientation]}"

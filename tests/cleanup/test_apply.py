@@ -9,9 +9,10 @@ from urllib.parse import unquote
 
 import pytest
 
+from imgsim_ops.cleanup import apply, journal
 from imgsim_ops.cleanup.apply import apply_decisions
 from imgsim_ops.cleanup.decisions import read_decisions
-from imgsim_ops.cleanup.journal import Journal, Way, read_journal
+from imgsim_ops.cleanup.journal import Journal, State, Way, read_journal
 from imgsim_ops.cleanup.undo import undo
 from imgsim_ops.errors import ImgsimError
 from tests.support.trees import KEPT, put, snapshot, write
@@ -322,8 +323,8 @@ def test_a_full_disk_under_the_journal(tmp_path, carry_out, kept, copy, monkeypa
     assert set(codes(report)) == {"no_journal"}
     assert 0 < len(report.steps) < 8
     monkeypatch.undo()
-    header, entries = read_journal(report.journal)  # without half a line in it
-    assert (header.way, len(entries)) == (way, len(report.steps))
+    found = read_journal(report.journal)  # without half a line in it
+    assert (found.header.way, len(found.entries)) == (way, len(report.steps))
     if way is not Way.DELETE:
         assert codes(undo(report.journal)) == []
         assert snapshot(tmp_path / "photos") == before
@@ -340,6 +341,33 @@ def test_journals_never_overwrite(tmp_path, carry_out, kept, copy):
     assert mine.read_text() == "notes of mine"
     with pytest.raises(ImgsimError, match="the journal must be new"):
         carry_out(Way.TRASH, group, journal=report.journal)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_journal_is_read_once(tmp_path, carry_out, kept, copy, monkeypatch, dry_run):
+    group = ([(kept, KEPT)], [(copy, KEPT)])
+    made = carry_out(Way.MOVE, group)
+    read = []
+
+    def counted(path):
+        read.append(path)
+        return read_journal(path)
+
+    for module in (apply, journal):
+        monkeypatch.setattr(module, "read_journal", counted)
+    assert carry_out(Way.MOVE, group, dry_run=dry_run).before == 1
+    assert read == [made.journal]
+
+
+def test_a_journal_that_somebody_wrote_to_since_is_read_again(carry_out, kept, copy):
+    place = carry_out(Way.MOVE, ([(kept, KEPT)], [(copy, KEPT)])).journal
+    known = read_journal(place)
+    with Journal.open(place, known) as same:
+        assert same.entries is known.entries
+    assert undo(place).restored == [copy]
+    with Journal.open(place, known) as changed:
+        assert [entry.state for entry in known.entries] == [State.DONE]
+        assert [entry.state for entry in changed.entries] == [State.UNDONE]
 
 
 def test_a_journal_with_nowhere_to_be(tmp_path, carry_out, kept, copy):

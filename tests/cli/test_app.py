@@ -73,7 +73,7 @@ def test_readers_import_no_more_than_decoding_needs(photos):
         code = f"""
 import sys, importlib
 module, _, function = {task!r}.partition(":")
-import imgsim_ops.images.isolated
+import imgsim_ops.images.reader_process
 getattr(importlib.import_module(module), function)
 print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
 """

@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from imgsim_ops.cli.compare import word_for
 from imgsim_ops.embedding import embedder
+from imgsim_ops.embedding.similarity import word_for
 from imgsim_ops.engines.onnx import CPU_ONLY, providers
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.kernels import build_info
 from imgsim_ops.model_files.cache import model_file
+from imgsim_ops.models.spec import ModelSpec
 
 
 def test_score(imgsim, photos):
@@ -40,8 +41,8 @@ def test_options_reach_the_model(imgsim, photos):
 def test_the_default_is_onnx_in_the_best_precision(imgsim, photos, monkeypatch):
     asked = []
 
-    def record(name, **options):
-        asked.append((name, options["precision"]))
+    def record(name, spec, *options):
+        asked.append((name, spec.precision))
         raise ImgsimError("enough: seen")
 
     monkeypatch.setattr(embedder, "create_engine", record)
@@ -75,7 +76,7 @@ def test_precisions_of_real_weights(imgsim, photos):
     }
     assert "-fp32-p" in documents["fp32"]["fingerprint"]
     assert "-int8" in documents["int8"]["fingerprint"]
-    gate = model_file("efficientnet_lite0", precision="int8").facts["gate"]
+    gate = model_file(ModelSpec("efficientnet_lite0", precision="int8")).facts["gate"]
     int8 = gate["holds"] and build_info()["int8_instructions"] and providers() == CPU_ONLY
     assert documents["auto"] == documents["int8" if int8 else "fp32"]
     assert documents["auto"]["word"]

@@ -19,7 +19,7 @@ from tests.support.stub_engine import Blocks
 def engine(monkeypatch, tmp_path):
     monkeypatch.setenv("IMGSIM_CACHE", str(tmp_path / "cache"))
     engine = Blocks()
-    monkeypatch.setattr(embedders, "create_engine", lambda name, **options: engine)
+    monkeypatch.setattr(embedders, "create_engine", lambda *options: engine)
     return engine
 
 

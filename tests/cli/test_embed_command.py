@@ -18,6 +18,7 @@ from PIL import Image
 from imgsim_ops.embedding import embedder, vectors
 from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.images.preprocess import load_pixels
+from imgsim_ops.models.spec import ModelSpec
 from tests.support.pictures_made import slow_jpeg
 from tests.support.processes import children, needs_proc, wait_until
 from tests.support.stub_engine import StubEngine
@@ -148,7 +149,7 @@ def test_vectors_are_those_of_the_embedder(imgsim, photos, out):
         assert imgsim("embed", photos, photos / "a.png", "-o", out, *RANDOM, "--threads", 2).exit_code == 0
         names, found, fingerprint = read(out)
         assert names == ["a.png", "b.jpg"]
-        ours = Embedder(weights="random:0")
+        ours = Embedder(ModelSpec(weights="random:0"))
         np.testing.assert_array_equal(found, ours.embed([photos / name for name in names]))
         assert fingerprint == str(ours.fingerprint)
 
@@ -344,7 +345,7 @@ def long_work(tmp_path_factory):
     Image.fromarray(pixels).save(folder / "000.png")
     for number in range(1, 600):
         os.link(folder / "000.png", folder / f"{number:03}.png")
-    Embedder(weights="random:0")
+    Embedder(ModelSpec(weights="random:0"))
     return folder
 
 

@@ -24,8 +24,8 @@ def engine(monkeypatch):
     """Stands in for the model's; keeps what was asked for."""
     engine = StubEngine()
 
-    def create(name, **options):
-        engine.asked = (name, options)
+    def create(name, spec, threads, announce):
+        engine.asked = (name, spec, threads)
         return engine
 
     monkeypatch.setattr(embedder, "create_engine", create)
@@ -114,14 +114,14 @@ def test_the_collection_may_lie_among_the_pictures(imgsim, engine, photos):
 
 def test_options_reach_the_model(imgsim, engine, photos, path, tmp_path):
     imgsim("index", photos, "-c", path)
-    name, options = engine.asked
-    assert (name, options["backbone"], options["precision"], options["weights"]) == ("onnx", "resnet18", "auto", None)
-    assert options["threads"] == 1  # of each batch
+    name, spec, threads = engine.asked
+    assert (name, spec.name, spec.precision, spec.weights) == ("onnx", "resnet18", None, None)
+    assert threads == 1  # of each batch
     other = tmp_path / "other.imgsim"
     given = ["--backbone", "efficientnet_lite0", "--precision", "int8", "--weights", "w", "--exact", "--recipe", "mean"]
     imgsim("index", photos, "-c", other, *given)
-    _, options = engine.asked
-    assert (options["backbone"], options["precision"], options["weights"]) == ("efficientnet_lite0", "int8", "w")
+    _, spec, _ = engine.asked
+    assert (spec.name, spec.precision, spec.weights) == ("efficientnet_lite0", "int8", "w")
     with Collection.open(other) as collection:
         assert (collection.store.recipe.name, collection.fingerprint.preprocessing) == ("mean", 1)
         assert collection.store.weights == os.path.abspath("w")
@@ -132,8 +132,8 @@ def test_a_collection_keeps_what_it_was_made_with(imgsim, engine, failure, photo
     del engine.asked
     Image.new("RGB", (9, 9)).save(photos / "c.png")
     assert imgsim("index", photos, "-c", path).exit_code == 0
-    _, options = engine.asked
-    assert (options["backbone"], options["precision"], options["weights"]) == ("stub", "fp32", "random:3")
+    _, spec, _ = engine.asked
+    assert (spec.name, spec.precision, spec.weights) == ("stub", "fp32", "random:3")
     for same in (["--backbone", "stub"], ["--precision", "fp32"], ["--precision", "auto"], ["--weights", "random:3"]):
         assert imgsim("index", photos, "-c", path, *same).exit_code == 0
     for name, option, made, given in (

@@ -17,7 +17,7 @@ from tests.support.stub_engine import StubEngine
 @pytest.fixture
 def engine(monkeypatch):
     engine = StubEngine()
-    monkeypatch.setattr(embedder, "create_engine", lambda name, **options: engine)
+    monkeypatch.setattr(embedder, "create_engine", lambda *options: engine)
     return engine
 
 
@@ -143,7 +143,7 @@ def real(tmp_path_factory):
     for name in names:
         pixels = getattr(data, name)()
         Image.fromarray(pixels).convert("RGB").save(folder / "photos" / f"{name}.jpg", quality=90)
-    with Collection.create(folder / "c.imgsim", backbone="efficientnet_lite0") as collection:
+    with Collection.create(folder / "c.imgsim", "efficientnet_lite0") as collection:
         collection.add([folder / "photos"])
     return folder
 

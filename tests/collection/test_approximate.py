@@ -35,9 +35,9 @@ def path(tmp_path):
     return tmp_path / "c.imgsim"
 
 
-def found(store, raw, k=5, **options):
+def found(store, raw, k=5, nearest=None):
     queries = [Query(part[np.newaxis]) for part in raw]
-    return search(store, queries, k, **options)
+    return search(store, queries, k, nearest=nearest)
 
 
 @pytest.mark.parametrize("recipe", ["gem", "views"])
@@ -97,7 +97,7 @@ def test_what_was_added_since_is_found_too(path):
         store = collection.store
         with made_store(path.with_name("other.imgsim"), raw[500:]) as other:
             pictures = dict(other.pictures())
-        from imgsim_ops.collection.store.store import FileRecord
+        from imgsim_ops.collection.store.record import FileRecord
         from imgsim_ops.embedding.description import Description
 
         contents = [

@@ -8,6 +8,8 @@ from imgsim_ops.collection import collection as module
 from imgsim_ops.collection.collection import Collection
 from imgsim_ops.collection.indexing import fitting
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.models.spec import ModelSpec
 from tests.support.stub_embedder import StubEmbedder, picture
 
 
@@ -65,13 +67,13 @@ def test_another_embedder_is_refused(path, made, photos, monkeypatch):
         assert len(collection) == 12
     # Without one the collection makes its own, of what its fingerprint says.
     asked = []
-    monkeypatch.setattr(module, "_new_embedder", lambda *how, **options: asked.append((how, options)) or other)
+    monkeypatch.setattr(module, "_new_embedder", lambda *how: asked.append(how) or other)
     with (
         Collection.open(path, write=True) as collection,
         pytest.raises(ImgsimError, match="needs a collection of its own"),
     ):
         collection.embedder()
-    assert asked == [((), {"backbone": "stub", "precision": "fp32", "weights": None, "exact": False})]
+    assert asked == [(ModelSpec("stub", None, "fp32"), ReadOptions())]
 
 
 def test_a_second_writer_is_told_and_readers_are_not_kept_out(made, path, photos, embedder):

@@ -14,8 +14,10 @@ from imgsim_ops.collection.candidates import features as features_module
 from imgsim_ops.collection.collection import Collection
 from imgsim_ops.collection.duplicates import _seen_from, _stars, best_copy
 from imgsim_ops.collection.findings import Evidence, Picture
-from imgsim_ops.embedding import embedder as embedders
+from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.matching.options import MatchOptions
 from tests.support.photographs import mirrored, names, piece, write_copy, write_photographs
 from tests.support.stub_engine import Blocks
 
@@ -23,7 +25,7 @@ from tests.support.stub_engine import Blocks
 
 
 def file(name="a", width=10, height=10, kind="JPEG", size=100, modified=5):
-    return Picture(f"/{name}", size, modified, "0" * 64, width, height, kind)
+    return Picture(f"/{name}", size, modified, bytes(32), width, height, kind)
 
 
 @pytest.mark.parametrize(
@@ -103,11 +105,9 @@ def quarter(image):
     return image.transpose(Image.Transpose.ROTATE_90)
 
 
-@pytest.fixture(autouse=True)
-def engine(monkeypatch):
-    engine = Blocks()
-    monkeypatch.setattr(embedders, "create_engine", lambda name, **options: engine)
-    return engine
+@pytest.fixture
+def embedder():
+    return Embedder(engine=Blocks(), read=ReadOptions(2))
 
 
 @pytest.fixture
@@ -116,15 +116,15 @@ def photos(tmp_path):
 
 
 @pytest.fixture
-def collection(tmp_path):
-    with Collection.create(tmp_path / "c.imgsim", recipe="gem") as collection:
+def collection(tmp_path, embedder):
+    with Collection.create(tmp_path / "c.imgsim", recipe="gem", embedder=embedder) as collection:
         yield collection
 
 
 def found(collection, **options):
     """The names of each group's files, and the stages."""
     # The engine that stands in is no network: unlike photographs score up to 0.9.
-    with collection.duplicates(**{"threads": 2, "threshold": 0.99, **options}) as answers:
+    with collection.duplicates(MatchOptions(**{"threshold": 0.99, **options})) as answers:
         groups = list(answers)
     for group in groups:
         assert group.members[0].evidence is None
@@ -171,7 +171,7 @@ def test_each_stage(collection, photos):
 def test_where_a_piece_lies(collection, photos):
     write_copy(photos, "motorcycle_left", piece)
     collection.add([photos])
-    with collection.duplicates(threshold=0.99) as answers:
+    with collection.duplicates(MatchOptions(0.99)) as answers:
         (group,) = answers
     member = group.members[1]
     assert (member.picture.width, group.members[0].picture.width) == (350, 400)
@@ -192,7 +192,7 @@ def test_mirrored_and_turned_copies_are_found_when_asked_for(collection, photos)
     assert list(found(collection, rotations=True)["coffee.png"]) == ["coffee-quarter.jpg"]
     both = found(collection, flips=True, rotations=True)
     assert set(both) == {"chelsea.png", "coffee.png"}
-    with collection.duplicates(threshold=0.99, flips=True, rotations=True) as answers:
+    with collection.duplicates(MatchOptions(0.99, flips=True, rotations=True)) as answers:
         turns = {os.path.basename(group.members[1].picture.path): group.members[1].evidence for group in answers}
     assert turns["chelsea-mirrored.jpg"].orientation == 2
     assert turns["coffee-quarter.jpg"].orientation == 6  # clockwise, as the copy was turned the other way
@@ -243,7 +243,7 @@ def test_a_picture_that_has_changed_since_is_not_looked_at(collection, photos):
     copy = write_copy(photos, "motorcycle_left", piece)
     collection.add([photos])
     write_copy(photos, "coffee", piece).replace(copy)
-    with collection.duplicates(threshold=0.99) as answers:
+    with collection.duplicates(MatchOptions(0.99)) as answers:
         assert list(answers) == []
     assert answers.verifier.unverified > 0
 
@@ -256,7 +256,7 @@ def test_small_pictures_are_not_described(collection, photos, monkeypatch):
     write_copy(photos, "motorcycle_left", piece)
     write_copy(photos, "coffee", "recompressed", ".jpg")
     collection.add([photos])
-    with collection.duplicates(threshold=0.999) as answers:
+    with collection.duplicates(MatchOptions(0.999)) as answers:
         groups = list(answers)
     assert [names(member.picture for member in group.members)[0] for group in groups] == ["coffee.png"]
     assert answers.verifier.verified == answers.verifier.unverified == 0
@@ -293,7 +293,7 @@ def test_stopping_early_leaves_nothing_running(collection, photos, nothing_left)
     shutil.copy(photos / "coffee.png", photos / "z-coffee.png")
     write_copy(photos, "motorcycle_left", piece)
     collection.add([photos])
-    with collection.duplicates(threshold=0.99) as answers:
+    with collection.duplicates(MatchOptions(0.99)) as answers:
         assert next(answers)
 
 
@@ -301,7 +301,7 @@ def test_progress(collection, photos):
     write_copy(photos, "motorcycle_left", piece)
     collection.add([photos])
     seen = []
-    with collection.duplicates(threshold=0.99, progress=lambda *what: seen.append(what)) as answers:
+    with collection.duplicates(MatchOptions(0.99), progress=lambda *what: seen.append(what)) as answers:
         list(answers)
     stages = [what for what, _, _ in seen]
     assert [what for place, what in enumerate(stages) if place == 0 or stages[place - 1] != what][-2:] == [
@@ -311,8 +311,10 @@ def test_progress(collection, photos):
     assert all(done <= total for _, done, total in seen)
 
 
-@pytest.mark.parametrize("options", [{"threshold": 2}, {"false_positives": 0}, {"threads": -1}])
-def test_errors(collection, photos, options):
-    collection.add([photos])
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(MatchOptions, {"threshold": 2}), (MatchOptions, {"false_positives": 0}), (ReadOptions, {"threads": -1})],
+)
+def test_errors(kind, options):
     with pytest.raises(ImgsimError):
-        collection.duplicates(**options)
+        kind(**options)

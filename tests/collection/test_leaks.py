@@ -7,18 +7,16 @@ import pytest
 from PIL import Image
 
 from imgsim_ops.collection.collection import Collection
-from imgsim_ops.embedding import embedder as embedders
+from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.matching.options import MatchOptions
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from tests.support.photographs import mirrored, piece, write_copy, write_photographs
 from tests.support.stub_engine import Blocks
 
 
-@pytest.fixture(autouse=True)
-def engine(monkeypatch):
-    engine = Blocks()
-    monkeypatch.setattr(embedders, "create_engine", lambda name, **options: engine)
-    return engine
+def made(path, recipe="views", engine=None):
+    return Collection.create(path, recipe=recipe, embedder=Embedder(engine=engine or Blocks()))
 
 
 @pytest.fixture
@@ -39,12 +37,12 @@ def leaks(tmp_path, train, test):
 
     def run(recipes=("gem", "gem"), **options):
         with (
-            Collection.create(tmp_path / f"train-{len(os.listdir(tmp_path))}", recipe=recipes[0]) as trained,
-            Collection.create(tmp_path / f"test-{len(os.listdir(tmp_path))}", recipe=recipes[1]) as tested,
+            made(tmp_path / f"train-{len(os.listdir(tmp_path))}", recipes[0]) as trained,
+            made(tmp_path / f"test-{len(os.listdir(tmp_path))}", recipes[1]) as tested,
         ):
             trained.add([train])
             tested.add([test])
-            with trained.leaks(tested, **{"threshold": 0.99, **options}) as answers:
+            with trained.leaks(tested, MatchOptions(**{"threshold": 0.99, **options})) as answers:
                 found = list(answers)
         names = [os.path.basename(leak.picture.path) for leak in found]
         assert len(names) == len(set(names))
@@ -82,7 +80,7 @@ def test_each_stage(train, test, leaks):
 
 
 def test_one_collection_leaks_all_of_itself(tmp_path, train):
-    with Collection.create(tmp_path / "c.imgsim") as collection:
+    with made(tmp_path / "c.imgsim") as collection:
         collection.add([train])
         with collection.leaks(collection) as answers:
             assert [leak.picture for leak in answers] == list(collection.pictures())
@@ -96,12 +94,12 @@ def test_files_of_equal_bytes_each_leak(train, test, leaks):
 
 def test_what_is_gone_from_the_training_set_leaks_nothing(tmp_path, train, test):
     shutil.copy(train / "coffee.png", test / "a.png")
-    with Collection.create(tmp_path / "c") as trained, Collection.create(tmp_path / "t") as tested:
+    with made(tmp_path / "c") as trained, made(tmp_path / "t") as tested:
         trained.add([train])
         tested.add([test])
         (train / "coffee.png").unlink()
         trained.add([train])
-        with trained.leaks(tested, threshold=0.99) as answers:
+        with trained.leaks(tested, MatchOptions(0.99)) as answers:
             assert list(answers) == []
 
 
@@ -119,14 +117,16 @@ def test_nothing_to_compare(train, test, leaks):
     assert leaks() == {}
 
 
-def test_other_fingerprints(tmp_path, monkeypatch):
+def test_other_fingerprints(tmp_path):
     class Other(Blocks):
         fingerprint = Fingerprint("other", "1" * 12, "fp32", 1)
 
-    with Collection.create(tmp_path / "a") as one:
-        monkeypatch.setattr(embedders, "create_engine", lambda name, **options: Other())
-        with Collection.create(tmp_path / "b") as other, pytest.raises(ImgsimError) as caught:
-            one.leaks(other)
+    with (
+        made(tmp_path / "a") as one,
+        made(tmp_path / "b", engine=Other()) as other,
+        pytest.raises(ImgsimError) as caught,
+    ):
+        one.leaks(other)
     assert str(caught.value) == (
         "leak: vectors of both must have one fingerprint (got other-111111111111-fp32-p2 for the test set, "
         "stub-000000000000-fp32-p2 for the training set)"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,11 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgsim_ops.collection.collection import Collection
-from imgsim_ops.collection.search import Query, orientations_asked, search
-from imgsim_ops.embedding import embedder as embedders
+from imgsim_ops.collection.search import Query, SearchOptions, search
 from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.errors import ImageError, ImgsimError
-from imgsim_ops.images.orientation import turned
+from imgsim_ops.images.orientation import orientations_asked, turned
 from tests.support.stores import made_raw, made_store
 from tests.support.stub_engine import Blocks, StubEngine
 
@@ -24,6 +24,20 @@ WIDTH = 8
 def cosines(a, b):
     a, b = a.astype(np.float64), b.astype(np.float64)
     return (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+
+
+OTHERS = SearchOptions(exclude_self=True)
+
+
+@dataclass(frozen=True)
+class Turns(SearchOptions):
+    """Options with any orientations."""
+
+    turns: tuple[int, ...] = (1,)
+
+    @property
+    def orientations(self):
+        return self.turns
 
 
 def brute_force(store, query, k, threshold, orientations):
@@ -45,7 +59,7 @@ def brute_force(store, query, k, threshold, orientations):
 
 
 def check(store, queries, k, threshold=None, orientations=(1,)):
-    found = search(store, queries, k, threshold=threshold, orientations=orientations)
+    found = search(store, queries, k, Turns(threshold, turns=orientations))
     assert len(found) == len(queries)
     for hits, query in zip(found, queries, strict=True):
         expected = brute_force(store, query, k, threshold, orientations)
@@ -139,10 +153,8 @@ def test_orientations():
 
 
 @pytest.fixture
-def engine(monkeypatch):
-    engine = Blocks()
-    monkeypatch.setattr(embedders, "create_engine", lambda name, **options: engine)
-    return engine
+def engine():
+    return Blocks()
 
 
 @pytest.fixture
@@ -159,7 +171,7 @@ def photos(tmp_path):
 
 @pytest.fixture
 def collection(engine, photos, tmp_path):
-    with Collection.create(tmp_path / "c.imgsim", recipe="views") as collection:
+    with Collection.create(tmp_path / "c.imgsim", recipe="views", embedder=Embedder(engine=engine)) as collection:
         collection.add([photos])
         yield collection
 
@@ -178,12 +190,24 @@ def test_a_file_finds_itself_and_its_twin(collection, photos):
 
 
 def test_exclude_self(collection, photos, tmp_path):
-    assert sorted(names(collection.search(photos / "a.png", exclude_self=True))) == ["b.png", "c.png", "d.png"]
+    assert sorted(names(collection.search(photos / "a.png", options=OTHERS))) == [
+        "b.png",
+        "c.png",
+        "d.png",
+    ]
     outside = shutil.copy(photos / "a.png", tmp_path / "outside.png")
-    assert sorted(names(collection.search(outside, exclude_self=True))) == ["b.png", "c.png", "d.png"]
+    assert sorted(names(collection.search(outside, options=OTHERS))) == [
+        "b.png",
+        "c.png",
+        "d.png",
+    ]
     # A file that has changed since is still the same file.
     shutil.copy(photos / "b.png", photos / "a.png")
-    assert sorted(names(collection.search(photos / "a.png", exclude_self=True))) == ["c.png", "d.png", "twin.png"]
+    assert sorted(names(collection.search(photos / "a.png", options=OTHERS))) == [
+        "c.png",
+        "d.png",
+        "twin.png",
+    ]
 
 
 def test_what_is_known_is_not_embedded_again(collection, photos, engine):
@@ -227,11 +251,11 @@ def test_few_and_many_new_queries_get_the_same_answers(collection, photos, tmp_p
         picture = Image.open(photos / f"{'abcd'[number % 4]}.png")
         picture.rotate(90 * (number // 4), expand=True).save(queries[-1], quality=95)
     queries.append(tmp_path / "none.jpg")
-    many = list(collection.search_many(queries, k=3, rotations=True))
+    many = list(collection.search_many(queries, 3, SearchOptions(rotations=True)))
     assert [path for path, _ in many] == list(map(str, queries))
     for query, (_, hits) in zip(queries[:-1], many, strict=False):
-        assert hits == collection.search(query, k=3, rotations=True)
-    (few,) = collection.search_many(queries[-1:], rotations=True)
+        assert hits == collection.search(query, 3, SearchOptions(rotations=True))
+    (few,) = collection.search_many(queries[-1:], options=SearchOptions(rotations=True))
     assert few == many[-1]
     assert few[1].code == "missing"
 
@@ -243,7 +267,7 @@ def test_all_eight_orientations_are_found(collection, photos, tmp_path, orientat
     back = {6: 8, 8: 6}.get(orientation, orientation)
     query = tmp_path / "turned.png"
     Image.fromarray(turned(pixels, back)).save(query)
-    hit = collection.search(query, k=1, flips=True, rotations=True)[0]
+    hit = collection.search(query, 1, SearchOptions(flips=True, rotations=True))[0]
     assert (os.path.basename(hit.picture.path), hit.orientation) == ("b.png", orientation)
     # The stub sees means and corners: resizing a turned picture may round a level the other way.
     assert hit.score == pytest.approx(1, abs=1e-3)
@@ -258,7 +282,7 @@ def test_a_query_that_is_no_picture(collection, tmp_path):
 
 
 def test_an_empty_collection_has_no_hits(engine, photos, tmp_path):
-    with Collection.create(tmp_path / "e.imgsim") as empty:
+    with Collection.create(tmp_path / "e.imgsim", embedder=Embedder(engine=engine)) as empty:
         assert empty.search(photos / "a.png") == []
 
 
@@ -272,7 +296,7 @@ def test_an_empty_collection_has_no_hits(engine, photos, tmp_path):
 )
 def test_mistakes(collection, photos, options, message):
     with pytest.raises(ImgsimError) as caught:
-        collection.search(photos / "a.png", **options)
+        collection.search(photos / "a.png", options.pop("k", 10), SearchOptions(**options))
     assert str(caught.value) == message
 
 
@@ -281,18 +305,15 @@ def test_queries_are_a_list(collection):
         collection.search_many("a.png")
 
 
-def test_another_fingerprint(collection, photos, tmp_path, engine):
+def test_another_fingerprint(collection, photos, tmp_path):
     class Other(Blocks):
         fingerprint = StubEngine.fingerprint.parse("stub-111111111111-fp32-p1")
 
-    engine = Other()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embedders, "create_engine", lambda name, **options: engine)
-        with Collection.open(collection.path, embedder=Embedder("stub")) as other:
-            query = tmp_path / "q.jpg"
-            Image.open(photos / "c.png").save(query)
-            with pytest.raises(ImgsimError, match="vectors must be made by stub-000000000000"):
-                other.search(query)
+    with Collection.open(collection.path, embedder=Embedder(engine=Other())) as other:
+        query = tmp_path / "q.jpg"
+        Image.open(photos / "c.png").save(query)
+        with pytest.raises(ImgsimError, match="vectors must be made by stub-000000000000"):
+            other.search(query)
 
 
 def test_a_reader_keeps_its_vectors_while_a_writer_changes_them(collection, photos):
@@ -307,7 +328,7 @@ def test_a_reader_keeps_its_vectors_while_a_writer_changes_them(collection, phot
 
 def test_descriptions_of_turned_pictures(engine, photos):
     """A picture turned by the reader is described as a file of the turned picture is."""
-    embedder = Embedder("stub")
+    embedder = Embedder(engine=engine)
     pixels = np.asarray(Image.open(photos / "d.png"))
     ((_, descriptions),) = embedder.describe_turned([photos / "d.png"], range(1, 9))
     assert len(descriptions) == 8
@@ -329,4 +350,4 @@ def test_descriptions_of_turned_pictures(engine, photos):
 @pytest.mark.parametrize("orientations", [(), (0,), (1, 9)])
 def test_no_such_orientation(engine, orientations):
     with pytest.raises(ImgsimError, match="orientations must be numbers from 1 to 8"):
-        Embedder("stub").describe_turned([], orientations)
+        Embedder(engine=engine).describe_turned([], orientations)

@@ -11,8 +11,10 @@ from PIL import Image
 
 from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.engines.torchscript import METADATA, save
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION, RESIZE
 from imgsim_ops.models.extractor import build_extractor
+from imgsim_ops.models.spec import ModelSpec
 from tests.support.app_binary import APP, WEIGHTS, png
 
 
@@ -109,7 +111,7 @@ def pixel_model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def embedder():
-    return Embedder("resnet18", weights=WEIGHTS, exact=True)
+    return Embedder(ModelSpec("resnet18", WEIGHTS), read=ReadOptions(exact=True))
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgsim_ops.embedding.crops import SMALL, Views, load_views
+from imgsim_ops.embedding.crops import SMALL, Crops, load_crops
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.decode import decode
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import CROP, load_pixels
 from imgsim_ops.matching.hashes import SIDE, distances, perceptual_hash
 from tests.support.pictures_made import exif
@@ -29,8 +30,8 @@ def saved(path, image, kind="PNG", **options):
     return path
 
 
-def views(path, **options):
-    return Views.from_bytes(load_views(path, **options))
+def crops(path, orientations=(1,), **read):
+    return Crops.from_bytes(load_crops(path, ReadOptions(**read), orientations=orientations))
 
 
 def squashed(pixels, side=CROP):
@@ -45,7 +46,7 @@ def apart(a, b):
 @pytest.mark.parametrize(("height", "width"), [(65, 65), (100, 300), (500, 375), (1, 3000), (3000, 1), (65, 2)])
 def test_two_views(tmp_path, kind, height, width):
     path = saved(tmp_path / "p", photograph(height, width), kind)
-    found, whole = views(path), decode(path)
+    found, whole = crops(path), decode(path)
     assert (found.height, found.width, found.format) == (height, width, kind)
     assert found.pixels.shape == (2, CROP, CROP, 3)
     np.testing.assert_array_equal(found.pixels[0], load_pixels(path))
@@ -59,7 +60,7 @@ def test_two_views(tmp_path, kind, height, width):
 def test_small_pictures_have_one_view(tmp_path, kind, height, width):
     assert max(height, width) <= SMALL
     path = saved(tmp_path / "p", photograph(height, width), kind)
-    found, whole = views(path), decode(path)
+    found, whole = crops(path), decode(path)
     assert (found.height, found.width, found.format) == (height, width, kind)
     assert found.pixels.shape == (1, CROP, CROP, 3)
     np.testing.assert_array_equal(found.pixels[0], squashed(whole))
@@ -71,9 +72,9 @@ def test_small_pictures_have_one_view(tmp_path, kind, height, width):
 @pytest.mark.parametrize("exact", [False, True])
 def test_large_pictures_are_close_to_the_whole_of_them(tmp_path, kind, height, width, exact):
     path = saved(tmp_path / "p", photograph(height, width), kind, **({"quality": 95} if kind == "JPEG" else {}))
-    found, whole = views(path, exact=exact), decode(path)
+    found, whole = crops(path, exact=exact), decode(path)
     assert (found.height, found.width) == (height, width)
-    np.testing.assert_array_equal(found.pixels[0], load_pixels(path, exact=exact))
+    np.testing.assert_array_equal(found.pixels[0], load_pixels(path, ReadOptions(exact=exact)))
     difference = apart(found.pixels[1], squashed(whole))
     # A pixel is the mean of at least 4 x 4 of those that are left, so that noise of +-6 moves it by 6 / sqrt(3) / 4 at
     # one standard deviation; to that comes half a step of the picture, whose shapes rise by some levels in a pixel.
@@ -89,7 +90,7 @@ def test_large_pictures_are_close_to_the_whole_of_them(tmp_path, kind, height, w
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_upright(tmp_path, orientation, height, width, kind):
     image = photograph(height, width)
-    found = views(saved(tmp_path / "turned", image, kind, exif=b"Exif\0\0" + exif(orientation)))
+    found = crops(saved(tmp_path / "turned", image, kind, exif=b"Exif\0\0" + exif(orientation)))
     turned = orientation > 4
     assert (found.height, found.width) == ((width, height) if turned else (height, width))
     way = {
@@ -112,7 +113,7 @@ def test_transparent_pictures_lie_on_white(tmp_path):
         image = photograph(side, side).convert("RGBA")
         image.putalpha(0)
         image.paste((10, 20, 30, 255), (0, 0, side, side // 2))
-        found = views(saved(tmp_path / "p", image))
+        found = crops(saved(tmp_path / "p", image))
         for view in found.pixels:
             assert view[0, 0].tolist() == [10, 20, 30]
             assert view[-1, -1].tolist() == [255, 255, 255]
@@ -121,14 +122,14 @@ def test_transparent_pictures_lie_on_white(tmp_path):
 def test_sixteen_bits_are_scaled(tmp_path):
     for side in (30, 300):
         grey = np.linspace(0, 65535, side).astype(np.uint16)
-        found = views(saved(tmp_path / "p", Image.fromarray(np.tile(grey, (side, 1)))))
+        found = crops(saved(tmp_path / "p", Image.fromarray(np.tile(grey, (side, 1)))))
         # At the border half a pixel of the picture, 255 / 30 / 2 levels, and the rounding.
         assert apart(found.pixels[-1, 100, :, 0], np.linspace(0, 255, CROP)).max() <= 5
 
 
 def test_the_hash_hardly_changes_with_the_size(tmp_path):
     hashes = [
-        views(saved(tmp_path / "p", photograph(2000, 1500).resize(size))).perceptual
+        crops(saved(tmp_path / "p", photograph(2000, 1500).resize(size))).perceptual
         for size in [(1500, 2000), (300, 400), (48, 64)]
     ]
     assert distances(np.array(hashes[1:]), hashes[0]).max() <= 24
@@ -136,13 +137,13 @@ def test_the_hash_hardly_changes_with_the_size(tmp_path):
 
 def test_flat_pictures_have_no_hash(tmp_path):
     for side in (20, 200):
-        assert not views(saved(tmp_path / "p", Image.new("RGB", (side, side), (7, 99, 200)))).perceptual.any()
+        assert not crops(saved(tmp_path / "p", Image.new("RGB", (side, side), (7, 99, 200)))).perceptual.any()
 
 
 def test_bytes_there_and_back(tmp_path):
     for side in (20, 200):
-        content = load_views(saved(tmp_path / "p", photograph(side, side), "WEBP"))
-        assert Views.from_bytes(content).to_bytes() == content
+        content = load_crops(saved(tmp_path / "p", photograph(side, side), "WEBP"))
+        assert Crops.from_bytes(content).to_bytes() == content
 
 
 def test_what_is_no_picture(tmp_path):
@@ -155,8 +156,8 @@ def test_what_is_no_picture(tmp_path):
     ]:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ImageError) as failure:
-            load_views(tmp_path / name)
+            load_crops(tmp_path / name)
         assert failure.value.code == code
     with pytest.raises(ImageError) as failure:
-        load_views(saved(tmp_path / "p", photograph(50, 50)), max_pixels=2499)
+        load_crops(saved(tmp_path / "p", photograph(50, 50)), ReadOptions(max_pixels=2499))
     assert failure.value.code == "too_large"

@@ -7,27 +7,28 @@ import pytest
 import torch
 from PIL import Image
 
-from imgsim_ops.embedding import embedder as module
-from imgsim_ops.embedding.crops import Views, load_views
+from imgsim_ops.embedding.crops import Crops, load_crops
 from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.engines.onnx import OnnxEngine
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.reasons import SkippedFile
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.model_files.cache import model_file
 from imgsim_ops.models.extractor import build_extractor
+from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.recipes.recipes import CENTRE, MEAN, SQUASHED
 from tests.support.processes import needs_proc
 from tests.support.stub_engine import StubEngine, gem, vector
 
 pytestmark = [needs_proc, pytest.mark.usefixtures("nothing_left")]
 SIZES = [(1, 1), (32, 32), (64, 64), (64, 65), (120, 200), (300, 5)]
-LITE0 = {"backbone": "efficientnet_lite0", "weights": "random:0", "precision": "fp32"}
+LITE0 = ModelSpec("efficientnet_lite0", "random:0", "fp32")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def model(model_cache):
     """Built before anything is counted."""
-    return model_file("efficientnet_lite0", "random:0", "fp32", announce=lambda line: None).path
+    return model_file(LITE0, announce=lambda line: None).path
 
 
 @pytest.fixture
@@ -47,48 +48,47 @@ def unit(values):
 
 @pytest.mark.parametrize("many", [True, False])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_what_the_engine_says_in_its_place(monkeypatch, pictures, many, threads):
+def test_what_the_engine_says_in_its_place(pictures, many, threads):
     engine = StubEngine(many=many)
-    monkeypatch.setattr(module, "create_engine", lambda *arguments, **options: engine)
-    embedder = Embedder()
+    embedder = Embedder(engine=engine, read=ReadOptions(threads))
     assert embedder.raw_width == 15
     text = pictures[3] + ".txt"
     with open(text, "w") as file:
         file.write("words")
     paths = [*pictures[:5], text, *pictures[5:]]
-    found = list(embedder.describe(paths, threads))
+    found = list(embedder.describe(paths))
     assert [path for path, _ in found] == paths
-    views_seen = 0
+    crops_seen = 0
     for path, description in found:
         if path == text:
             assert isinstance(description, SkippedFile)
             assert description.code == "not_a_picture"
             continue
-        views = Views.from_bytes(load_views(path))
-        views_seen += len(views.pixels)
-        assert (description.width, description.height) == (views.width, views.height)
-        assert description.format == views.format
-        assert np.array_equal(description.perceptual, views.perceptual)
+        crops = Crops.from_bytes(load_crops(path))
+        crops_seen += len(crops.pixels)
+        assert (description.width, description.height) == (crops.width, crops.height)
+        assert description.format == crops.format
+        assert np.array_equal(description.perceptual, crops.perceptual)
         assert description.raw.dtype == np.float16
         parts = description.raw.reshape(3, -1)
-        first, last = views.pixels[0], views.pixels[-1]
-        assert (max(views.width, views.height) <= 64) == (len(views.pixels) == 1)
+        first, last = crops.pixels[0], crops.pixels[-1]
+        assert (max(crops.width, crops.height) <= 64) == (len(crops.pixels) == 1)
         for part, expected in [(MEAN, vector(first)), (CENTRE, gem(first)), (SQUASHED, gem(last))]:
             assert np.array_equal(parts[part], unit(expected).astype(np.float16))
-    assert sum(engine.batches) == views_seen  # small pictures cost one pass
+    assert sum(engine.batches) == crops_seen  # small pictures cost one pass
 
 
 def test_a_real_engine(pictures):
     embedder, engine = (
-        Embedder(**LITE0, threads=1),
-        OnnxEngine(model_file("efficientnet_lite0", "random:0", "fp32").path),
+        Embedder(LITE0, read=ReadOptions(2), threads=1),
+        OnnxEngine(model_file(LITE0).path),
     )
     assert embedder.raw_width == 3 * 1280
-    for path, description in embedder.describe(pictures, 2):
+    for path, description in embedder.describe(pictures):
         parts = description.raw.reshape(3, -1).astype(np.float32)
         # Each of 1280 values is rounded by 2^-11 of itself at the most.
         assert np.abs(np.linalg.norm(parts, axis=1) - 1).max() < 2**-11
-        pixels = Views.from_bytes(load_views(path)).pixels
+        pixels = Crops.from_bytes(load_crops(path)).pixels
         vectors, gems = engine.embed_with_gem(pixels)
         # Half a step of float16 below 1, and of smaller batches the order of additions in float32.
         for part, expected in [(MEAN, vectors[0]), (CENTRE, gems[0]), (SQUASHED, gems[-1])]:
@@ -116,11 +116,10 @@ def test_gem_of_nothing(model):
     assert (vectors.shape, found.shape) == ((0, 1280), (0, 1280))
 
 
-def test_engines_without_gem(monkeypatch, pictures):
+def test_engines_without_gem(pictures):
     class Without(StubEngine):
         has_gem = False
 
-    monkeypatch.setattr(module, "create_engine", lambda *arguments, **options: Without())
     with pytest.raises(ImgsimError, match="describe: the model must have the output gem"):
-        Embedder().describe(pictures)
+        Embedder(engine=Without()).describe(pictures)
     assert os.path.exists(pictures[0])

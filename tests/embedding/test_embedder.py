@@ -5,15 +5,17 @@ from PIL import Image
 
 import imgsim_ops
 from imgsim_ops import kernels
-from imgsim_ops.embedding.embedder import Embedder, Similarity, compare
+from imgsim_ops.embedding.embedder import Embedder, compare
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.torch_ops import reference
 
-OPTIONS = {"backbone": "efficientnet_lite0", "weights": "random:0"}
+MODEL = ModelSpec("efficientnet_lite0", "random:0")
 
 
 @pytest.fixture(scope="module")
 def embedder():
-    return Embedder(**OPTIONS)
+    return Embedder(MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,8 @@ def test_many_files_are_the_same_bits_as_each_alone(embedder, pictures, tmp_path
     expected = np.stack([embedder.embed([path])[0] for path in paths])
     assert np.array_equal(embedder.embed(paths), expected)
     for threads in (1, 3):
-        found = list(embedder.stream(paths, threads))
+        embedder.read = ReadOptions(threads)
+        found = list(embedder.stream(paths))
         assert np.array_equal(np.stack([vector for _, vector in found]), expected)
 
 
@@ -53,7 +56,7 @@ def test_ties_and_order_do_not_depend_on_batches(embedder, pictures, monkeypatch
     many = [pictures[i % 3] for i in range(19)]
     answers = []
     for batch in (1, 2, 5, 16, 19):
-        monkeypatch.setattr("imgsim_ops.embedding.embedder._BATCH", batch)
+        monkeypatch.setattr("imgsim_ops.embedding.embedder.BATCH", batch)
         vectors = embedder.embed(many)
         answers.append((vectors, *kernels.cosine_topk(vectors[:3], vectors, 19)))
     for answer in answers:
@@ -81,12 +84,13 @@ def test_compare(embedder, pictures):
 
 def test_compare_with_itself(pictures):
     # Equal rows have equal bits, whose cosine rounds to 1.
-    assert compare(pictures[0], pictures[0].copy(), **OPTIONS) == Similarity(1.0, (1.0, 1.0, 1.0, 1.0))
+    similarity = compare(pictures[0], pictures[0].copy(), MODEL)
+    assert (similarity.score, similarity.layers) == (1.0, (1.0, 1.0, 1.0, 1.0))
 
 
 @pytest.mark.parametrize("engine", ["torch", "torchscript"])
 def test_engines_agree(embedder, pictures, engine):
-    other = Embedder(**OPTIONS, engine=engine)
+    other = Embedder(MODEL, engine)
     assert other.fingerprint == embedder.fingerprint
     vectors, expected = other.embed(pictures), embedder.embed(pictures)
     # Sums of float32 in another order; as in tests/models/test_extractor.py.

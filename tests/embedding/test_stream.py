@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgsim_ops.embedding import embedder as module
 from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.decode import decode
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import load_pixels
 from tests.support.pictures_made import slow_jpeg
 from tests.support.processes import children, needs_proc
@@ -24,10 +24,8 @@ SIZES = [(1, 1), (17, 33), (300, 5), (64, 64), (97, 31), (120, 200)]
 
 
 @pytest.fixture
-def engine(monkeypatch, request):
-    engine = StubEngine(many=getattr(request, "param", True))
-    monkeypatch.setattr(module, "create_engine", lambda *arguments, **options: engine)
-    return engine
+def engine(request):
+    return StubEngine(many=getattr(request, "param", True))
 
 
 one_or_many = pytest.mark.parametrize("engine", [True, False], indirect=True, ids=["many at once", "one at a time"])
@@ -35,7 +33,12 @@ one_or_many = pytest.mark.parametrize("engine", [True, False], indirect=True, id
 
 @pytest.fixture
 def embedder(engine):
-    return Embedder()
+    return Embedder(engine=engine)
+
+
+def streamed(embedder, paths, *threads, **read):
+    embedder.read = ReadOptions(*threads, **read)
+    return embedder.stream(paths)
 
 
 def picture(path, number, kind="PNG"):
@@ -79,7 +82,7 @@ def same(found, expected):
 @one_or_many
 @pytest.mark.parametrize("threads", [0, 1, 2, 3, 5])
 def test_vectors_come_in_order(embedder, pictures, threads):
-    found = list(embedder.stream(pictures, threads))
+    found = list(streamed(embedder, pictures, threads))
     assert [path for path, _ in found] == pictures
     assert same([vector for _, vector in found], alone(pictures))
     assert all(vector.dtype == np.float32 and vector.shape == (5,) for _, vector in found)
@@ -91,7 +94,7 @@ def test_bad_files_change_nothing_for_the_others(embedder, engine, pictures, bad
     mixed = []
     for number, path in enumerate(pictures):
         mixed += [path, *islice(bad, number % len(bad))]
-    found = list(embedder.stream(mixed, threads))
+    found = list(streamed(embedder, mixed, threads))
     assert [path for path, _ in found] == mixed
     skipped = [answer for _, answer in found if isinstance(answer, SkippedFile)]
     assert [file.code for file in skipped] == [bad[path] for path in mixed if path in bad]
@@ -103,34 +106,34 @@ def test_bad_files_change_nothing_for_the_others(embedder, engine, pictures, bad
 def test_batches_are_filled_across_files(embedder, engine, pictures, bad):
     mixed = [path for name in pictures[:40] for path in (name, *bad)][:-3]
     size = 4 if engine.many_at_once() else 16
-    list(embedder.stream([path for path in mixed if path not in bad], 1))
+    list(streamed(embedder, [path for path in mixed if path not in bad], 1))
     assert engine.batches == [size] * (40 // size) + [40 % size] * (40 % size > 0)
     engine.batches.clear()
-    list(embedder.stream([path for name in pictures[:40] for path in (name, "missing")], 1))
+    list(streamed(embedder, [path for name in pictures[:40] for path in (name, "missing")], 1))
     assert engine.batches == [size] * (40 // size) + [40 % size] * (40 % size > 0)
     # Of one picture in six, one of many at once waits for no more than 32 files.
     engine.batches.clear()
-    list(embedder.stream(mixed, 1))
+    list(streamed(embedder, mixed, 1))
     assert sum(engine.batches) == 40
     assert max(engine.batches) <= size
 
 
 def test_no_files(embedder, engine):
-    assert list(embedder.stream([])) == []
-    assert list(embedder.stream(iter([]), 3)) == []
+    assert list(streamed(embedder, [])) == []
+    assert list(streamed(embedder, iter([]), 3)) == []
     assert engine.batches == []
 
 
 def test_paths_of_all_kinds(embedder, pictures, tmp_path):
     odd = tmp_path / os.fsdecode(b"-new\nline\xff")
     os.rename(pictures[0], odd)
-    found = list(embedder.stream([odd, os.fspath(odd), *pictures[1:3]]))
+    found = list(streamed(embedder, [odd, os.fspath(odd), *pictures[1:3]]))
     assert [path for path, _ in found] == [str(odd), str(odd), *pictures[1:3]]
     assert same([vector for _, vector in found], alone([odd, odd, *pictures[1:3]]))
 
 
 def test_two_streams_at_once(embedder, pictures):
-    both = list(zip(embedder.stream(pictures, 2), embedder.stream(reversed(pictures), 2), strict=True))
+    both = list(zip(streamed(embedder, pictures, 2), streamed(embedder, reversed(pictures), 2), strict=True))
     assert [first for (first, _), _ in both] == pictures
     assert same([vector for _, (_, vector) in both], alone(reversed(pictures)))
 
@@ -146,7 +149,7 @@ def test_folder_of_bad_files_only(embedder, engine, tmp_path):
         for taken, path in enumerate(paths, 1):  # noqa: B007
             yield path
 
-    stream = embedder.stream(watched(), 2)
+    stream = streamed(embedder, watched(), 2)
     found = [next(stream)]
     assert taken < 300  # what is known is told before the end is reached, although no batch is ever full
     found += stream
@@ -168,7 +171,7 @@ def test_paths_are_taken_as_they_are_needed(embedder, engine, pictures, threads)
         for taken in count(1):
             yield pictures[taken % 45]
 
-    stream = embedder.stream(endless(), threads)
+    stream = streamed(embedder, endless(), threads)
     assert taken == 0
     size = 4 if engine.many_at_once() else 16
     for done, _ in enumerate(islice(stream, 60), 1):
@@ -185,7 +188,7 @@ def streaming_threads():
 @pytest.mark.parametrize("threads", [1, 3])
 def test_closing_early_ends_everything(embedder, pictures, threads):
     before = children()
-    stream = embedder.stream(pictures, threads)
+    stream = streamed(embedder, pictures, threads)
     next(stream)
     assert children() > before
     stream.close()
@@ -195,7 +198,7 @@ def test_closing_early_ends_everything(embedder, pictures, threads):
 
 def test_a_stream_that_is_forgotten_ends(embedder, pictures):
     before = children()
-    stream = embedder.stream(pictures, 2)
+    stream = streamed(embedder, pictures, 2)
     next(stream)
     del stream
     assert children() == before
@@ -206,13 +209,13 @@ def test_failing_engine(embedder, engine, pictures):
     engine.fails = True
     before = children()
     with pytest.raises(ZeroDivisionError, match="the engine's own"):
-        list(embedder.stream(pictures, 2))
+        list(streamed(embedder, pictures, 2))
     assert children() == before
 
 
 @one_or_many
 def test_engine_that_fails_later(embedder, engine, pictures):
-    stream = embedder.stream(pictures * 3, 2)
+    stream = streamed(embedder, pictures * 3, 2)
     assert same([next(stream)[1]], alone(pictures[:1]))
     engine.fails = True
     with pytest.raises(ZeroDivisionError):
@@ -226,7 +229,7 @@ def test_failing_list_of_paths(embedder, pictures):
         raise OSError("the list is on a disk that fails")
 
     with pytest.raises(OSError, match="the list is on a disk"):
-        list(embedder.stream(broken(), 2))
+        list(streamed(embedder, broken(), 2))
 
 
 # Options
@@ -234,10 +237,10 @@ def test_failing_list_of_paths(embedder, pictures):
 
 def test_limits_reach_the_readers(embedder, tmp_path):
     path = picture(tmp_path / "picture", 3)  # 64 x 64
-    ((_, answer),) = embedder.stream([path], max_pixels=64 * 64 - 1)
+    ((_, answer),) = streamed(embedder, [path], max_pixels=64 * 64 - 1)
     assert answer.code == "too_large"
     # PNG takes 4 bytes a pixel, of 3.2 that the limit grants.
-    ((_, answer),) = embedder.stream([path], max_pixels=64 * 64 * 4 // 3)
+    ((_, answer),) = streamed(embedder, [path], max_pixels=64 * 64 * 4 // 3)
     assert isinstance(answer, np.ndarray)
 
 
@@ -245,21 +248,21 @@ def test_time_limit_reaches_the_readers(embedder, tmp_path):
     path = tmp_path / "slow.jpg"
     path.write_bytes(slow_jpeg(4000))  # takes 2.6 s here
     small = picture(tmp_path / "small", 3)
-    (_, first), (_, second) = embedder.stream([path, small], 1, time_limit=0.8)
+    (_, first), (_, second) = streamed(embedder, [path, small], 1, time_limit=0.8)
     assert first.code == "timed_out"
     assert isinstance(second, np.ndarray)
 
 
 def test_mistakes(embedder, tmp_path):
-    with pytest.raises(ImgsimError, match=r"stream: threads must be 0 \(all\) or more \(got -1\)"):
-        list(embedder.stream([], -1))
+    with pytest.raises(ImgsimError, match=r"read: threads must be 0 \(all\) or more \(got -1\)"):
+        list(streamed(embedder, [], -1))
     for single in ("a.jpg", tmp_path / "a.jpg"):
         with pytest.raises(ImgsimError, match="stream: paths must be a list of paths"):
-            list(embedder.stream(single))
+            list(streamed(embedder, single))
 
 
 def test_exact_has_a_fingerprint_of_its_own(embedder, engine, tmp_path):
-    exact = Embedder(exact=True)
+    exact = Embedder(engine=engine, read=ReadOptions(2, exact=True))
     assert str(embedder.fingerprint) == "stub-000000000000-fp32-p2"
     assert str(exact.fingerprint) == "stub-000000000000-fp32-p1"
     assert exact.dimension == embedder.dimension == 5
@@ -268,11 +271,11 @@ def test_exact_has_a_fingerprint_of_its_own(embedder, engine, tmp_path):
     Image.fromarray(noise).save(paths[0], quality=90)
     Image.fromarray(noise[:767, :767]).save(paths[1], quality=90)
     Image.fromarray(noise).save(paths[2])
-    scaled, whole = (np.stack([found for _, found in each.stream(paths, 2)]) for each in (embedder, exact))
+    scaled, whole = (np.stack([found for _, found in each.stream(paths)]) for each in (embedder, exact))
     # Only a JPEG whose shorter side keeps 384 pixels at half its size is decoded to less than the whole.
     assert (scaled == whole).all(1).tolist() == [False, True, True]
     assert same(scaled, [vector(load_pixels(path)) for path in paths])
-    assert same(whole, [vector(load_pixels(path, exact=True)) for path in paths])
+    assert same(whole, [vector(load_pixels(path, ReadOptions(exact=True))) for path in paths])
     assert same(exact.embed(paths), whole)
     assert same(embedder.embed(paths), scaled)
 

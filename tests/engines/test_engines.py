@@ -11,6 +11,7 @@ from imgsim_ops.errors import ImgsimError, WeightsError
 from imgsim_ops.model_files.engine import create_engine
 from imgsim_ops.models import reference
 from imgsim_ops.models.extractor import build_extractor
+from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.models.weights import load_backbone
 
 WEIGHTS = "random:3"
@@ -31,8 +32,8 @@ def pixels():
 @pytest.fixture(scope="module", params=[*ENGINES, "torchscript from a file"])
 def engine(request, model):
     if request.param in ENGINES:
-        return create_engine(request.param, weights=WEIGHTS)
-    return create_engine("torchscript", model=model)
+        return create_engine(request.param, ModelSpec(weights=WEIGHTS))
+    return create_engine("torchscript", ModelSpec(model=model))
 
 
 def test_embed(engine, pixels):
@@ -83,9 +84,9 @@ def test_wrong_type(engine, pixels):
 def test_threads():
     before = torch.get_num_threads()
     try:
-        create_engine("torch", backbone="efficientnet_lite0", weights="random:0", threads=1)
+        create_engine("torch", ModelSpec(backbone="efficientnet_lite0", weights="random:0"), 1)
         assert torch.get_num_threads() == 1
-        create_engine("torch", backbone="efficientnet_lite0", weights="random:0")
+        create_engine("torch", ModelSpec(backbone="efficientnet_lite0", weights="random:0"))
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
@@ -97,30 +98,30 @@ def test_wrong_options(model, tmp_path):
     with pytest.raises(ImgsimError, match=r"engine: threads must be 0 or more \(got -1\)"):
         create_engine("torch", threads=-1)
     with pytest.raises(ImgsimError, match="engine: torch takes a backbone and weights, no model file"):
-        create_engine("torch", model=model)
+        create_engine("torch", ModelSpec(model=model))
     with pytest.raises(ImgsimError, match="engine: a model file has its own weights"):
-        create_engine("torchscript", model=model, weights=WEIGHTS)
+        create_engine("torchscript", ModelSpec(model=model, weights=WEIGHTS))
     with pytest.raises(ImgsimError, match="engine: a model file has its own precision"):
-        create_engine("onnx", model=model, precision="fp32")
+        create_engine("onnx", ModelSpec(model=model, precision="fp32"))
     with pytest.raises(ImgsimError, match="backbone: must be one of"):
-        create_engine("torchscript", backbone="vgg")
+        create_engine("torchscript", ModelSpec(backbone="vgg"))
     with pytest.raises(ImgsimError, match="engine: a model file has its own precision"):
-        create_engine("onnx", model=model, precision="fp32")
+        create_engine("onnx", ModelSpec(model=model, precision="fp32"))
     with pytest.raises(WeightsError, match="no such file"):
-        create_engine("torch", weights=tmp_path / "none.pth")
+        create_engine("torch", ModelSpec(weights=tmp_path / "none.pth"))
 
 
 def test_model_files_that_are_none(tmp_path, model):
     with pytest.raises(ImgsimError, match="model: no such file"):
-        create_engine("torchscript", model=tmp_path / "none.pt")
+        create_engine("torchscript", ModelSpec(model=tmp_path / "none.pt"))
     nonsense = tmp_path / "nonsense.pt"
     nonsense.write_bytes(b"nonsense")
     with pytest.raises(ImgsimError, match="model: must be a file that imgsim export wrote"):
-        create_engine("torchscript", model=nonsense)
+        create_engine("torchscript", ModelSpec(model=nonsense))
     anonymous = tmp_path / "anonymous.pt"
     copy_model(model, anonymous, {METADATA: ""})
     with pytest.raises(ImgsimError, match="model: must be a file that imgsim export wrote"):
-        create_engine("torchscript", model=anonymous)
+        create_engine("torchscript", ModelSpec(model=anonymous))
 
 
 def test_model_for_another_preprocessing(tmp_path, model):
@@ -130,7 +131,7 @@ def test_model_for_another_preprocessing(tmp_path, model):
     future = tmp_path / "future.pt"
     copy_model(model, future, {METADATA: json.dumps({**facts, "preprocessing_version": 99})})
     with pytest.raises(ImgsimError, match=r"preprocessing version 1 \(got version 99"):
-        create_engine("torchscript", model=future)
+        create_engine("torchscript", ModelSpec(model=future))
 
 
 def copy_model(source, target, members):

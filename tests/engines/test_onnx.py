@@ -22,6 +22,7 @@ from imgsim_ops.export.model import embedding_model
 from imgsim_ops.model_files.cache import model_file
 from imgsim_ops.model_files.engine import create_engine
 from imgsim_ops.models.extractor import build_extractor
+from imgsim_ops.models.spec import ModelSpec
 
 WEIGHTS = "random:3"
 PIXELS = np.random.default_rng(0).integers(0, 256, (17, 224, 224, 3), np.uint8)
@@ -31,7 +32,7 @@ FP32, INT8, LITE0 = "resnet18 fp32", "efficientnet_lite0 int8", "efficientnet_li
 @pytest.fixture(scope="module")
 def small():
     """A file of resnet18 with its weights apart, from the cache."""
-    return model_file("resnet18", WEIGHTS, "fp32", announce=lambda line: None).path
+    return model_file(ModelSpec("resnet18", WEIGHTS, "fp32"), announce=lambda line: None).path
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def models(small):
     return {
         FP32: small,
         INT8: int8.SerializeToString(),
-        LITE0: model_file("efficientnet_lite0", None, "fp32", announce=lambda line: None).path,
+        LITE0: model_file(ModelSpec("efficientnet_lite0", precision="fp32"), announce=lambda line: None).path,
     }
 
 
@@ -74,7 +75,7 @@ def test_the_same_bits_for_any_batch_and_any_threads(models, name):
 @pytest.mark.parametrize("other", ["torch", "torchscript"])
 def test_engines_agree(models, name, other):
     ours = OnnxEngine(models[name])
-    theirs = create_engine(other, backbone=name.split()[0], weights=WEIGHTS if name == FP32 else None)
+    theirs = create_engine(other, ModelSpec(name.split()[0], WEIGHTS if name == FP32 else None))
     assert theirs.fingerprint == ours.fingerprint
     pixels = np.concatenate([PIXELS[:2], np.zeros_like(PIXELS[:1]), np.full_like(PIXELS[:1], 255)])
     vectors, layers = ours.embed_with_layers(pixels)
@@ -199,7 +200,7 @@ def test_no_file(tmp_path, capfd):
 
 
 def test_create_engine_takes_a_file(small, engine):
-    made = create_engine("onnx", model=small, threads=1)
+    made = create_engine("onnx", ModelSpec(model=small), 1)
     assert np.array_equal(made.embed(PIXELS[:1]), engine.embed(PIXELS[:1]))
     assert made.fingerprint == engine.fingerprint
 
@@ -207,19 +208,19 @@ def test_create_engine_takes_a_file(small, engine):
 def test_create_engine_takes_a_precision(monkeypatch, small):
     asked = []
 
-    def found(backbone, weights, precision, announce):
-        asked.append((backbone, weights, precision))
-        return model_file("resnet18", WEIGHTS, "fp32")
+    def found(spec, announce):
+        asked.append((spec.name, spec.weights, spec.precision))
+        return model_file(ModelSpec("resnet18", WEIGHTS, "fp32"))
 
     monkeypatch.setattr("imgsim_ops.model_files.engine.model_file", found)
     create_engine()
-    create_engine("onnx", backbone="efficientnet_lite0", weights="w.pth", precision="int8")
+    create_engine("onnx", ModelSpec("efficientnet_lite0", "w.pth", "int8"))
     assert asked == [("resnet18", None, "auto"), ("efficientnet_lite0", "w.pth", "int8")]
     with pytest.raises(ImgsimError, match=r"engine: precision must be one of auto, fp32, int8 \(got 'fp16'\)"):
-        create_engine("onnx", precision="fp16")
+        create_engine("onnx", ModelSpec(precision="fp16"))
     for name in ("torch", "torchscript"):
         with pytest.raises(ImgsimError, match=rf"engine: int8 needs the engine onnx \(got {name}\)"):
-            create_engine(name, weights=WEIGHTS, precision="int8")
+            create_engine(name, ModelSpec(weights=WEIGHTS, precision="int8"))
 
 
 # Quiet
@@ -229,7 +230,8 @@ import sys
 import numpy as np
 {before}
 from imgsim_ops.model_files.engine import create_engine
-engine = create_engine("onnx", weights="random:3", precision="fp32", threads={threads})
+from imgsim_ops.models.spec import ModelSpec
+engine = create_engine("onnx", ModelSpec(weights="random:3", precision="fp32"), {threads})
 vectors = engine.embed(np.zeros((2, 224, 224, 3), np.uint8))
 assert vectors.shape == (2, 512) and np.isfinite(vectors).all()
 """
@@ -372,10 +374,10 @@ def test_auto_on_a_gpu_is_fp32(machine, monkeypatch, small, gpu, precision, aske
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
     found = []
 
-    def record(backbone, weights, precision, announce):
-        found.append(precision)
-        return model_file("resnet18", WEIGHTS, "fp32")
+    def record(spec, announce):
+        found.append(spec.precision)
+        return model_file(ModelSpec("resnet18", WEIGHTS, "fp32"))
 
     monkeypatch.setattr("imgsim_ops.model_files.engine.model_file", record)
-    create_engine("onnx", precision=precision)
+    create_engine("onnx", ModelSpec(precision=precision))
     assert found == [asked]

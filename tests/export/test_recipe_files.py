@@ -19,6 +19,8 @@ from imgsim_ops.engines.onnx import OnnxEngine
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.export import recipes
 from imgsim_ops.export.model import embedding_model, pair_model, plain_twin, recipe_facts
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import PARTS, RECIPES
 from imgsim_ops.recipes.whitening import Whitening
@@ -209,7 +211,7 @@ def embedder(made, tmp_path):
     def load(recipe, kind="embedding", exact=False):
         path = tmp_path / f"{recipe}-{kind}.onnx"
         path.write_bytes(made(RESNET, recipe, kind)[0].SerializeToString())
-        return Embedder(model=path, exact=exact)
+        return Embedder(ModelSpec(model=path), read=ReadOptions(exact=exact))
 
     return load
 
@@ -219,7 +221,7 @@ def test_the_embedder_makes_what_it_describes(embedder, made, tmp_path):
     whole = tmp_path / "whole.onnx"
     whole.write_bytes(embedding_model(exported.network, exported.facts, layers=True, gem=True).SerializeToString())
     paths = [str(path) for path in cases.quick_photographs()[:3]]
-    raw = np.stack([description.raw for _, description in Embedder(model=whole).describe(paths)])
+    raw = np.stack([description.raw for _, description in Embedder(ModelSpec(model=whole)).describe(paths)])
     ours = embedder("gem")
     # Both parts of a collection's vector are float16: of values up to 1, half a step of 2^-11.
     np.testing.assert_allclose(ours.embed(paths), RECIPES["gem"].vectors(raw), rtol=0, atol=2**-12 + 1e-6)

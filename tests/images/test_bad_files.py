@@ -15,8 +15,9 @@ from imgsim_ops.errors import ImageError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import Reason
 from imgsim_ops.images.decode import MAX_PIXELS, decode
-from imgsim_ops.images.isolated import IsolatedReaders
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import load_pixels
+from imgsim_ops.images.readers import IsolatedReaders
 from tests.support.processes import little_memory
 
 KINDS = {
@@ -215,7 +216,7 @@ def test_a_chunk_longer_than_its_file_is_the_same_for_readers(tmp_path, promised
         alone = load_pixels(path).tobytes()
     except ImageError as error:
         alone = error.code
-    with IsolatedReaders("imgsim_ops.images.preprocess:load_pixels", {"max_pixels": MAX_PIXELS}, 1) as readers:
+    with IsolatedReaders("imgsim_ops.images.preprocess:load_pixels", ReadOptions(1)) as readers:
         answer = readers.read(path).result()
     assert getattr(answer, "code", answer) == alone
 

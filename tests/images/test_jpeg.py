@@ -18,6 +18,7 @@ from imgsim_ops.images import jpeg
 from imgsim_ops.images.decode import decode, decoded
 from imgsim_ops.images.jpeg import fraction
 from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import load_pixels
 from tests.support.pictures_made import flat_jpeg
 
@@ -217,7 +218,7 @@ def test_an_eighth_of_grey_is_the_mean_of_each_block(tmp_path, no_pillow):
 def test_what_the_model_sees_is_nearly_the_same(tmp_path, size, by):
     tile = photograph(size[0] // by, size[1] // by)
     path = write(tmp_path / "picture", by_pillow(np.tile(tile, (by, by, 1)), quality=90))
-    exact, scaled = (load_pixels(path, exact=exact).astype(int) for exact in (True, False))
+    exact, scaled = (load_pixels(path, ReadOptions(exact=exact)).astype(int) for exact in (True, False))
     assert fraction(*size, 384) == by
     assert not np.array_equal(exact, scaled)
     # Both shrink to the same 256 pixels, one by two filters. Grain is averaged away by either; along hard edges of
@@ -233,14 +234,14 @@ def test_sides_that_are_no_multiple_of_the_fraction(tmp_path, size):
     y, x = np.mgrid[0 : size[1], 0 : size[0]]
     pixels = np.stack([(x // 64 + y // 64) % 2 * 160 + 40] * 3, -1).astype(np.uint8)
     path = write(tmp_path / "picture", by_pillow(pixels, quality=95))
-    exact, scaled = (load_pixels(path, exact=exact).astype(int) for exact in (True, False))
+    exact, scaled = (load_pixels(path, ReadOptions(exact=exact)).astype(int) for exact in (True, False))
     # As above. Of sizes that are multiples the same pattern differs by 8 levels at the most.
     assert np.abs(exact - scaled).max() < 20
 
 
 def test_exact_and_small_pictures_are_the_same_either_way(tmp_path):
     path = write(tmp_path / "picture", by_pillow(photograph(767, 900)))
-    np.testing.assert_array_equal(load_pixels(path), load_pixels(path, exact=True))
+    np.testing.assert_array_equal(load_pixels(path), load_pixels(path, ReadOptions(exact=True)))
 
 
 # Broken

@@ -10,9 +10,10 @@ from PIL import Image, features
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.decode import decode, decoded
-from imgsim_ops.images.isolated import IsolatedReaders
 from imgsim_ops.images.memory import MAX_PIXELS, TooManyPixelsError, check_size, most_held
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import load_pixels
+from imgsim_ops.images.readers import IsolatedReaders
 from tests.support import ROOT
 from tests.support.pictures_made import black_png, flat_jpeg, tiled_tiff
 from tests.support.processes import little_memory, needs_proc
@@ -172,10 +173,10 @@ MEASURE = """
 import sys
 sys.path.insert(0, {tests!r})
 from tests.support.processes import peak_memory
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import load_pixels
-from imgsim_ops.images.statistics import packed_moments
 before = peak_memory()
-pixels = load_pixels(sys.argv[1], exact=sys.argv[2] == "exact")
+pixels = load_pixels(sys.argv[1], ReadOptions(exact=sys.argv[2] == "exact"))
 print(before, peak_memory(), pixels.min(), pixels.max())
 """
 MEGABYTE = 1e6
@@ -217,13 +218,13 @@ def test_108_megapixels_exactly(tmp_path, orientation):
 def test_large_pictures_of_phones_in_readers(tmp_path, size, orientation):
     """Readers have a limit of memory: what it is meant for must fit."""
     path = phone_picture(tmp_path, orientation, size)
-    for task, options in (
-        ("imgsim_ops.images.preprocess:load_pixels", {"exact": True}),
-        ("imgsim_ops.images.preprocess:load_pixels", {"exact": False}),
-        ("imgsim_ops.images.statistics:packed_moments", {}),
+    for task, exact in (
+        ("imgsim_ops.images.preprocess:load_pixels", True),
+        ("imgsim_ops.images.preprocess:load_pixels", False),
+        ("imgsim_ops.images.statistics:packed_moments", False),
     ):
-        with IsolatedReaders(task, {"max_pixels": MAX_PIXELS, **options}, 1) as readers:
-            assert isinstance(readers.read(path).result(), bytes), (task, options)
+        with IsolatedReaders(task, ReadOptions(1, exact=exact)) as readers:
+            assert isinstance(readers.read(path).result(), bytes), (task, exact)
 
 
 @needs_proc
@@ -239,7 +240,7 @@ def test_png_is_turned_to_rgb_a_strip_at_a_time(tmp_path):
 def test_png_at_its_limit_that_does_not_stand_upright(tmp_path):
     path = tmp_path / "picture.png"
     path.write_bytes(black_png(9400, 9500, orientation=6))
-    with IsolatedReaders("imgsim_ops.images.preprocess:load_pixels", {"max_pixels": MAX_PIXELS}, 1) as readers:
+    with IsolatedReaders("imgsim_ops.images.preprocess:load_pixels", ReadOptions(1)) as readers:
         answer = readers.read(path).result()
     # Either there is room for it, or its header tells that there is none.
     assert answer == bytes(224 * 224 * 3) or answer.code == "too_large"

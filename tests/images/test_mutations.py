@@ -8,8 +8,9 @@ import pytest
 from PIL import Image, features
 
 from imgsim_ops.files.reasons import Reason, SkippedFile
-from imgsim_ops.images.isolated import IsolatedReaders
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import CROP, load_pixels
+from imgsim_ops.images.readers import IsolatedReaders
 from tests.support.tries import tries
 
 MUTATIONS = tries(2000)
@@ -52,7 +53,8 @@ def kind(request):
 @pytest.fixture(scope="module")
 def readers():
     # A time limit that a sound picture of 60 x 40 is far from; a memory limit that a broken header soon exceeds.
-    with IsolatedReaders("imgsim_ops.images.preprocess:load_pixels", {"max_pixels": 1 << 22}, 2, 10.0) as readers:
+    read = ReadOptions(2, max_pixels=1 << 22, time_limit=10.0)
+    with IsolatedReaders("imgsim_ops.images.preprocess:load_pixels", read) as readers:
         yield readers
 
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.statistics import channel_statistics
 from tests.support.processes import children
 
@@ -39,7 +40,7 @@ def test_equals_the_statistics_of_all_pixels_at_once(pictures):
 
 def test_same_bits_for_any_number_of_threads(pictures):
     paths, _ = pictures
-    reports = [channel_statistics(paths, threads) for threads in (1, 2, 3, 8)]
+    reports = [channel_statistics(paths, ReadOptions(threads)) for threads in (1, 2, 3, 8)]
     assert len({(report.mean, report.std) for report in reports}) == 1
     assert [report.threads for report in reports] == [1, 2, 3, 8]
 
@@ -59,7 +60,7 @@ def test_bad_files_are_skipped_and_change_nothing(pictures, tmp_path):
         tmp_path / "fifo.jpg",
         str(tmp_path / "missing"),
     ]
-    report = channel_statistics(mixed, 3)
+    report = channel_statistics(mixed, ReadOptions(3))
     assert [(os.path.basename(file.path), file.code) for file in report.skipped] == [
         ("text.jpg", "not_a_picture"),
         ("cut.png", "truncated"),
@@ -77,13 +78,13 @@ def test_nothing_readable(tmp_path):
 
 def test_negative_threads(tmp_path):
     with pytest.raises(ImgsimError, match=r"threads must be 0 \(all\) or more \(got -1\)"):
-        channel_statistics([], -1)
+        channel_statistics([], ReadOptions(-1))
 
 
 def test_progress_counts_every_file(pictures):
     paths, _ = pictures
     seen = []
-    channel_statistics([*paths, "missing"], 2, progress=seen.append)
+    channel_statistics([*paths, "missing"], ReadOptions(2), progress=seen.append)
     assert seen == list(range(1, len(paths) + 2))
 
 
@@ -106,7 +107,7 @@ def test_paths_are_read_as_they_are_needed(pictures):
 
     before = threading.active_count()
     with pytest.raises(Enough):
-        channel_statistics(endless(), 2, progress=progress)
+        channel_statistics(endless(), ReadOptions(2), progress=progress)
     assert taken <= 50 + 4 * 2  # the bounded row of pictures ahead of the one waited for
     assert threading.active_count() == before
 
@@ -126,7 +127,7 @@ def test_ctrl_c_drops_what_has_not_begun(pictures):
 
     before, threads = children(), threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        channel_statistics(watched(), 1, progress=progress)
+        channel_statistics(watched(), ReadOptions(1), progress=progress)
     assert threading.active_count() == threads
     assert children() == before
     assert taken <= 1 + 4 * 1  # the bounded row of pictures ahead of the one waited for, out of 420

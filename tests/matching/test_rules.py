@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from imgsim_ops.matching import rules
-from imgsim_ops.matching.features import Match
+from imgsim_ops.matching.alignment import Match
 from imgsim_ops.matching.rules import confidence, is_copy, vector_threshold
 from imgsim_ops.recipes.recipes import RECIPES
 

@@ -19,11 +19,12 @@ from imgsim_ops.export import recipes
 from imgsim_ops.model_files import cache as files
 from imgsim_ops.model_files.cache import cache_folder, model_file
 from imgsim_ops.models import locations
+from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.quality import photographs
 from tests.support import ROOT
 from tests.support.tiny import Exporter
 
-RANDOM = {"weights": "random:0", "precision": "fp32"}
+RANDOM = ModelSpec(weights="random:0", precision="fp32")
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
 
 
@@ -64,7 +65,7 @@ ONE_MODEL = [".json", ".lock", ".onnx", ".weights"]
 
 
 def test_first_use_is_announced_and_the_second_builds_nothing(cache, exporter, capsys):
-    first = model_file(**RANDOM)
+    first = model_file(RANDOM)
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "imgsim: Preparing resnet18 in fp32 for this machine, once\nimgsim: Exporting resnet18\n"
@@ -73,7 +74,7 @@ def test_first_use_is_announced_and_the_second_builds_nothing(cache, exporter, c
     assert suffixes(cache) == ONE_MODEL
     before = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
 
-    second = model_file(**RANDOM)
+    second = model_file(RANDOM)
     assert capsys.readouterr() == ("", "")
     assert (second.path, second.facts) == (first.path, first.facts)
     assert exporter.built == ["fp32"]
@@ -83,22 +84,23 @@ def test_first_use_is_announced_and_the_second_builds_nothing(cache, exporter, c
 
 def test_announcements_go_where_they_are_wanted(exporter, capsys):
     lines = []
-    model_file(**RANDOM, announce=lines.append)
+    model_file(RANDOM, announce=lines.append)
     assert lines == ["Preparing resnet18 in fp32 for this machine, once", "Exporting resnet18"]
     assert capsys.readouterr() == ("", "")
 
 
 def test_second_use_needs_neither_torch_nor_onnx(exporter):
-    model_file(**RANDOM)
+    model_file(RANDOM)
     code = f"""
 import sys
 from imgsim_ops.model_files.cache import model_file
-print(model_file(**{RANDOM}).facts["fingerprint"])
+from imgsim_ops.models.spec import ModelSpec
+print(model_file({RANDOM!r}).facts["fingerprint"])
 print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     fingerprint, modules = run.stdout.splitlines()
-    assert fingerprint == model_file(**RANDOM).facts["fingerprint"]
+    assert fingerprint == model_file(RANDOM).facts["fingerprint"]
     assert "imgsim_ops" in modules.split()
     # filelock and tempfile are for building too.
     assert not {"torch", "torchvision", "onnx", "onnxscript", "onnxruntime", "filelock"} & set(modules.split())
@@ -110,7 +112,7 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
 
 @pytest.fixture
 def whole(exporter):
-    found = model_file(**RANDOM)
+    found = model_file(RANDOM)
     return found, vectors(found)
 
 
@@ -139,13 +141,13 @@ def test_a_damaged_file_is_rebuilt(cache, exporter, whole, suffix, damage):
         victim.unlink()
     else:
         victim.write_bytes(DAMAGES[damage](content))
-    again = model_file(**RANDOM)
+    again = model_file(RANDOM)
     assert exporter.built == ["fp32"] * 2
     assert (again.path, again.facts) == (found.path, found.facts)
     assert np.array_equal(vectors(again), expected)
     assert victim.read_bytes() == content
     assert suffixes(cache) == ONE_MODEL
-    model_file(**RANDOM)
+    model_file(RANDOM)
     assert exporter.built == ["fp32"] * 2
 
 
@@ -171,7 +173,7 @@ def test_a_damaged_file_is_rebuilt(cache, exporter, whole, suffix, damage):
 def test_an_entry_of_another_shape_is_rebuilt(cache, exporter, whole, text):
     (entry,) = cache.glob("*.json")
     entry.write_bytes(text)
-    again = model_file(**RANDOM)
+    again = model_file(RANDOM)
     assert exporter.built == ["fp32"] * 2
     assert again.facts == whole[0].facts
 
@@ -180,7 +182,7 @@ def test_an_entry_of_another_shape_is_rebuilt(cache, exporter, whole, text):
 def test_an_entry_with_other_facts_is_rebuilt(cache, exporter, whole, model):
     (entry,) = cache.glob("*.json")
     entry.write_text(json.dumps({**json.loads(entry.read_bytes()), "model": model}))
-    assert model_file(**RANDOM).facts == whole[0].facts
+    assert model_file(RANDOM).facts == whole[0].facts
 
 
 def test_no_flipped_bit_of_an_entry_changes_what_it_says(cache, exporter, whole):
@@ -188,7 +190,7 @@ def test_no_flipped_bit_of_an_entry_changes_what_it_says(cache, exporter, whole)
     content = entry.read_bytes()
     for at in range(0, len(content), 5):
         entry.write_bytes(flipped(content, at))
-        again = model_file(**RANDOM, announce=lambda line: None)
+        again = model_file(RANDOM, announce=lambda line: None)
         assert (again.path, again.facts) == (whole[0].path, whole[0].facts), content[: at + 1]
     assert len(exporter.built) > 50
 
@@ -202,10 +204,10 @@ def test_a_build_that_fails_leaves_nothing(cache, exporter):
 
     exporter.during = fail
     with pytest.raises(WeightsError, match="weights: none"):
-        model_file(**RANDOM)
+        model_file(RANDOM)
     assert suffixes(cache) == [".lock"]
     exporter.during = lambda: None
-    model_file(**RANDOM)
+    model_file(RANDOM)
     assert suffixes(cache) == ONE_MODEL
 
 
@@ -216,9 +218,9 @@ def test_a_full_disk(cache, exporter, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(files.os, "replace", full)
         with pytest.raises(ImgsimError, match=r"cache: must be writable \(got .*: No space left on device\); set IMG"):
-            model_file(**RANDOM)
+            model_file(RANDOM)
     assert suffixes(cache) == [".lock"]
-    model_file(**RANDOM)
+    model_file(RANDOM)
     assert suffixes(cache) == ONE_MODEL
 
 
@@ -228,7 +230,7 @@ def test_a_cache_that_cannot_be_written(exporter, monkeypatch, tmp_path, where, 
     folder = tmp_path / where  # an absolute path stays as it is
     monkeypatch.setenv("IMGSIM_CACHE", str(folder))
     with pytest.raises(ImgsimError, match=r"cache: must be writable \(got .*\); set IMGSIM_CACHE") as caught:
-        model_file(**RANDOM)
+        model_file(RANDOM)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
     assert capsys.readouterr() == ("", "")
@@ -238,7 +240,10 @@ def test_a_cache_that_cannot_be_written(exporter, monkeypatch, tmp_path, where, 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
 def test_a_folder_in_which_no_file_can_be_made():
     # A process of its own, so that one that waits for its lock for ever can be ended.
-    code = f"from imgsim_ops.model_files.cache import model_file; model_file(**{RANDOM})"
+    code = (
+        "from imgsim_ops.model_files.cache import model_file; from imgsim_ops.models.spec import ModelSpec; "
+        f"model_file({RANDOM!r})"
+    )
     environment = {**os.environ, "IMGSIM_CACHE": "/proc"}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=20)
     assert run.returncode == 1
@@ -258,7 +263,7 @@ def test_a_folder_in_which_no_file_can_be_made():
 @pytest.mark.parametrize("precision", files.PRECISIONS)
 def test_mistakes_are_told_before_anything_is_announced(cache, exporter, capsys, arguments, words, precision):
     with pytest.raises(ImgsimError, match=words):
-        model_file(**{"precision": precision, **arguments})
+        model_file(ModelSpec(**{"precision": precision, **arguments}))
     assert capsys.readouterr() == ("", "")
     assert exporter.built == []
     assert not cache.exists()
@@ -269,11 +274,11 @@ def test_mistakes_are_told_before_anything_is_announced(cache, exporter, capsys,
 
 def test_each_model_has_its_own_entry(cache, exporter, weights):
     found = [
-        model_file("resnet18", "random:0", "fp32"),
-        model_file("resnet18", "random:1", "fp32"),
-        model_file("resnet18", "random:0", "int8"),
-        model_file("efficientnet_lite0", "random:0", "fp32"),
-        model_file("resnet18", weights, "fp32"),
+        model_file(ModelSpec("resnet18", "random:0", "fp32")),
+        model_file(ModelSpec("resnet18", "random:1", "fp32")),
+        model_file(ModelSpec("resnet18", "random:0", "int8")),
+        model_file(ModelSpec("efficientnet_lite0", "random:0", "fp32")),
+        model_file(ModelSpec("resnet18", weights, "fp32")),
     ]
     assert len({model.path for model in found}) == 5
     assert exporter.built == ["fp32", "fp32", "int8", "fp32", "fp32"]
@@ -282,7 +287,7 @@ def test_each_model_has_its_own_entry(cache, exporter, weights):
 
 def test_weights_that_change_are_noticed(exporter, weights, tmp_path):
     def builds():
-        model_file(weights=weights, precision="fp32")
+        model_file(ModelSpec(weights=weights, precision="fp32"))
         return len(exporter.built)
 
     assert [builds(), builds()] == [1, 1]
@@ -294,31 +299,31 @@ def test_weights_that_change_are_noticed(exporter, weights, tmp_path):
     assert [builds(), builds()] == [3, 3]
 
     (tmp_path / "link.pth").symlink_to(weights)
-    model_file(weights=tmp_path / "link.pth", precision="fp32")
-    model_file(weights=str(weights), precision="fp32")
+    model_file(ModelSpec(weights=tmp_path / "link.pth", precision="fp32"))
+    model_file(ModelSpec(weights=str(weights), precision="fp32"))
     assert len(exporter.built) == 3  # the same file by other names
 
 
 def test_imgsim_weights(exporter, weights, monkeypatch):
-    model_file(weights=weights, precision="fp32")
+    model_file(ModelSpec(weights=weights, precision="fp32"))
     monkeypatch.setenv("IMGSIM_WEIGHTS", str(weights))
-    model_file(precision="fp32")
+    model_file(ModelSpec(precision="fp32"))
     assert exporter.built == ["fp32"]
     monkeypatch.setenv("IMGSIM_WEIGHTS", "random:0")
-    model_file(precision="fp32")
+    model_file(ModelSpec(precision="fp32"))
     assert exporter.built == ["fp32"] * 2
-    model_file(**RANDOM)
+    model_file(RANDOM)
     assert exporter.built == ["fp32"] * 2
     monkeypatch.setenv("IMGSIM_WEIGHTS", str(weights) + ".none")
     with pytest.raises(WeightsError, match="no such file"):
-        model_file(precision="fp32")
+        model_file(ModelSpec(precision="fp32"))
 
 
 def test_another_recipe_or_preprocessing_makes_other_files(exporter, monkeypatch):
-    model_file(**RANDOM)
+    model_file(RANDOM)
     for name in ("_RECIPE_VERSION", "PREPROCESSING_VERSION"):
         monkeypatch.setattr(files, name, 99)
-        model_file(**RANDOM)
+        model_file(RANDOM)
     assert exporter.built == ["fp32"] * 3
 
 
@@ -349,7 +354,7 @@ def test_auto(exporter, weights, monkeypatch, instructions, gate_holds, photogra
     measured = instructions and photographs_there and not random_weights
     built = ["int8", "fp32"] if measured and not gate_holds else ["int8"] if measured else ["fp32"]
     for _ in range(2):  # the second time from the files alone
-        found = model_file(weights="random:0" if random_weights else weights, precision="auto")
+        found = model_file(ModelSpec(weights="random:0" if random_weights else weights, precision="auto"))
         assert found.facts["precision"] == ("int8abcdef" if measured and gate_holds else "fp32")
         assert OnnxEngine(found.path).fingerprint.precision == found.facts["precision"]
         assert exporter.built == built
@@ -363,7 +368,7 @@ def test_the_processor_is_asked_anew(exporter, weights, monkeypatch):
     """A cache in a home folder that machines share."""
     for instructions, precision in ((True, "int8abcdef"), (False, "fp32"), (True, "int8abcdef")):
         monkeypatch.setattr(files.kernels, "build_info", lambda yes=instructions: {"int8_instructions": yes})
-        assert model_file(weights=weights).facts["precision"] == precision
+        assert model_file(ModelSpec(weights=weights)).facts["precision"] == precision
     assert exporter.built == ["int8", "fp32"]
 
 
@@ -371,15 +376,15 @@ def test_what_is_asked_for_outright_is_given(exporter, weights, monkeypatch):
     monkeypatch.setattr(files.kernels, "build_info", lambda: {"int8_instructions": False})
     exporter.gate_holds = False
     for given in (weights, "random:0"):
-        assert model_file(weights=given, precision="int8").facts["precision"] == "int8abcdef"
-        assert model_file(weights=given, precision="fp32").facts["precision"] == "fp32"
+        assert model_file(ModelSpec(weights=given, precision="int8")).facts["precision"] == "int8abcdef"
+        assert model_file(ModelSpec(weights=given, precision="fp32")).facts["precision"] == "fp32"
 
 
 def test_int8_of_random_weights(cache, monkeypatch):
     """Said to be good for timing, so that it must work, whatever the gate thinks of it."""
     for names in ("CALIBRATION", "EVALUATION"):  # few, since the exporter is the real one here
         monkeypatch.setattr(recipes, names, getattr(photographs, names)[:1])
-    found = model_file("resnet18", "random:0", "int8")
+    found = model_file(ModelSpec("resnet18", "random:0", "int8"))
     assert found.facts["precision"].startswith("int8")
     assert isinstance(found.facts["gate"]["holds"], bool)
     assert np.isfinite(vectors(found)).all()
@@ -395,7 +400,7 @@ def test_weights_that_are_downloaded_are_built_once(exporter, monkeypatch, tmp_p
     found = []
 
     def use():
-        found.append(model_file(precision="fp32"))
+        found.append(model_file(ModelSpec(precision="fp32")))
 
     second = threading.Thread(target=use)
 
@@ -423,9 +428,10 @@ USE = """
 import hashlib, sys
 import numpy as np
 from imgsim_ops.model_files.engine import create_engine
+from imgsim_ops.models.spec import ModelSpec
 print("ready", flush=True)
 sys.stdin.readline()
-engine = create_engine("onnx", weights="random:0", precision="fp32", threads=1)
+engine = create_engine("onnx", ModelSpec(weights="random:0", precision="fp32"), 1)
 pixels = np.arange(224 * 224 * 3, dtype=np.uint32).astype(np.uint8).reshape(1, 224, 224, 3)
 print(hashlib.sha256(engine.embed(pixels)).hexdigest(), "torch" in sys.modules)
 """
@@ -472,7 +478,7 @@ sys.path.insert(0, sys.argv[1])
 import onnx
 from tests.support.tiny import Exporter
 from imgsim_ops.export import recipes
-from imgsim_ops.models import files
+from imgsim_ops.model_files import cache as files
 
 def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -498,14 +504,13 @@ for moment in json.loads(sys.argv[3]):
     os.environ["IMGSIM_CACHE"] = os.path.join(sys.argv[2], moment)
     exporter = Exporter()
     recipes.export_backbone = exporter
-    arguments = {"weights": "random:0", "precision": "fp32", "announce": lambda line: None}
     child = os.fork()
     if not child:
         patch(moment)
-        files.model_file(**arguments)
+        files.model_file(ModelSpec(weights="random:0", precision="fp32"), lambda line: None)
         os._exit(0)
     _, status = os.waitpid(child, 0)
-    found = [files.model_file(**arguments) for _ in range(2)]
+    found = [files.model_file(ModelSpec(weights="random:0", precision="fp32"), lambda line: None) for _ in range(2)]
     print(json.dumps([os.WTERMSIG(status), len(exporter.built), str(found[1].path), found[1].facts["fingerprint"]]))
 """
 MOMENTS = ["export", "half a model", "fsync 1", "replace 1", "fsync 2", "replace 2", "fsync 3", "replace 3"]
@@ -532,7 +537,7 @@ def test_a_builder_that_is_killed_harms_nobody(left_behind, exporter, moment):
     assert built == 1  # by the next one; the one after that found it
     engine = OnnxEngine(path)
     assert str(engine.fingerprint) == fingerprint
-    assert np.array_equal(engine.embed(PIXELS), vectors(model_file(**RANDOM)))
+    assert np.array_equal(engine.embed(PIXELS), vectors(model_file(RANDOM)))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -13,9 +13,10 @@ from PIL import Image
 from imgsim_ops.collection.findings import Evidence, Group, Leak, Member
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.images.isolated import IsolatedReaders
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.readers import IsolatedReaders
 from imgsim_ops.report import html
-from imgsim_ops.report.html import write_groups, write_leaks
+from imgsim_ops.report.html import PageOptions, write_groups, write_leaks
 from tests.support.findings_made import described, made_groups, write_picture
 from tests.support.page_parts import NASTY, ODD_NAMES, Elements, assert_closed
 
@@ -32,8 +33,8 @@ class Page:
         (self.report,) = [json.loads(text) for attributes, text in scripts if attributes.get("id") == "report"]
 
 
-def write(path, groups, **options):
-    report = write_groups(path, groups, **{"title": "Duplicates", "facts": FACTS, "threads": 1, **options})
+def write(path, groups, title="Duplicates", facts=FACTS, skipped=(), progress=None, **options):
+    report = write_groups(path, groups, PageOptions(title, read=ReadOptions(1), **options), facts, skipped, progress)
     return report, Page(path)
 
 
@@ -55,7 +56,7 @@ def test_every_group_and_member_is_there(tmp_path, out, nothing_left):
         assert shown["best"] == group.best
         assert "evidence" not in shown["members"][0]
         for entry, member in zip(shown["members"][1:], group.members[1:], strict=True):
-            assert entry["sha256"] == member.picture.sha256
+            assert entry["sha256"] == member.picture.sha256.hex()
             assert entry["evidence"]["stage"] == member.evidence.stage
             assert entry["evidence"]["score"] == member.evidence.score
     assert page.groups[0]["members"][2]["evidence"]["transform"] == [2, 0, 0, 0, 2, 0]
@@ -107,8 +108,8 @@ def _written(folder, picture, name):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(html, "IsolatedReaders", _Readers)
         write_groups(
-            path, [Group((Member(picture, None), member), 0)], title=name, facts={name: name},
-            skipped=[SkippedFile(name, "missing", name)], threads=1,
+            path, [Group((Member(picture, None), member), 0)], PageOptions(name, read=ReadOptions(1)), {name: name},
+            [SkippedFile(name, "missing", name)],
         )  # fmt: skip
     return path
 
@@ -191,7 +192,7 @@ def test_facts_and_skipped_files_are_read_at_the_end(tmp_path, out):
 
 def test_leaks_pair_a_test_picture_with_its_source(tmp_path, out):
     source, copy = write_picture(tmp_path / "train.png"), write_picture(tmp_path / "test.png", 1)
-    write_leaks(out, [Leak(copy, source, Evidence("vector", 0.93))], title="Leaks", facts=FACTS, threads=1)
+    write_leaks(out, [Leak(copy, source, Evidence("vector", 0.93))], PageOptions("Leaks", read=ReadOptions(1)), FACTS)
     page = Page(out)
     assert page.report["kind"] == "leaks"
     assert [member["path"] for member in page.groups[0]["members"]] == [source.path, copy.path]
@@ -214,7 +215,6 @@ def test_a_failure_leaves_the_file_before(tmp_path, out, nothing_left):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"threads": -1}, r"report: threads must be 0 \(all\) or more \(got -1\)"),
         ({"side": 0}, r"report: side must be 1 or more \(got 0\)"),
         ({"most_pictures": 0}, r"report: most_pictures must be 1 or more \(got 0\)"),
     ],
@@ -233,7 +233,7 @@ def test_readers_are_asked_for_few_pictures_at_a_time(tmp_path, out, monkeypatch
 
     def groups():
         for number in range(200):
-            other = picture.__class__(**{**vars(picture), "sha256": f"{number:064x}"})
+            other = picture.__class__(**{**vars(picture), "sha256": number.to_bytes(32, "big")})
             waiting.append(len(asked) - out_pictures())
             yield Group((Member(other, None),), 0)
 
@@ -241,7 +241,7 @@ def test_readers_are_asked_for_few_pictures_at_a_time(tmp_path, out, monkeypatch
         (temporary,) = tmp_path.glob(".report.html.*")
         return max(0, temporary.read_bytes().count(b'id="t') - 1)
 
-    write_groups(out, groups(), title="", facts={}, threads=1)
+    write_groups(out, groups(), PageOptions("", read=ReadOptions(1)), {})
     assert len(asked) == 200
     # The file's buffer holds back some blocks of a hundred bytes, 8 kB at the most.
     assert max(waiting) < 120

@@ -8,7 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from imgsim_ops.collection.findings import Evidence, Group, Leak, Member
-from imgsim_ops.report.html import write_groups, write_leaks
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.orientation import ORIENTATION_WORDS
+from imgsim_ops.report.html import PageOptions, write_groups, write_leaks
 from tests.support.browser import press, settle
 from tests.support.findings_made import described, made_groups, write_picture
 
@@ -19,13 +21,13 @@ def groups(page, tmp_path):
     os.rename(write_picture(tmp_path / "a.png", 99).path, name)
     odd, other = described(name), write_picture(tmp_path / "b.png", 98)
     groups = [*made_groups(tmp_path), Group((Member(odd, None), Member(other, Evidence("vector", 0.5))), best=1)]
-    write_groups(tmp_path / "report.html", groups, title="A <b>title</b>", facts={"a": "<i>"}, threads=1)
+    write_groups(tmp_path / "report.html", groups, PageOptions("A <b>title</b>", read=ReadOptions(1)), {"a": "<i>"})
     page.goto((tmp_path / "report.html").as_uri())
     return groups
 
 
 def named(*members):
-    return [{"path": member.picture.path, "sha256": member.picture.sha256} for member in members]
+    return [{"path": member.picture.path, "sha256": member.picture.sha256.hex()} for member in members]
 
 
 def exported(page):
@@ -100,6 +102,18 @@ def test_names_are_text(page, groups):
     assert page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
 
 
+def test_each_orientation_has_its_words(page, tmp_path):
+    pictures = [write_picture(tmp_path / f"{number}.png", number) for number in range(9)]
+    others = [Member(pictures[number], Evidence("vector", 0.9, orientation=number)) for number in range(1, 9)]
+    group = Group((Member(pictures[0], None), *others), best=0)
+    write_groups(tmp_path / "report.html", [group], PageOptions("", read=ReadOptions(1)), {})
+    page.goto((tmp_path / "report.html").as_uri())
+    settle(page)
+    reasons = page.evaluate("[...document.querySelectorAll('.card .why p')].map((e) => e.textContent)")
+    expected = [f"vector alone · score 0.900 · {ORIENTATION_WORDS[number]}" for number in range(2, 9)]
+    assert [reason for reason in reasons if reason.startswith("vector")] == ["vector alone · score 0.900", *expected]
+
+
 def test_comparing(page, groups):
     press(page, "j", "ArrowRight", "ArrowRight", "Enter")
     settle(page)
@@ -122,7 +136,12 @@ def test_filters_bound_what_all_groups_means(page, groups):
 
 def test_training_pictures_stay(page, tmp_path):
     source, copy = write_picture(tmp_path / "train.png"), write_picture(tmp_path / "test.png", 1)
-    write_leaks(tmp_path / "report.html", [Leak(copy, source, Evidence("vector", 0.93))], title="", facts={}, threads=1)
+    write_leaks(
+        tmp_path / "report.html",
+        [Leak(copy, source, Evidence("vector", 0.93))],
+        PageOptions("", read=ReadOptions(1)),
+        {},
+    )
     page.goto((tmp_path / "report.html").as_uri())
     press(page, "j", "x")
     assert message(page) == "Pictures of the training set are always kept here."

@@ -19,7 +19,7 @@ def described(path, size=(40, 30)):
     with open(path, "rb") as file:
         content = file.read()
     return Picture(
-        os.fspath(path), len(content), 1_600_000_000_000_000_000, hashlib.sha256(content).hexdigest(), *size, "PNG"
+        os.fspath(path), len(content), 1_600_000_000_000_000_000, hashlib.sha256(content).digest(), *size, "PNG"
     )
 
 

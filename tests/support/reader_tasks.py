@@ -1,4 +1,4 @@
-"""Tasks for ``images.isolated``; the base name of a path says what becomes of it: ``verb`` or ``verb:argument``.
+"""Tasks for ``images.readers``; the base name of a path says what becomes of it: ``verb`` or ``verb:argument``.
 
 Imported by the readers, which get the checkout with the parent's sys.path.
 """
@@ -14,7 +14,7 @@ from imgsim_ops.errors import ImageError
 LARGE = 1 << 27  # more than what is decoded side by side
 
 
-def act(path, *, admit, max_pixels, **options):
+def act(path, *, read, admit, **options):
     verb, _, argument = os.path.basename(path).partition(":")
     return _VERBS.get(verb, _echo)(argument, path, admit, options)
 

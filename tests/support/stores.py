@@ -4,7 +4,8 @@ import hashlib
 
 import numpy as np
 
-from imgsim_ops.collection.store.store import FileRecord, Store
+from imgsim_ops.collection.store.record import FileRecord
+from imgsim_ops.collection.store.store import Store
 from imgsim_ops.embedding.description import Description
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import PARTS, RECIPES

@@ -8,6 +8,7 @@ import numpy as np
 
 from imgsim_ops.embedding.description import Description
 from imgsim_ops.files.reasons import Reason, SkippedFile
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.recipes.fingerprint import Fingerprint
 
 WIDTH = 8
@@ -23,13 +24,14 @@ class StubEmbedder:
     """
 
     raw_width = 3 * WIDTH
+    read = ReadOptions()
 
     def __init__(self, fingerprint="stub-000000000000-fp32-p2"):
         self.fingerprint = Fingerprint.parse(fingerprint)
         self.decoded = []
         self.before = lambda path: None
 
-    def describe(self, paths, threads=0, **limits):
+    def describe(self, paths):
         for path in paths:
             self.decoded.append(path)
             self.before(path)
@@ -88,7 +90,7 @@ def wrong(store):
             content = file.read()
         expected = description_of(content)
         same = (
-            found.sha256 == hashlib.sha256(content).hexdigest()
+            found.sha256 == hashlib.sha256(content).digest()
             and (found.size, found.width, found.height) == (len(content), expected.width, expected.height)
             and raw[row].tobytes() == expected.raw.tobytes()
             and hashes[row].tobytes() == expected.perceptual.tobytes()

@@ -21,11 +21,12 @@ from imgsim_ops.collection.candidates.features import FeatureSource
 from imgsim_ops.collection.findings import Evidence
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.embedding.crops import SMALL
-from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.orientation import INVERSE, LINEAR, MIRRORED
 from imgsim_ops.matching import rules
+from imgsim_ops.matching.alignment import Match, verify
 from imgsim_ops.matching.distribution import unlike_threshold
-from imgsim_ops.matching.features import Match, verify
 from imgsim_ops.matching.hashes import distances, is_flat, pairs_within
+from imgsim_ops.matching.options import MatchOptions
 
 #: Called with what is being done, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
@@ -34,19 +35,6 @@ Transform = tuple[float, float, float, float, float, float]
 
 # Pairs whose vectors are gathered at once, at some kilobytes each.
 _BLOCK = 4096
-# The linear part of what each EXIF orientation does to a point, as rows.
-_TURNS = {
-    1: ((1, 0), (0, 1)),
-    2: ((-1, 0), (0, 1)),
-    3: ((-1, 0), (0, -1)),
-    4: ((1, 0), (0, -1)),
-    5: ((0, 1), (1, 0)),
-    6: ((0, -1), (1, 0)),
-    7: ((0, -1), (-1, 0)),
-    8: ((0, 1), (-1, 0)),
-}
-_MIRRORED = (2, 4, 5, 7)
-_INVERSE = {6: 8, 8: 6}
 
 
 @dataclass(frozen=True)
@@ -124,33 +112,23 @@ class Pairs:
         return Pairs(self.rows[chosen], self.cols[chosen], self.scores[chosen], self.orientation)
 
 
-def choose_thresholds(pictures: Pictures, threshold: float | None, false_positives: float | None) -> Thresholds:
+def choose_thresholds(pictures: Pictures, match: MatchOptions) -> Thresholds:
     """The thresholds for a collection.
 
     Args:
         pictures: The collection. The scores of its unlike pictures say what a score means.
-        threshold: Of vectors alone.
-        false_positives: The share of pairs of unlike pictures that may reach it, where `threshold` is None. By default
-            one in a million, and in collections of over 1,400 pictures so few that one pair is expected among all.
-            Never does it fall below what was measured for the recipe, see ``rules.vector_threshold``.
-
-    Raises:
-        ImgsimError: A number is out of range, or both are given.
+        match: The share of false positives is one in a million by default, and in collections of over 1,400 pictures so
+            small that one pair is expected among all. Never does the threshold that follows from it fall below what was
+            measured for the recipe, see ``rules.vector_threshold``.
     """
-    if threshold is not None and false_positives is not None:
-        raise ImgsimError("dups: one of a threshold and a rate of false positives must be given (got both)")
-    if threshold is not None and not -1 <= threshold <= 1:
-        raise ImgsimError(f"dups: the threshold must be between -1 and 1 (got {threshold})")
-    if false_positives is not None and not 0 < false_positives < 1:
-        raise ImgsimError(f"dups: the rate of false positives must be between 0 and 1 (got {false_positives})")
     pairs = max(1, len(pictures) * (len(pictures) - 1) // 2)
 
     def reached_by(share: float) -> float:
         return unlike_threshold(pictures.vectors, pictures.views, share)
 
-    alone = threshold
+    alone = match.threshold
     if alone is None:
-        unlike = reached_by(false_positives or min(1e-6, 1 / pairs))
+        unlike = reached_by(match.false_positives or min(1e-6, 1 / pairs))
         alone = rules.vector_threshold(pictures.recipe, pictures.whitened, unlike)
     # Each picture has so many others by chance above it, besides its copies.
     candidate = reached_by(min(0.5, rules.CANDIDATES / max(1, len(pictures) - 1)))
@@ -322,7 +300,7 @@ class Verifier:
 
     def evidence(self, pairs: Pairs) -> Iterator[tuple[int, int, Evidence | None]]:
         """Rows, columns, and what the local features say: None where the one is no copy of the other."""
-        mirrored = pairs.orientation in _MIRRORED
+        mirrored = pairs.orientation in MIRRORED
         ones, others = [(int(row), mirrored) for row in pairs.rows], [(int(col), False) for col in pairs.cols]
 
         def describing(done: int, total: int) -> None:
@@ -366,7 +344,7 @@ def _local(score: float, match: Match, mirrored_width: int | None) -> Evidence |
 def _orientation(transform: Transform) -> int:
     """The orientation that is nearest to a transform."""
     a, b, _, d, e, _ = transform
-    return max(_TURNS, key=lambda number: float((np.array(_TURNS[number]) * ((a, b), (d, e))).sum()))
+    return max(LINEAR, key=lambda number: float((np.array(LINEAR[number]) * ((a, b), (d, e))).sum()))
 
 
 def _score(score: float) -> float:
@@ -394,14 +372,14 @@ def reversed_evidence(evidence: Evidence) -> Evidence:
         evidence.distance,
         evidence.inliers,
         transform,
-        _INVERSE.get(evidence.orientation, evidence.orientation),
+        INVERSE[evidence.orientation],
     )
 
 
-Answer = TypeVar("Answer")
+Finding = TypeVar("Finding")
 
 
-class Answers(Iterator[Answer]):
+class Findings(Iterator[Finding]):
     """Groups or leaks, found while they are asked for.
 
     Attributes:
@@ -410,16 +388,16 @@ class Answers(Iterator[Answer]):
     """
 
     def __init__(
-        self, thresholds: Thresholds, verifier: Verifier | None, answers: Iterator[Answer], resources: ExitStack
+        self, thresholds: Thresholds, verifier: Verifier | None, findings: Iterator[Finding], resources: ExitStack
     ) -> None:
-        """Closes `resources` after the last of `answers`, or with `close`."""
+        """Closes `resources` after the last of `findings`, or with `close`."""
         self.thresholds, self.verifier = thresholds, verifier
-        self._answers = answers
+        self._findings = findings
         self._resources = resources
 
-    def __next__(self) -> Answer:
+    def __next__(self) -> Finding:
         try:
-            return next(self._answers)
+            return next(self._findings)
         except BaseException:
             self.close()
             raise
@@ -428,7 +406,7 @@ class Answers(Iterator[Answer]):
         """Stops."""
         self._resources.close()
 
-    def __enter__(self) -> Answers[Answer]:
+    def __enter__(self) -> Findings[Finding]:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -12,11 +12,11 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.identity import has_size_and_time
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.images.isolated import TIME_LIMIT, IsolatedReaders
-from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.readers import IsolatedReaders
 from imgsim_ops.matching.features import Features
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _SCHEMA = (
 _COMMIT_SECONDS = 5.0
 # Pictures whose features are held in memory, at up to 72 kB each: those of the pairs that are verified at the time.
 _HELD = 1000
-_TASK = "imgsim_ops.matching.features:describe"
+_TASK = "imgsim_ops.matching.features:local_features"
 # EXIF's numbers of pictures as they are and of mirror images. SIFT itself finds turned ones.
 _UPRIGHT, _MIRRORED = 1, 2
 
@@ -44,25 +44,15 @@ class FeatureSource:
     it. Where it cannot be written, or is damaged, what is described is kept for this run only.
     """
 
-    def __init__(
-        self, store: Store, threads: int = 0, *, max_pixels: int = MAX_PIXELS, time_limit: float = TIME_LIMIT
-    ) -> None:
+    def __init__(self, store: Store, read: ReadOptions = ReadOptions()) -> None:
         """Opens what is there.
 
         Args:
             store: The collection, which need not be open for writing.
-            threads: How many pictures are decoded at once; 0 means one for each processor that this process may use.
-            max_pixels: The bomb limit, see ``images.decode.decode``.
-            time_limit: Seconds that the decoder may take over one picture.
-
-        Raises:
-            ImgsimError: `threads` is negative.
+            read: How pictures are read.
         """
-        if threads < 0:
-            raise ImgsimError(f"features: threads must be 0 (all) or more (got {threads})")
         self._store = store
-        self._threads = threads or kernels.build_info()["threads"]
-        self._max_pixels, self._time_limit = max_pixels, time_limit
+        self._read_options = read
         self._held: OrderedDict[tuple[int, bool], Features | None] = OrderedDict()
         self._connection = _opened(store.path / DATABASE)
 
@@ -87,12 +77,13 @@ class FeatureSource:
         done, committed = 0, time.monotonic()
         for mirrored in (False, True):
             some = [(row, pictures) for (row, turned), pictures in missing if turned == mirrored]
-            options = {"max_pixels": self._max_pixels, "orientation": _MIRRORED if mirrored else _UPRIGHT}
             if not some:
                 continue
-            with IsolatedReaders(_TASK, options, min(self._threads, len(some)), self._time_limit) as readers:
+            options = {"orientation": _MIRRORED if mirrored else _UPRIGHT}
+            processes = min(self._read_options.processes, len(some))
+            with IsolatedReaders(_TASK, self._read_options, options, processes) as readers:
                 names = (pictures[0].path for _, pictures in some)
-                answers = readers.in_order(names, ahead=4 * self._threads)
+                answers = readers.in_order(names, ahead=4 * processes)
                 for (_, pictures), (_, answer) in zip(some, answers, strict=True):
                     # Equal files stand in for one that is gone.
                     for other in pictures[1:]:
@@ -124,7 +115,7 @@ class FeatureSource:
     def _read(self, row: int, mirrored: bool) -> Features | None:
         pictures = self._store.pictures_of(row)
         query = "SELECT content FROM features WHERE sha256 = ? AND mirrored = ?"
-        found = pictures and self._connection.execute(query, (_key(pictures[0]), mirrored)).fetchone()
+        found = pictures and self._connection.execute(query, (pictures[0].sha256, mirrored)).fetchone()
         if not found:
             return None
         try:
@@ -143,7 +134,7 @@ class FeatureSource:
         if isinstance(answer, SkippedFile) or not _is_unchanged(picture):
             return
         with _disk_errors(self._store.path):
-            values = (_key(picture), mirrored, answer)
+            values = (picture.sha256, mirrored, answer)
             self._connection.execute("INSERT OR REPLACE INTO features VALUES (?, ?, ?)", values)
 
 
@@ -156,7 +147,7 @@ def forget_features(store: Store) -> None:
     path = store.path / DATABASE
     if not path.exists():
         return
-    kept = {_key(picture) for _, picture in store.pictures()}
+    kept = {picture.sha256 for _, picture in store.pictures()}
     with _disk_errors(store.path), closing(_opened(path)) as connection:
         gone = [
             (found,) for (found,) in connection.execute("SELECT DISTINCT sha256 FROM features") if found not in kept
@@ -195,13 +186,5 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         raise OSError(errno.ENOSPC, str(error), os.fspath(folder / DATABASE)) from error
 
 
-def _key(picture: Picture) -> bytes:
-    return bytes.fromhex(picture.sha256)
-
-
 def _is_unchanged(picture: Picture) -> bool:
-    try:
-        now = os.stat(picture.path)
-    except (OSError, ValueError):
-        return False
-    return (now.st_size, now.st_mtime_ns) == (picture.size, picture.modified)
+    return has_size_and_time(picture.path, picture.size, picture.modified)

@@ -44,28 +44,24 @@ def turned_pictures(
     recipe: Recipe,
     whitening: Whitening | None,
     orientations: Sequence[int],
-    threads: int = 0,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
-    **limits: float,
 ) -> Iterator[Turned]:
     """Reads all pictures of a collection once more, turns and embeds them; those that cannot be read are left out.
 
     Args:
         store: The collection.
-        embedder: What made its vectors.
+        embedder: What made its vectors, and reads pictures as its options say.
         recipe: Of the collection that is searched.
         whitening: Likewise.
         orientations: Other than 1.
-        threads: As of ``Embedder.describe``.
         progress: Called with what is done, the number of pictures done and of all.
-        **limits: As of ``Embedder.describe``.
     """
     if not orientations:
         return
     rows = np.flatnonzero(store.live()).tolist()
     paths = (store.pictures_of(row)[0].path for row in rows)
     done = 0
-    described = zip(rows, embedder.describe_turned(paths, orientations, threads, **limits), strict=True)
+    described = zip(rows, embedder.describe_turned(paths, orientations), strict=True)
     while block := list(islice(described, _BLOCK)):
         done += len(block)
         progress("Turning", done, len(rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import time
@@ -16,14 +15,15 @@ from typing import TYPE_CHECKING
 
 from imgsim_ops import kernels
 from imgsim_ops.collection.indexing.fitting import refit
-from imgsim_ops.collection.store.store import FileRecord, Store
+from imgsim_ops.collection.store.record import FileRecord
+from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImageError
+from imgsim_ops.files.hashing import digest_of
+from imgsim_ops.files.identity import has_size_and_time, size_and_time
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import Reason, SkippedFile
-from imgsim_ops.images.isolated import TIME_LIMIT
-from imgsim_ops.images.memory import MAX_PIXELS
 from imgsim_ops.images.scan import scan_names
 
 if TYPE_CHECKING:
@@ -73,11 +73,9 @@ def index_files(
     load_embedder: Callable[[], Embedder],
     paths: Sequence[str | os.PathLike[str]],
     exclude: Iterable[str] = (),
-    threads: int = 0,
     *,
+    threads: int = 0,
     progress: Callable[[int, int], None] | None = None,
-    max_pixels: int = MAX_PIXELS,
-    time_limit: float = TIME_LIMIT,
 ) -> IndexReport:
     """Brings a collection up to date with files and folders.
 
@@ -90,10 +88,8 @@ def index_files(
         load_embedder: Called when there is something to embed, which may be never. Its fingerprint must be the store's.
         paths: As of `scan`.
         exclude: As of `scan`. What was indexed before and is excluded now is dropped.
-        threads: As of ``Embedder.stream``.
+        threads: How many files are hashed at once; 0 means one for each processor that this process may use.
         progress: Called in this thread with the number of files done and of all.
-        max_pixels: As of ``Embedder.stream``.
-        time_limit: As of ``Embedder.stream``.
 
     Raises:
         ImageError: As `scan`.
@@ -106,7 +102,7 @@ def index_files(
         try:
             with interrupt.welcome():
                 changed = run.look(paths, exclude)
-            run.read(changed, load_embedder, threads, interrupt, max_pixels=max_pixels, time_limit=time_limit)
+            run.read(changed, load_embedder, threads, interrupt)
         except KeyboardInterrupt:
             run.interrupted = True
         run.finish(interrupt)
@@ -121,10 +117,7 @@ def sha256_of(path: str | os.PathLike[str]) -> bytes:
     """
     with open_regular(path) as file:
         try:
-            digest = hashlib.sha256(usedforsecurity=False)
-            while block := file.read(1 << 20):
-                digest.update(block)
-            return digest.digest()
+            return digest_of(file)
         except OSError as error:  # the disk fails
             message = f"index: {Reason.UNREADABLE.sentence} (got {printable(path)}: {error.strerror})"
             raise ImageError(Reason.UNREADABLE.code, message) from error
@@ -144,8 +137,7 @@ class _Found:
     def is_as_found(self) -> bool:
         """Whether it is still what was hashed."""
         try:
-            now = os.stat(self.path)
-            same = (now.st_size, now.st_mtime_ns) == (self.size, self.modified)
+            same = has_size_and_time(self.path, self.size, self.modified)
             return same and (self.settled or sha256_of(self.path) == self.sha256)
         except (OSError, ImageError):
             return False
@@ -218,7 +210,7 @@ class _Run:
 
     @staticmethod
     def _is_unchanged(before: FileRecord, status: os.stat_result) -> bool:
-        same = before.settled and (before.size, before.modified) == (status.st_size, status.st_mtime_ns)
+        same = before.settled and (before.size, before.modified) == size_and_time(status)
         return same and (before.row is not None or before.code in _LASTING)
 
     # --- what is in it ---
@@ -229,12 +221,11 @@ class _Run:
         load_embedder: Callable[[], Embedder],
         threads: int,
         interrupt: DeferredInterrupt,
-        **limits: float,
     ) -> None:
         """Hashes files, embeds those whose content is new, and commits as it goes."""
         threads = threads or kernels.build_info()["threads"]
         while changed:
-            changed = self._read(changed, load_embedder, threads, interrupt, **limits)
+            changed = self._read(changed, load_embedder, threads, interrupt)
 
     def _read(
         self,
@@ -242,7 +233,6 @@ class _Run:
         load_embedder: Callable[[], Embedder],
         threads: int,
         interrupt: DeferredInterrupt,
-        **limits: float,
     ) -> list[_Found]:
         """Returns files to begin anew with: their twin, which was to be decoded for them too, is not what it was."""
         waiting: deque[_Found] = deque()
@@ -282,7 +272,7 @@ class _Run:
                     embedder = load_embedder()
                     self._loading += time.perf_counter() - start
                 self._store.check_made_by(embedder.fingerprint)
-                with closing(embedder.describe(chain((first,), names), threads, **limits)) as stream:
+                with closing(embedder.describe(chain((first,), names))) as stream:
                     while True:
                         with interrupt.welcome():
                             path, answer = next(stream, (None, None))

@@ -15,6 +15,7 @@ import numpy as np
 
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
+from imgsim_ops.files.syncing import sync_folder
 
 _TYPE = np.dtype("<f2")
 #: Rows that are read or computed together where all are gone through; some tens of megabytes.
@@ -99,13 +100,3 @@ def blocks_of(rows: np.ndarray) -> Iterator[np.ndarray]:
     """Parts of an array of rows, in order."""
     for first in range(0, len(rows), BLOCK):
         yield rows[first : first + BLOCK]
-
-
-def sync_folder(folder: Path) -> None:
-    """Waits until the disk has the names in a folder; not on Windows, which cannot open folders."""
-    if os.name != "nt":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -89,11 +89,12 @@ def _onnx_engine(backbone: str, weights: str | Path | None, place: Place) -> tup
     """The default engine of all other commands, in the precision that it chooses; and that precision."""
     from imgsim_ops.engines.onnx import CPU_ONLY, providers
     from imgsim_ops.model_files.engine import create_engine
+    from imgsim_ops.models.spec import ModelSpec
 
     on_cpu = providers() == CPU_ONLY  # which the engine decides itself
     if on_cpu != (place.device == "cpu"):
         raise ImgsimError(f"imgsim's engine onnx runs on {'the CPU' if on_cpu else 'the GPU'} here")
-    engine = create_engine("onnx", backbone=backbone, weights=weights, threads=place.threads)
+    engine = create_engine("onnx", ModelSpec(backbone, weights), place.threads)
     return (lambda pixels: engine.embed(pixels)[0]), engine.fingerprint.precision
 
 

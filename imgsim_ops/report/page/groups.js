@@ -9,15 +9,6 @@
     vector: "vector alone",
     local: "local features",
   };
-  const TURNED = {
-    2: "mirrored",
-    3: "turned by 180°",
-    4: "mirrored top to bottom",
-    5: "mirrored and turned by 90°",
-    6: "turned by 90° clockwise",
-    7: "mirrored and turned by 90°",
-    8: "turned by 90° counterclockwise",
-  };
   // Cards of a group that are shown at first, and how many a press of "more" adds.
   const CARDS = 24;
   const MOST_UNDO = 50;
@@ -86,7 +77,7 @@
     if (evidence.stage !== "content") parts.push(`score ${evidence.score.toFixed(3)}`);
     if (evidence.distance !== undefined) parts.push(`hash ${evidence.distance} of 256 bits apart`);
     if (evidence.inliers !== undefined) parts.push(plural(evidence.inliers, "matching feature"));
-    if (TURNED[evidence.orientation]) parts.push(TURNED[evidence.orientation]);
+    if (report.turned[evidence.orientation]) parts.push(report.turned[evidence.orientation]);
     return parts.join(" · ");
   }
 

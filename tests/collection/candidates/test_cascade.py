@@ -11,7 +11,8 @@ from imgsim_ops.collection.findings import Evidence
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.orientation import turned
 from imgsim_ops.matching import rules
-from imgsim_ops.matching.features import Match
+from imgsim_ops.matching.alignment import Match
+from imgsim_ops.matching.options import MatchOptions
 
 COUNTS = st.sampled_from([0, 1, 7, 17, 33])
 
@@ -193,16 +194,18 @@ def test_the_transform_of_a_mirror_image_starts_from_the_picture_itself():
 
 
 def test_a_threshold_that_is_given_is_taken():
-    assert cascade.choose_thresholds(made_pictures(33), 0.8, None).alone == 0.8
-    assert cascade.choose_thresholds(made_pictures(0), 0.8, None) == Thresholds(0.8, -1.0)
+    assert cascade.choose_thresholds(made_pictures(33), MatchOptions(0.8)).alone == 0.8
+    assert cascade.choose_thresholds(made_pictures(0), MatchOptions(0.8)) == Thresholds(0.8, -1.0)
 
 
 def test_fewer_false_positives_need_a_higher_threshold(monkeypatch):
     monkeypatch.setattr(rules, "vector_threshold", lambda recipe, whitened, unlike: unlike)
     pictures = made_pictures(400, width=32)
-    found = [cascade.choose_thresholds(pictures, None, rate).alone for rate in (1e-2, 1e-4, 1e-6)]
+    found = [
+        cascade.choose_thresholds(pictures, MatchOptions(false_positives=rate)).alone for rate in (1e-2, 1e-4, 1e-6)
+    ]
     assert found[0] < found[1] < found[2]
-    default = cascade.choose_thresholds(pictures, None, None)
+    default = cascade.choose_thresholds(pictures, MatchOptions())
     assert default.alone == found[2]
     assert default.candidate < found[1]
 
@@ -210,7 +213,7 @@ def test_fewer_false_positives_need_a_higher_threshold(monkeypatch):
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 49])
 def test_few_unlike_pictures_are_no_copies(count):
     pictures = made_pictures(count, width=64)
-    thresholds = cascade.choose_thresholds(pictures, None, None)
+    thresholds = cascade.choose_thresholds(pictures, MatchOptions())
     scores = all_scores(pictures, pictures)[np.triu_indices(count, 1)]
     assert (scores < thresholds.alone).all()
 
@@ -227,4 +230,4 @@ def test_few_unlike_pictures_are_no_copies(count):
 )
 def test_errors(threshold, rate, message):
     with pytest.raises(ImgsimError, match=message):
-        cascade.choose_thresholds(made_pictures(2), threshold, rate)
+        MatchOptions(threshold, rate)

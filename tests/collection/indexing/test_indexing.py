@@ -437,8 +437,8 @@ def test_ctrl_c_at_other_moments(store, index, photos, embedder, monkeypatch, mo
 def test_not_in_the_main_thread(store, index, photos):
     picture(photos / "a.png", 1)
     reports = []
-    store._connection.close()
-    store._connection = sqlite3.connect(
+    store.database.connection.close()
+    store.database.connection = sqlite3.connect(
         store.path / "index.sqlite", isolation_level=None, check_same_thread=False
     )  # SQLite's objects belong to a thread, unless they are told
     thread = threading.Thread(target=lambda: reports.append(index()))

@@ -8,7 +8,10 @@ import sqlite3
 import numpy as np
 import pytest
 
-from imgsim_ops.collection.store.store import DATABASE, FORMAT, FileRecord, Store
+from imgsim_ops.collection.store.database import Database
+from imgsim_ops.collection.store.record import FileRecord
+from imgsim_ops.collection.store.schema import DATABASE, FORMAT
+from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import RECIPES
@@ -257,19 +260,19 @@ def test_a_full_disk(store, monkeypatch, fails_at):
 def test_sqlites_own_full_disk(store):
     add(store, 1)
     before = facts_of(store)
-    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-    store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    pages = store.database.connection.execute("PRAGMA page_count").fetchone()[0]
+    store.database.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(OSError, match=r"No space left on device: .*index\.sqlite"):
         add(store, *range(2, 500))
     assert facts_of(store) == before
-    store._connection.execute("PRAGMA max_page_count = 1000000")
+    store.database.connection.execute("PRAGMA max_page_count = 1000000")
     add(store, *range(2, 500))
     assert (store.rows, list(store.problems())) == (499, [])
 
 
 def test_ctrl_c_just_behind_a_commit(store, monkeypatch):
     add(store, 1)
-    whole, calls = Store._read_facts, []
+    whole, calls = Database.read_facts, []
 
     def behind(self):
         calls.append(self)
@@ -278,7 +281,7 @@ def test_ctrl_c_just_behind_a_commit(store, monkeypatch):
         whole(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_read_facts", behind)
+        patch.setattr(Database, "read_facts", behind)
         with pytest.raises(KeyboardInterrupt):
             add(store, 2)
     assert store.rows == 1  # it does not know

@@ -11,22 +11,17 @@ microseconds a picture; in return the readers share no interpreter lock.
 
 from __future__ import annotations
 
-import ctypes
-import importlib
 import json
 import os
-import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from itertools import chain
 from multiprocessing.spawn import get_executable
 from queue import Empty, SimpleQueue
@@ -39,151 +34,36 @@ except ImportError:
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import Reason, SkippedFile
-from imgsim_ops.images.memory import admit_at_once, most_held
+from imgsim_ops.images import reader_protocol as protocol
+from imgsim_ops.images.memory import admit_at_once
+from imgsim_ops.images.options import ReadOptions
 
-#: Seconds that one picture may take. The largest ones take 4 here, of the slowest format.
-TIME_LIMIT = 60.0
-
-_LENGTH = struct.Struct("<I")
-_ANSWER = struct.Struct("<cI")  # what it is, and how many bytes follow
-_READY = b"r"
-_DONE, _SKIPPED, _FAILED = b"d", b"s", b"f"
-_WAITS, _GOES_ON = b"w", b"g"  # said before an answer, so that waiting for memory does not count as work
 _PIPE_BYTES = 1 << 18  # an answer of 224 x 224 x 3 bytes fits, so that the reader need not wait to hand it over
-
-# A picture that holds more than this is decoded while no other is.
-_LARGE = 1 << 26
-# After a picture that held more than this the C library's store of free memory is emptied, which costs milliseconds.
-_WORTH_GIVING_BACK = 1 << 24
-# What a reader holds besides a picture's decoder.
-_OWN_MEMORY = 1 << 28
-
-
-# --- in the process of a reader -------------------------------------------------------------------------------------
-
-
-def serve(task: str, options: dict, turnstile: str) -> None:
-    """Answers for one file after the other until the pipe on stdin ends.
-
-    Args:
-        task: ``module:function``. The function is called with a path, with `options`, and with ``admit`` (see
-            ``memory.Admit``), and returns bytes.
-        options: Its further arguments, ``max_pixels`` among them.
-        turnstile: A file that all readers lock, see `_Turnstile`.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its readers
-    _die_with_parent()
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)  # what a C library prints must not get between the answers
-    module, _, function = task.partition(":")
-    work = getattr(importlib.import_module(module), function)
-    os.dup2(null, 2)  # nor onto the user's terminal: what matters is in the answer
-
-    def say(kind: bytes, content: bytes = b"") -> None:
-        content = memoryview(content).cast("B")
-        answers.write(_ANSWER.pack(kind, len(content)))
-        answers.write(content)
-        answers.flush()
-
-    admission = _Turnstile(turnstile, say)
-    _limit_memory(options["max_pixels"])
-    say(_READY)
-    while (head := requests.read(_LENGTH.size)) and len(head) == _LENGTH.size:
-        path = os.fsdecode(requests.read(_LENGTH.unpack(head)[0]))
-        try:
-            kind, content = _DONE, work(path, admit=admission.admit, **options)
-        except ImageError as error:
-            kind, content = _SKIPPED, os.fsencode(f"{error.code}\n{error}")
-        except MemoryError:
-            message = f"decode: {Reason.OUT_OF_MEMORY.sentence} (got {printable(path)})"
-            kind, content = _SKIPPED, os.fsencode(f"{Reason.OUT_OF_MEMORY.code}\n{message}")
-        except Exception:  # noqa: BLE001  (a mistake of ours: the parent raises it)
-            kind, content = _FAILED, os.fsencode(traceback.format_exc())
-        admission.leave()
-        say(kind, content)
-
-
-def _die_with_parent() -> None:
-    """An endless decoder never looks at its pipe. Linux only; elsewhere it would outlive a parent that was killed."""
-    if sys.platform == "linux":
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-
-
-def _limit_memory(max_pixels: int) -> None:
-    """Lets a decoder that asks for more than `memory.check_size` foresees fail, instead of the whole machine."""
-    if sys.platform == "linux":
-        import resource
-
-        limit, (_, most) = most_held(max_pixels) + _OWN_MEMORY, resource.getrlimit(resource.RLIMIT_DATA)
-        if limit < (most if most != resource.RLIM_INFINITY else sys.maxsize):
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
-
-
-class _Turnstile:
-    """Admits small pictures of all readers together, a large one alone, so that memory is bounded by the largest one.
-
-    The lock is kept until `leave`, when everything that the decoder held is gone. The operating system takes it back
-    from a process that dies. On Windows, which has no such lock, large pictures are decoded side by side.
-    """
-
-    def __init__(self, path: str, say: Callable[[bytes], None]):
-        self._lock = os.open(path, os.O_RDWR)
-        self._say = say
-        self._held = 0
-
-    def admit(self, held: int) -> AbstractContextManager:
-        self._held = held
-        if fcntl is not None:
-            mode = fcntl.LOCK_EX if held > _LARGE else fcntl.LOCK_SH
-            try:
-                fcntl.flock(self._lock, mode | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._say(_WAITS)
-                fcntl.flock(self._lock, mode)
-                self._say(_GOES_ON)
-        return nullcontext()
-
-    def leave(self) -> None:
-        if self._held > _WORTH_GIVING_BACK:
-            _give_memory_back()
-        if fcntl is not None:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-
-def _give_memory_back() -> None:
-    """What is free must be free for others: glibc keeps blocks between pieces that are in use."""
-    with suppress(AttributeError, OSError, TypeError):  # other C libraries have no such function
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def read_here(
-    task: str, options: dict, paths: Iterable[str | os.PathLike[str]]
+    task: str, read: ReadOptions, paths: Iterable[str | os.PathLike[str]], options: Mapping[str, object] | None = None
 ) -> Iterator[tuple[str, bytes | SkippedFile]]:
     """The same in this process, without the time that others take to start, and without what they are good for.
 
     Args:
-        task: See `serve`.
-        options: See `serve`.
+        task: See ``reader_process.serve``.
+        read: See ``reader_process.serve``.
         paths: Files; consumed lazily.
+        options: See ``reader_process.serve``.
 
     Yields:
         Each path with the task's bytes or a `SkippedFile`.
     """
-    module, _, function = task.partition(":")
-    work = getattr(importlib.import_module(module), function)
+    work = protocol.function_of(task)
     for path in map(os.fspath, paths):
         try:
-            answer = work(path, admit=admit_at_once, **options)
+            answer = work(path, read=read, admit=admit_at_once, **(options or {}))
         except ImageError as error:
             answer = SkippedFile(path, error.code, str(error))
         except MemoryError:
             answer = _skipped(Reason.OUT_OF_MEMORY, path)
         yield path, answer
-
-
-# --- in the parent ---------------------------------------------------------------------------------------------------
 
 
 class _Job:
@@ -205,7 +85,7 @@ class _Reader:
             # A thread inside a buffered read would make Python abort when a second Ctrl-C ends it at once.
             bufsize=0,
             env=environment,
-            start_new_session=True,  # so that a terminal's Ctrl-C does not reach it before `serve` ignores it
+            start_new_session=True,  # so that a terminal's Ctrl-C does not reach it before it ignores that
         )
         self._enlarge_pipe()
         self._ready = False
@@ -218,7 +98,7 @@ class _Reader:
 
     def ask(self, job: _Job) -> None:
         with suppress(OSError):  # it has died: `answer` will find out
-            self._process.stdin.write(_LENGTH.pack(len(job.name)) + job.name)
+            self._process.stdin.write(protocol.LENGTH.pack(len(job.name)) + job.name)
 
     def begin(self) -> None:
         """Its time for the oldest question begins, unless it has still to start, which is not the picture's fault."""
@@ -231,11 +111,11 @@ class _Reader:
         Raises:
             RuntimeError: It has never lived.
         """
-        while len(head := self._read(_ANSWER.size)) == _ANSWER.size:
-            kind, length = _ANSWER.unpack(head)
-            if kind in (_READY, _WAITS, _GOES_ON):
+        while len(head := self._read(protocol.ANSWER.size)) == protocol.ANSWER.size:
+            kind, length = protocol.ANSWER.unpack(head)
+            if kind in (protocol.READY, protocol.WAITS, protocol.GOES_ON):
                 self._ready = True
-                self.since = None if kind == _WAITS else time.monotonic()
+                self.since = None if kind == protocol.WAITS else time.monotonic()
             else:
                 content = self._read(length)
                 return (kind, content) if len(content) == length else None
@@ -276,31 +156,38 @@ def _answered(answer: SkippedFile) -> Future:
 class IsolatedReaders:
     """Some processes that read pictures, used as a context."""
 
-    def __init__(self, task: str, options: dict, processes: int, time_limit: float = TIME_LIMIT) -> None:
+    def __init__(
+        self,
+        task: str,
+        read: ReadOptions,
+        options: Mapping[str, object] | None = None,
+        processes: int | None = None,
+    ) -> None:
         """Starts the processes.
 
         Args:
-            task: See `serve`.
-            options: See `serve`; what JSON can hold.
-            processes: How many.
-            time_limit: Seconds that one picture may take.
+            task: See ``reader_process.serve``.
+            read: See ``reader_process.serve``.
+            options: See ``reader_process.serve``; what JSON can hold.
+            processes: How many; None: as many as `read` has.
         """
         turnstile, self._turnstile = tempfile.mkstemp(prefix="imgsim-")
         os.close(turnstile)
         code = (
-            f"import sys; sys.path[:] = {sys.path!r}; from imgsim_ops.images.isolated import serve; "
-            f"import json; serve({task!r}, json.loads({json.dumps(options)!r}), {self._turnstile!r})"
+            f"import sys; sys.path[:] = {sys.path!r}; from imgsim_ops.images.reader_process import serve; "
+            "from imgsim_ops.images.options import ReadOptions; import json; "
+            f"serve({task!r}, {read!r}, json.loads({json.dumps(options or {})!r}), {self._turnstile!r})"
         )
         self._command = [os.fsdecode(get_executable()), "-I", "-c", code]
         # One thread each: there are as many processes as processors already.
         self._environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        self._time_limit = time_limit
+        self._time_limit = read.time_limit
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closing = threading.Event()
-        self._readers: list[_Reader | None] = [None] * processes
+        self._readers: list[_Reader | None] = [None] * (processes or read.processes)
         self._threads = [
             threading.Thread(target=self._keep, args=(place,), name=f"imgsim-reader-{place}", daemon=True)
-            for place in range(processes)
+            for place in range(len(self._readers))
         ]
         self._threads.append(threading.Thread(target=self._watch, name="imgsim-watch", daemon=True))
         for thread in self._threads:
@@ -409,9 +296,9 @@ class IsolatedReaders:
 
     @staticmethod
     def _settle(job: _Job, kind: bytes, content: bytes) -> None:
-        if kind == _DONE:
+        if kind == protocol.DONE:
             job.answer.set_result(content)
-        elif kind == _SKIPPED:
+        elif kind == protocol.SKIPPED:
             code, _, message = os.fsdecode(content).partition("\n")
             job.answer.set_result(SkippedFile(job.path, code, message))
         else:

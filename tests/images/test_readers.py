@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.images import isolated
-from imgsim_ops.images.isolated import IsolatedReaders, read_here
+from imgsim_ops.images import readers as parent
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.readers import IsolatedReaders, read_here
 from tests.support import ROOT
 from tests.support.processes import children, needs_proc, wait_until
 
 pytestmark = [needs_proc, pytest.mark.usefixtures("nothing_left")]
 
 TASK = "tests.support.reader_tasks:act"
-OPTIONS = {"max_pixels": 1_000_000}
 
 
 def readers(processes=2, time_limit=60.0, task=TASK, **options):
-    return IsolatedReaders(task, {**OPTIONS, **options}, processes, time_limit)
+    return IsolatedReaders(task, ReadOptions(processes, 1_000_000, time_limit), options)
 
 
 def answers(paths, processes=2, ahead=8, **options):
@@ -46,11 +46,11 @@ def test_answers_come_in_order(processes):
 
 def test_reading_here_gives_the_same_answers():
     paths = [Path("name"), "image_error:7", "memory", "options"]
-    here = list(read_here(TASK, {**OPTIONS, "exact": True}, paths))
+    here = list(read_here(TASK, ReadOptions(), paths, {"exact": True}))
     assert here == answers(paths, exact=True)
     assert [code_of(answer) for _, answer in here] == [b"name", "damaged", "out_of_memory", b"[('exact', True)]"]
     with pytest.raises(KeyError, match="a mistake of ours"):
-        list(read_here(TASK, OPTIONS, ["mistake"]))
+        list(read_here(TASK, ReadOptions(), ["mistake"]))
 
 
 def test_no_files():
@@ -205,7 +205,7 @@ def test_task_that_cannot_be_imported(task, processes, capfd):
 
 
 def test_python_that_cannot_be_started(monkeypatch):
-    monkeypatch.setattr(isolated, "get_executable", lambda: os.fsencode("/nowhere/python"))
+    monkeypatch.setattr(parent, "get_executable", lambda: os.fsencode("/nowhere/python"))
     with readers(1) as opened:
         answer = opened.read("a")
         # As where the system refuses another process, or another open file. At once: 3 seconds are for a busy machine.
@@ -315,8 +315,9 @@ def test_leaving_with_an_exception():
 PARENT = """
 import os, sys
 sys.path.insert(0, {tests!r})
-from imgsim_ops.images.isolated import IsolatedReaders
-with IsolatedReaders("tests.support.reader_tasks:act", {{"max_pixels": 1000}}, 2) as readers:
+from imgsim_ops.images.readers import IsolatedReaders
+from imgsim_ops.images.options import ReadOptions
+with IsolatedReaders("tests.support.reader_tasks:act", ReadOptions(2, max_pixels=1000)) as readers:
     for path in sys.argv[1:]:
         answer = readers.read(path)
     if path == "ready":

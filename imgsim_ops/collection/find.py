@@ -1,0 +1,264 @@
+"""The job in one call: what is there twice, and what of a test set is in the training set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+from imgsim_ops.collection.candidates.cascade import Findings, Progress, Thresholds
+from imgsim_ops.collection.collection import Collection, silent
+from imgsim_ops.collection.findings import Group, Leak, Picture
+from imgsim_ops.collection.folders import FolderOptions, open_pictures, open_sets
+from imgsim_ops.collection.notebook import as_figures
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.reasons import SkippedFile
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.matching.options import MatchOptions
+from imgsim_ops.models.spec import ModelSpec
+
+_MOST_SHOWN = 20  # groups or leaks in a notebook
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What was looked into, and how.
+
+    Attributes:
+        collection: The folder of the collection, perhaps one that is kept for the pictures' own folder.
+        pictures: How many pictures (files) it has.
+        fingerprint: What made its raw vectors.
+        recipe: What made the searched ones.
+        fitted_on: How many pictures the recipe's whitening was fitted to; 0 where there is none.
+        thresholds: The scores from which on what happened.
+        verified: How many pairs were looked at again; None where scores alone decided.
+        unverified: How many could not be, as one of the pictures cannot be read any more or has changed.
+    """
+
+    collection: Path
+    pictures: int
+    fingerprint: str
+    recipe: str
+    fitted_on: int
+    thresholds: Thresholds
+    verified: int | None
+    unverified: int = 0
+
+    @classmethod
+    def of(cls, collection: Collection, findings: Findings) -> Provenance:
+        """What is known once the last finding has been asked for."""
+        store, verifier = collection.store, findings.verifier
+        return cls(
+            collection.path,
+            len(collection),
+            str(store.fingerprint),
+            store.recipe.name,
+            0 if store.whitening is None else store.fitted_on,
+            findings.thresholds,
+            None if verifier is None else verifier.verified,
+            0 if verifier is None else verifier.unverified,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Duplicates(Sequence[Group]):
+    """The groups of copies among pictures, a sequence.
+
+    Attributes:
+        groups: By the first picture of each.
+        provenance: What was looked into, and how.
+        skipped: The files that are no readable pictures.
+    """
+
+    groups: tuple[Group, ...]
+    provenance: Provenance
+    skipped: tuple[SkippedFile, ...]
+
+    @overload
+    def __getitem__(self, place: int) -> Group: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Group, ...]: ...
+    def __getitem__(self, place: int | slice) -> Group | tuple[Group, ...]:
+        """A group, or some."""
+        return self.groups[place]
+
+    def __len__(self) -> int:
+        """How many groups there are."""
+        return len(self.groups)
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self.groups)
+
+    @property
+    def copies(self) -> int:
+        """How many pictures are copies of the best ones."""
+        return sum(len(group.members) - 1 for group in self.groups)
+
+    @property
+    def bytes_of_copies(self) -> int:
+        """How many bytes those have."""
+        return sum(group.bytes_of_copies for group in self.groups)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} groups: {self.copies} of {self.provenance.pictures} pictures are copies of others>"
+
+    def _repr_html_(self) -> str:
+        return as_figures(repr(self)[1:-1], [group.figures() for group in self.groups[:_MOST_SHOWN]])
+
+
+@dataclass(frozen=True, eq=False)
+class Leaks(Sequence[Leak]):
+    """The pictures of a test set that are copies of training pictures, a sequence.
+
+    Attributes:
+        leaks: By picture of the test set.
+        provenance: Of the training set.
+        test: The collection of the test set.
+        tested: All pictures of the test set.
+        skipped: The files of both that are no readable pictures.
+    """
+
+    leaks: tuple[Leak, ...]
+    provenance: Provenance
+    test: Path
+    tested: tuple[Picture, ...]
+    skipped: tuple[SkippedFile, ...]
+
+    @overload
+    def __getitem__(self, place: int) -> Leak: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Leak, ...]: ...
+    def __getitem__(self, place: int | slice) -> Leak | tuple[Leak, ...]:
+        """A leak, or some."""
+        return self.leaks[place]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.leaks)
+
+    def __iter__(self) -> Iterator[Leak]:
+        return iter(self.leaks)
+
+    @property
+    def clean(self) -> tuple[Picture, ...]:
+        """The pictures of the test set that are no copies."""
+        leaking = {leak.picture.path for leak in self.leaks}
+        return tuple(picture for picture in self.tested if picture.path not in leaking)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} of {len(self.tested)} test pictures are copies of training pictures>"
+
+    def _repr_html_(self) -> str:
+        return as_figures(repr(self)[1:-1], [leak.figures() for leak in self.leaks[:_MOST_SHOWN]])
+
+
+def find_duplicates(
+    pictures: Collection | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    match: MatchOptions = MatchOptions(),
+    *,
+    model: ModelSpec | str | None = None,
+    read: ReadOptions = ReadOptions(),
+    recipe: str | None = None,
+    exclude: Sequence[str] = (),
+    progress: Progress = silent,
+) -> Duplicates:
+    """The groups of copies among pictures.
+
+    Copies are equal files, and the same picture saved anew, resized, cropped, written upon. What is learnt of folders
+    is kept in the cache folder, so that the next call looks at new and changed files only.
+
+    Example:
+        >>> for group in imgsim_ops.find_duplicates("photos/"):  # doctest: +SKIP
+        ...     print([member.picture.path for member in group.members])
+
+    Args:
+        pictures: Folders, pictures and globs, one or several; or a collection, open or not.
+        match: How pairs are judged.
+        model: For folders: what makes the vectors; a text is a backbone.
+        read: How files are read. Of an open collection its own reading counts.
+        recipe: For folders: a name in ``recipes.RECIPES``.
+        exclude: For folders: patterns of what is left out, as of ``images.scan.scan``.
+        progress: Called with what is being done, how much of it is done, and how much there is, 0 if unknown.
+
+    Raises:
+        ImageError: A path means nothing, or a folder cannot be listed.
+        ImgsimError: There is no picture; options of folders go with a collection; or as ``Embedder``.
+        WeightsError: The weights cannot be had.
+        OSError: The disk is full or refuses.
+        KeyboardInterrupt: Ctrl-C came; what was learnt is kept.
+    """
+    options = FolderOptions(ModelSpec.of(model), recipe, tuple(exclude), read)
+    with ExitStack() as resources:
+        if isinstance(pictures, Collection):
+            collection, skipped = _as_it_is("dups", pictures, options), []
+        else:
+            collection, skipped = open_pictures("dups", _paths(pictures), options, progress)
+            resources.enter_context(collection)
+        with collection.duplicates(match, progress=progress) as findings:
+            groups = tuple(findings)
+        return Duplicates(groups, Provenance.of(collection, findings), tuple(skipped))
+
+
+def find_leaks(
+    train: Collection | str | os.PathLike[str],
+    test: Collection | str | os.PathLike[str],
+    match: MatchOptions = MatchOptions(),
+    *,
+    model: ModelSpec | str | None = None,
+    read: ReadOptions = ReadOptions(),
+    recipe: str | None = None,
+    exclude: Sequence[str] = (),
+    progress: Progress = silent,
+) -> Leaks:
+    """The pictures of a test set that are copies, or nearly, of pictures of the training set.
+
+    Args:
+        train: The training set: a folder, or a collection, open or not; open if `test` is.
+        test: The test set, likewise.
+        match: As in `find_duplicates`, likewise the others.
+        model: For folders. A collection says how the vectors of a folder beside it are made.
+        read: How files are read.
+        recipe: For folders.
+        exclude: For folders.
+        progress: Called while this goes on.
+
+    Raises:
+        ImgsimError: Vectors of the two cannot be compared; or as `find_duplicates`, likewise the others.
+        ImageError: A path means nothing, or a folder cannot be listed.
+        WeightsError: The weights cannot be had.
+        OSError: The disk is full or refuses.
+        KeyboardInterrupt: Ctrl-C came; what was learnt is kept.
+    """
+    options = FolderOptions(ModelSpec.of(model), recipe, tuple(exclude), read)
+    with ExitStack() as resources:
+        if isinstance(train, Collection) and isinstance(test, Collection):
+            trained, tested = (_as_it_is("leak", collection, options) for collection in (train, test))
+            skipped: list[SkippedFile] = []
+        elif isinstance(train, Collection) or isinstance(test, Collection):
+            raise ImgsimError("leak: both sets must be open collections, or neither (got one)")
+        else:
+            trained, tested, skipped = open_sets(os.fspath(train), os.fspath(test), options, progress)
+            resources.enter_context(trained)
+            resources.enter_context(tested)
+        with trained.leaks(tested, match, progress=progress) as findings:
+            leaks = tuple(findings)
+        provenance = Provenance.of(trained, findings)
+        return Leaks(leaks, provenance, tested.path, tuple(tested.pictures()), tuple(skipped))
+
+
+def _as_it_is(command: str, collection: Collection, options: FolderOptions) -> Collection:
+    if options.asked:
+        given = ", ".join(options.asked)
+        raise ImgsimError(
+            f"{command}: options of folders do not go with a collection (got {given} for {printable(collection.path)})"
+        )
+    return collection
+
+
+def _paths(pictures: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str]:
+    paths = [pictures] if isinstance(pictures, str | os.PathLike) else pictures
+    return list(map(os.fspath, paths))

@@ -1,0 +1,142 @@
+"""Folders as collections: one that is kept in the cache for each, and brought up to date before it is looked into."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from imgsim_ops.collection.candidates.cascade import Progress
+from imgsim_ops.collection.collection import DEFAULT_RECIPE, Collection
+from imgsim_ops.collection.kept import is_collection, kept_folder
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.reasons import SkippedFile
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.model_files.cache import say_on_stderr
+from imgsim_ops.models.spec import DEFAULT_PRECISION, ModelSpec
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """How folders become collections; a collection that is there says so itself.
+
+    Attributes:
+        model: What makes the vectors.
+        recipe: A name in ``recipes.RECIPES``; None: the default.
+        exclude: As of ``images.scan.scan``.
+        read: How files are read.
+    """
+
+    model: ModelSpec = field(default_factory=ModelSpec)
+    recipe: str | None = None
+    exclude: Sequence[str] = ()
+    read: ReadOptions = field(default_factory=ReadOptions)
+
+    @property
+    def asked(self) -> list[str]:
+        """What was asked for that only folders take, by name."""
+        names = list(self.model.asked)
+        return [
+            *names,
+            *(["recipe"] if self.recipe is not None else []),
+            *(["exact"] if self.read.exact else []),
+            *(["exclude"] if self.exclude else []),
+        ]
+
+
+def open_pictures(
+    command: str,
+    paths: Sequence[str],
+    options: FolderOptions,
+    progress: Progress,
+    like: Collection | None = None,
+) -> tuple[Collection, list[SkippedFile]]:
+    """A collection as it is, or one of folders, which is kept in the cache and brought up to date.
+
+    Args:
+        command: What errors call it.
+        paths: One collection, or files and folders.
+        options: For folders, but for how files are read.
+        progress: Called while this goes on.
+        like: A collection whose vectors those of folders must be like; what is asked for otherwise must not differ.
+
+    Returns:
+        The collection, open for reading, and the files that are no readable pictures.
+
+    Raises:
+        ImgsimError: A collection beside other paths or with options that only folders take; no pictures; or as
+            ``Collection``.
+        KeyboardInterrupt: Ctrl-C came; what was done is kept.
+    """
+    if any(map(is_collection, paths)):
+        if len(paths) > 1:
+            raise ImgsimError(f"{command}: a collection must stand alone (got {len(paths)} paths)")
+        if options.asked:
+            given = ", ".join(f"--{name}" for name in options.asked)
+            raise ImgsimError(f"{command}: options of folders do not go with a collection (got {given})")
+        return Collection.open(paths[0], read=options.read), []
+    model, recipe, read = _made_with(options, like)
+    where = kept_folder(paths, model, recipe, read.exact)
+    if is_collection(where):
+        writing = Collection.open(where, write=True, wait=True, announce=say_on_stderr, read=read)
+    else:
+        progress(f"Loading {model.name}", 0, 0)
+        writing = Collection.create(where, model, read=read, recipe=recipe)
+    with writing:
+        report = writing.add(paths, options.exclude, progress=lambda done, total: progress("Indexing", done, total))
+        if report.interrupted:
+            raise KeyboardInterrupt
+        if not len(writing):
+            raise ImgsimError(
+                f"{command}: there must be a picture to read (got none in {', '.join(map(printable, paths))})"
+            )
+    # What follows only reads, and may take long: nobody need wait for it, least of all a second look at this folder.
+    return Collection.open(where, read=read), report.skipped
+
+
+def _made_with(options: FolderOptions, like: Collection | None) -> tuple[ModelSpec, str, ReadOptions]:
+    """The model, the recipe and the reading of a folder's collection, all of them said."""
+    model, recipe, read = options.model, options.recipe or DEFAULT_RECIPE, options.read
+    if like is not None:
+        model, recipe = model.over(like.model), options.recipe or like.store.recipe.name
+        read = replace(read, exact=read.exact or like.read.exact)
+    if (file := model.file) is not None:
+        model = replace(model, backbone=os.path.abspath(file), model=None)
+    return model.over(ModelSpec(model.name, None, DEFAULT_PRECISION)), recipe, read
+
+
+def open_sets(
+    train: str, test: str, options: FolderOptions, progress: Progress
+) -> tuple[Collection, Collection, list[SkippedFile]]:
+    """A training set and a test set, with vectors that can be compared: a collection says how a folder's are made.
+
+    Args:
+        train: A folder or a collection.
+        test: Likewise.
+        options: For folders, but for how files are read.
+        progress: Called while this goes on.
+
+    Returns:
+        Both, open for reading, and the files of both that are no readable pictures.
+
+    Raises:
+        ImgsimError: As `open_pictures`.
+    """
+    both = is_collection(train) and is_collection(test)
+    # Beside a folder a collection takes no notice of what is asked for of the folder.
+    of_collection = options if both else FolderOptions(read=replace(options.read, exact=False))
+
+    def opened(path: str, like: Collection | None) -> tuple[Collection, list[SkippedFile]]:
+        asked = of_collection if is_collection(path) else options
+        return open_pictures("leak", [path], asked, progress, like)
+
+    test_first = is_collection(test) and not is_collection(train)
+    first, second = (test, train) if test_first else (train, test)
+    one, skipped = opened(first, None)
+    try:
+        other, more = opened(second, one if is_collection(first) else None)
+    except BaseException:
+        one.close()
+        raise
+    return (other, one, [*skipped, *more]) if test_first else (one, other, [*skipped, *more])

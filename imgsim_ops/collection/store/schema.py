@@ -1,0 +1,176 @@
+"""The database of a collection: its tables, the facts that they are about, and what SQLite's errors mean here."""
+
+from __future__ import annotations
+
+import errno
+import operator
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.names import printable
+from imgsim_ops.recipes.fingerprint import Fingerprint
+from imgsim_ops.recipes.recipes import RECIPES, Recipe
+from imgsim_ops.recipes.whitening import Whitening
+
+FORMAT = 1
+DATABASE = "index.sqlite"
+
+_SCHEMA = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE contents (
+  row INTEGER PRIMARY KEY,
+  sha256 BLOB NOT NULL UNIQUE,
+  width INTEGER NOT NULL,
+  height INTEGER NOT NULL,
+  format TEXT NOT NULL,
+  perceptual BLOB NOT NULL,
+  checksum INTEGER NOT NULL
+);
+CREATE TABLE files (
+  path BLOB PRIMARY KEY,
+  size INTEGER NOT NULL,
+  modified INTEGER NOT NULL,
+  settled INTEGER NOT NULL,
+  row INTEGER,
+  code TEXT,
+  message TEXT
+) WITHOUT ROWID;
+CREATE INDEX files_of_row ON files (row);
+"""
+
+_NUMBERS = ("fitted_on", "rows", "raw_width", "width", "raw_number", "vectors_number")
+
+# SQLite's words, and what they mean here.
+_SYSTEM_ERRORS = {"is full": errno.ENOSPC, "disk I/O": errno.EIO, "readonly": errno.EACCES, "unable to": errno.EACCES}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What holds for a collection as a whole; the rows of the table of this name.
+
+    Attributes:
+        fingerprint: What made the raw vectors; says nothing of a recipe.
+        weights: Where the weights came from, as given when the collection was made.
+        recipe: What makes the searched vectors of the raw ones.
+        whitening: What the recipe was fitted to, or None.
+        fitted_on: How many contents that was.
+        rows: How many contents have vectors.
+        raw_width: Values of a raw vector.
+        width: Values of a searched vector.
+        raw_number: Of the file of raw vectors that counts.
+        vectors_number: Of the file of searched vectors that counts.
+    """
+
+    fingerprint: Fingerprint
+    weights: str | None
+    recipe: Recipe
+    whitening: Whitening | None
+    fitted_on: int
+    rows: int
+    raw_width: int
+    width: int
+    raw_number: int
+    vectors_number: int
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Facts:
+        """Those of which a database holds these values.
+
+        Raises:
+            KeyError: One is missing, or there is no such recipe.
+            TypeError: One is not of its type.
+            ImgsimError: One is not of its form.
+        """
+        facts = cls(
+            Fingerprint.parse(values["fingerprint"]),
+            values["weights"],
+            RECIPES[values["recipe"]],
+            None if values["whitening"] is None else Whitening.from_bytes(values["whitening"]),
+            *(values[name] for name in _NUMBERS),
+        )
+        for name in _NUMBERS:
+            operator.index(values[name])  # raises TypeError for what is no number
+        return facts
+
+
+def searched_width(recipe: Recipe, whitening: Whitening | None, raw_width: int) -> int:
+    """Values of a vector that a recipe makes."""
+    return recipe.vectors(np.zeros((1, raw_width), np.float16), whitening).shape[1]
+
+
+def checksum_of(facts: Sequence[object], raw: np.ndarray) -> int:
+    """Of all that is kept of a content: what the database says, and the raw vector."""
+    return zlib.crc32(np.ascontiguousarray(raw), zlib.crc32(repr(tuple(facts)).encode()))
+
+
+def create_database(
+    folder: Path, fingerprint: Fingerprint, recipe: Recipe, raw_width: int, weights: str | None
+) -> None:
+    """Makes that of an empty collection.
+
+    Raises:
+        sqlite3.Error: See `database_errors`.
+    """
+    facts = {
+        "fingerprint": str(fingerprint),
+        "recipe": recipe.name,
+        "whitening": None,
+        "fitted_on": 0,
+        "weights": weights,
+        "rows": 0,
+        "raw_width": raw_width,
+        "width": searched_width(recipe, None, raw_width),
+        "raw_number": 1,
+        "vectors_number": 1,
+    }
+    with closing(_connected(folder, "rwc")) as connection:
+        connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {FORMAT};")
+        connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
+        connection.execute("COMMIT")
+
+
+def open_database(folder: Path) -> sqlite3.Connection:
+    """Connects to that of a collection.
+
+    Raises:
+        ImgsimError: It has another format.
+        sqlite3.Error: See `database_errors`.
+    """
+    connection = _connected(folder, "rw")
+    try:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found != FORMAT:
+            newer = "; a newer imgsim made it" if found > FORMAT else ""
+            raise ImgsimError(f"collection: format must be {FORMAT} (got {found} in {printable(folder)}{newer})")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connected(folder: Path, mode: str) -> sqlite3.Connection:
+    # Begins and commits are said aloud. A reader waits so long for a writer's commit to end.
+    return sqlite3.connect(f"{(folder / DATABASE).as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=60)
+
+
+@contextmanager
+def database_errors(folder: Path) -> Iterator[None]:
+    """SQLite's errors about the database of a collection, as errors of the system or of imgsim."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error)
+        for words, number in _SYSTEM_ERRORS.items():
+            if words in text:
+                raise OSError(number, os.strerror(number), os.fspath(folder / DATABASE)) from error
+        rule = "not be in use for a minute" if "locked" in text else "be sound"
+        raise ImgsimError(f"collection: {DATABASE} must {rule} (got {text} in {printable(folder)})") from error

@@ -1,0 +1,80 @@
+"""Findings as documents for other programs, and how they were found for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imgsim_ops.collection.find import Duplicates, Leaks, Provenance
+from imgsim_ops.collection.findings import Group, Leak, evidence_as_json, picture_as_json
+
+
+def duplicates_as_json(found: Duplicates) -> dict[str, Any]:
+    """What ``imgsim dups --json`` shows."""
+    provenance = found.provenance
+    return {
+        "collection": str(provenance.collection),
+        "pictures": provenance.pictures,
+        **_provenance_as_json(provenance),
+        "groups": list(map(_group_as_json, found)),
+        "bytes_of_copies": found.bytes_of_copies,
+    }
+
+
+def leaks_as_json(found: Leaks) -> dict[str, Any]:
+    """What ``imgsim leak --json`` shows."""
+    provenance = found.provenance
+    return {
+        "train": {"collection": str(provenance.collection), "pictures": provenance.pictures},
+        "test": {"collection": str(found.test), "pictures": len(found.tested)},
+        **_provenance_as_json(provenance),
+        "leaks": list(map(_leak_as_json, found)),
+        "clean": len(found.clean),
+    }
+
+
+def facts_of(provenance: Provenance) -> dict[str, str]:
+    """How copies were found, as names and values for people."""
+    facts = {
+        "Pictures": f"{provenance.pictures:,}",
+        "Vectors": f"{provenance.fingerprint}, recipe {provenance.recipe}",
+    }
+    if provenance.fitted_on:
+        facts["Whitening"] = f"fitted to {provenance.fitted_on:,} of these pictures"
+    facts["A copy by its score alone from"] = f"{provenance.thresholds.alone:.4f}"
+    if provenance.verified is not None:
+        facts["Looked at again from"] = f"{provenance.thresholds.candidate:.4f}"
+        facts["Pairs looked at again"] = f"{provenance.verified:,}"
+        if provenance.unverified:
+            facts["Pairs that could not be"] = f"{provenance.unverified:,}"
+    return facts
+
+
+def _provenance_as_json(provenance: Provenance) -> dict[str, Any]:
+    thresholds, verified = provenance.thresholds, None
+    if provenance.verified is not None:
+        verified = {"pairs": provenance.verified, "unreadable": provenance.unverified}
+    return {
+        "fingerprint": provenance.fingerprint,
+        "recipe": provenance.recipe,
+        "thresholds": {"alone": thresholds.alone, "candidate": thresholds.candidate},
+        "verified": verified,
+    }
+
+
+def _group_as_json(group: Group) -> dict[str, Any]:
+    members = [
+        {
+            **picture_as_json(member.picture),
+            "evidence": None if member.evidence is None else evidence_as_json(member.evidence),
+        }
+        for member in group.members
+    ]
+    return {"best": group.best, "members": members}
+
+
+def _leak_as_json(leak: Leak) -> dict[str, Any]:
+    return {
+        "picture": picture_as_json(leak.picture),
+        "source": picture_as_json(leak.source),
+        "evidence": evidence_as_json(leak.evidence),
+    }
