@@ -12,8 +12,10 @@ from tests.support.processes import children
 
 @pytest.fixture(scope="session", autouse=True)
 def model_cache(tmp_path_factory):
+    base = tmp_path_factory.getbasetemp()
+    # The workers of pytest-xdist have one together, and who needs a model first builds it.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cache")
         patch.setenv("IMGSIM_CACHE", str(folder))
         yield folder
 
