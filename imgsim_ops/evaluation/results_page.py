@@ -9,8 +9,9 @@ from pathlib import Path
 
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.evaluation.results import Cell, Column, Plot, Results, Table, is_number
+from imgsim_ops.files.names import html_text as text
 from imgsim_ops.files.writing import write_file
-from imgsim_ops.report.pages import page_around, text
+from imgsim_ops.report.pages import page_around
 
 _LONG = 60  # letters from which a text gets wider lines
 
