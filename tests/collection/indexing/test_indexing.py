@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from imgsim_ops.collection.indexing import fitting, hashing, indexing
+from imgsim_ops.collection.indexing import changes, fitting, hashing, indexing
 from imgsim_ops.collection.indexing.hashing import sha256_of
 from imgsim_ops.collection.indexing.indexing import index_files
 from imgsim_ops.collection.store.store import Store
