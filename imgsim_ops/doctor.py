@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +20,7 @@ from imgsim_ops.models import locations
 
 _REBUILD = "run pip install -e . in the checkout"
 _APP = "imgsim_app"
+_KERNELS = "_kernels"
 
 
 @dataclass(frozen=True)
@@ -40,23 +42,6 @@ class Fact:
     needed: bool = False
 
 
-def diagnose() -> list[Fact]:
-    """Looks at versions, processor, native libraries, optional formats, engines, weights, model files and programs.
-
-    Takes some tenths of a second, most of them to import ONNX Runtime.
-    """
-    return [
-        *_versions(),
-        *_processor(),
-        *_built(),
-        *_pictures(),
-        *_engines(),
-        *_weights(),
-        *_model_files(),
-        *_programs(),
-    ]
-
-
 def _version(distribution: str) -> str | None:
     try:
         return metadata.version(distribution)
@@ -64,25 +49,97 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _versions() -> list[Fact]:
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:  # not even the package that it would be in
+        return False
+
+
+def _built_file(name: str) -> Path | None:
+    if name == _KERNELS:
+        return next(libraries.LIBRARY_DIR.glob(f"{name}.*"), None)  # its name goes on with Python's version
+    return libraries.find_library(name)
+
+
+def _build_info() -> dict | None:
+    try:
+        from imgsim_ops import kernels
+    except ImportError:
+        return None
+    return kernels.build_info()
+
+
+def _providers() -> list[str] | None:
+    try:
+        from imgsim_ops.engines.onnx import providers
+    except ImportError:
+        return None
+    return providers()
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What `diagnose` asks, and where it looks: by default what is here.
+
+    Attributes:
+        version: The version of a distribution; None where it is not installed.
+        importable: Whether there is a module.
+        built_file: The native library or module of a name; None where it was not built.
+        build_info: What the native code says of itself; None where it cannot be loaded.
+        providers: On what ONNX Runtime can run; None where it cannot be imported.
+        weights: The file that holds the weights of a backbone; None where there is none yet.
+        checkout: The folder that the package is in.
+        python: The interpreter.
+    """
+
+    version: Callable[[str], str | None] = _version
+    importable: Callable[[str], bool] = _importable
+    built_file: Callable[[str], Path | None] = _built_file
+    build_info: Callable[[], dict | None] = _build_info
+    providers: Callable[[], list[str] | None] = _providers
+    weights: Callable[[str], Path | None] = locations.default_weights
+    checkout: Path = Path(imgsim_ops.__file__).parent.parent
+    python: Path = Path(sys.executable)
+
+
+def diagnose(here: Installation | None = None) -> list[Fact]:
+    """Looks at versions, processor, native libraries, optional formats, engines, weights, model files and programs.
+
+    Takes some tenths of a second, most of them to import ONNX Runtime.
+    """
+    here = here or Installation()
+    return [
+        *_versions(here),
+        *_processor(here),
+        *_built(here),
+        *_pictures(here),
+        *_engines(here),
+        *_weights(here),
+        *_model_files(),
+        *_programs(here),
+    ]
+
+
+def _versions(here: Installation) -> list[Fact]:
     facts = [
         Fact("versions", "imgsim", imgsim_ops.__version__),
         Fact("versions", "python", platform.python_version()),
     ]
     for distribution in ("numpy", "pillow", "simplejpeg", "torch", "torchvision"):
-        found = _version(distribution)
+        found = here.version(distribution)
         advice = None if found else f"run pip install {distribution}"
         facts.append(Fact("versions", distribution, found, advice, needed=True))
-    facts.append(_onnxruntime_version())
+    facts.append(_onnxruntime_version(here))
     for distribution in ("onnx", "onnxscript"):
-        found = _version(distribution)
+        found = here.version(distribution)
         advice = None if found else f"for building a model file: run pip install {distribution}"
         facts.append(Fact("versions", distribution, found, advice, needed=True))
     return facts
 
 
-def _onnxruntime_version() -> Fact:
-    found = {name: _version(name) for name in ("onnxruntime", "onnxruntime-gpu")}
+def _onnxruntime_version(here: Installation) -> Fact:
+    found = {name: here.version(name) for name in ("onnxruntime", "onnxruntime-gpu")}
     found = {name: version for name, version in found.items() if version}
     advice = None
     if not found:
@@ -94,9 +151,9 @@ def _onnxruntime_version() -> Fact:
     return Fact("versions", "onnxruntime", text or None, advice, needed=True)
 
 
-def _processor() -> list[Fact]:
+def _processor(here: Installation) -> list[Fact]:
     facts = [Fact("processor", "model", f"{processor_name()} ({platform.machine()})")]
-    info = _build_info()
+    info = here.build_info()
     if info is not None:
         facts.append(Fact("processor", "threads", info["threads"]))
         facts.append(Fact("processor", "instruction set in use", info["isa"]))
@@ -105,23 +162,15 @@ def _processor() -> list[Fact]:
     return facts
 
 
-def _build_info() -> dict | None:
-    try:
-        from imgsim_ops import kernels
-    except ImportError:
-        return None
-    return kernels.build_info()
-
-
-def _built() -> list[Fact]:
-    module = next(libraries.LIBRARY_DIR.glob("_kernels.*"), None)  # its name goes on with Python's version
-    torch_library = libraries.find_library("imgsim_torch")
-    ort_library = libraries.find_library("imgsim_ort")
-    cuda_library = libraries.find_library("imgsim_torch_cuda")
+def _built(here: Installation) -> list[Fact]:
+    module = here.built_file(_KERNELS)
+    torch_library = here.built_file("imgsim_torch")
+    ort_library = here.built_file("imgsim_ort")
+    cuda_library = here.built_file("imgsim_torch_cuda")
     numpy_advice = None
     if module is None:
         numpy_advice = _REBUILD
-    elif _build_info() is None:
+    elif here.build_info() is None:
         numpy_advice = f"it was built for another Python or processor: {_REBUILD}"
     facts = [
         Fact("built", "operators for NumPy", _text(module), numpy_advice, needed=True),
@@ -146,7 +195,7 @@ def _built() -> list[Fact]:
             _unless(cuda_library, f"only for NVIDIA GPUs: install nvcc, set IMGSIM_CUDA=on and {_REBUILD}"),
         ),
     ]
-    info = _build_info()
+    info = here.build_info()
     if info is not None:
         facts += [
             Fact("built", "compiler", info["compiler"]),
@@ -157,50 +206,36 @@ def _built() -> list[Fact]:
     return facts
 
 
-def _pictures() -> list[Fact]:
+def _pictures(here: Installation) -> list[Fact]:
     optional = (
         ("AVIF pictures", "PIL._avif", "run pip install --upgrade pillow"),
         ("HEIC pictures", "pillow_heif", "run pip install 'imgsim-ops[heic]'"),
         ("Parquet files", "pyarrow", "for imgsim embed -o NAME.parquet: run pip install 'imgsim-ops[parquet]'"),
     )
-    found = ((name, _importable(module), advice) for name, module, advice in optional)
+    found = ((name, here.importable(module), advice) for name, module, advice in optional)
     return [Fact("formats", name, there, None if there else advice) for name, there, advice in found]
 
 
-def _importable(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ImportError:  # not even the package that it would be in
-        return False
-
-
-def _engines() -> list[Fact]:
+def _engines(here: Installation) -> list[Fact]:
     facts = []
     for name in ENGINES:
         package, library = ("onnxruntime", "imgsim_ort") if name == "onnx" else ("torch", "imgsim_torch")
         advice = None
-        if importlib.util.find_spec(package) is None:
+        if not here.importable(package):
             advice = f"run pip install {package}"
-        elif libraries.find_library(library) is None:
+        elif here.built_file(library) is None:
             advice = _REBUILD
         facts.append(Fact("engines", name, advice is None, advice, needed=True))
-    places = _onnx_runs_on()
-    if places is not None:
+    providers = here.providers()
+    if providers is not None:
+        places = [name.removesuffix("ExecutionProvider") for name in providers]
         facts.insert(1, Fact("engines", "onnx runs on", places))
     return facts
 
 
-def _onnx_runs_on() -> list[str] | None:
-    try:
-        from imgsim_ops.engines.onnx import providers
-    except ImportError:
-        return None
-    return [name.removesuffix("ExecutionProvider") for name in providers()]
-
-
-def _weights() -> list[Fact]:
+def _weights(here: Installation) -> list[Fact]:
     given = os.environ.get(locations.ENVIRONMENT_VARIABLE)
-    resnet18 = given or _text(locations.default_weights("resnet18"))
+    resnet18 = given or _text(here.weights("resnet18"))
     if given and not given.startswith("random:") and not os.path.isfile(given):
         resnet18_advice = f"{locations.ENVIRONMENT_VARIABLE} names no file: correct or unset it"
     else:
@@ -209,7 +244,7 @@ def _weights() -> list[Fact]:
             f"downloaded at first use; without a network put {locations.RESNET18_URL} at "
             f"{locations.hub_path()}, or name a copy with --weights FILE or {locations.ENVIRONMENT_VARIABLE}",
         )
-    lite0 = _text(locations.default_weights("efficientnet_lite0"))
+    lite0 = _text(here.weights("efficientnet_lite0"))
     return [
         Fact("weights", "resnet18", resnet18, resnet18_advice),
         Fact(
@@ -253,11 +288,11 @@ def _megabytes(path: Path) -> float:
     return path.stat().st_size / 1e6 if path.is_file() else 0.0
 
 
-def _programs() -> list[Fact]:
-    photographs = importlib.util.find_spec("skimage") is not None
-    app = _app()
+def _programs(here: Installation) -> list[Fact]:
+    photographs = here.importable("skimage")
+    command, app = _beside_python(here, "imgsim"), _app(here)
     return [
-        Fact("programs", "imgsim", _text(_beside_python("imgsim")), _unless(_beside_python("imgsim"), _REBUILD)),
+        Fact("programs", "imgsim", _text(command), _unless(command, _REBUILD)),
         Fact(
             "programs",
             _APP,
@@ -273,16 +308,15 @@ def _programs() -> list[Fact]:
     ]
 
 
-def _app() -> Path | None:
-    checkout = Path(imgsim_ops.__file__).parent.parent
-    places = [checkout / "build" / "app", Path(sys.executable).parent]
+def _app(here: Installation) -> Path | None:
+    places = [here.checkout / "build" / "app", here.python.parent]
     found = [place / _APP for place in places if (place / _APP).is_file()]
     on_path = shutil.which(_APP)
     return found[0] if found else Path(on_path) if on_path else None
 
 
-def _beside_python(command: str) -> Path | None:
-    found = shutil.which(command, path=str(Path(sys.executable).parent)) or shutil.which(command)
+def _beside_python(here: Installation, command: str) -> Path | None:
+    found = shutil.which(command, path=str(here.python.parent)) or shutil.which(command)
     return Path(found) if found else None
 
 

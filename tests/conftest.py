@@ -12,8 +12,10 @@ from tests.support.processes import children
 
 @pytest.fixture(scope="session", autouse=True)
 def model_cache(tmp_path_factory):
+    base = tmp_path_factory.getbasetemp()
+    # The workers of pytest-xdist have one together, and who needs a model first builds it.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cache")
         patch.setenv("IMGSIM_CACHE", str(folder))
         yield folder
 
@@ -26,6 +28,22 @@ def ctrl_c():
         signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from tests.support.browser import chromium  # Playwright, which few tests need
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser):
+    from tests.support.browser import new_page
+
+    with new_page(browser) as page:
+        yield page
 
 
 @pytest.fixture

@@ -4,46 +4,31 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from imgsim_ops.cli.console import (
     SOME_SKIPPED,
-    ExactOption,
-    ExcludeOption,
     JsonOption,
-    MaxMegapixelsOption,
-    ThreadsOption,
-    TimeLimitOption,
-    WeightsOption,
     output,
     print_json,
     print_skipped,
-    read_options,
     skipped_as_json,
 )
-from imgsim_ops.cli.sources import (
-    DupsBackboneOption,
-    DupsPrecisionOption,
-    FalsePositivesOption,
-    FlipsOption,
-    NoVerifyOption,
-    RecipeOption,
-    RotationsOption,
-    Stages,
-    ThresholdOption,
-)
-from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.cli.matching import takes_match_options
+from imgsim_ops.cli.stages import Stages
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from imgsim_ops.collection.find import Duplicates
+    from imgsim_ops.matching.options import MatchOptions
 
 _MOST_GROUPS, _MOST_MEMBERS = 20, 10
 
 
+@takes_match_options
 def dups(
     paths: Annotated[
         list[str],
@@ -58,20 +43,9 @@ def dups(
         Path | None,
         typer.Option("--decisions", metavar="FILE", help="For imgsim apply: the best copy of each group stays."),
     ] = None,
-    threshold: ThresholdOption = None,
-    false_positives: FalsePositivesOption = None,
-    no_verify: NoVerifyOption = False,
-    flips: FlipsOption = False,
-    rotations: RotationsOption = False,
-    exclude: ExcludeOption = None,
-    backbone: DupsBackboneOption = None,
-    weights: WeightsOption = None,
-    precision: DupsPrecisionOption = None,
-    exact: ExactOption = False,
-    recipe: RecipeOption = None,
-    threads: ThreadsOption = 0,
-    max_megapixels: MaxMegapixelsOption = MAX_PIXELS / 1e6,
-    time_limit: TimeLimitOption = 60,
+    *,
+    match: MatchOptions,
+    options: dict[str, Any],
     as_json: JsonOption = False,
 ) -> None:
     """Find copies: equal files, and the same picture saved anew, resized, cropped, written upon.
@@ -93,18 +67,12 @@ def dups(
     """
     start = time.perf_counter()
     from imgsim_ops.collection.find import find_duplicates
-    from imgsim_ops.matching.options import MatchOptions
-    from imgsim_ops.models.spec import ModelSpec
 
-    read = read_options("dups", threads, max_megapixels, time_limit, exact)
     with Stages() as stages:
         found = find_duplicates(
             paths,
-            MatchOptions(threshold, false_positives, not no_verify, flips, rotations),
-            model=ModelSpec(backbone, weights, precision),
-            read=read,
-            recipe=recipe,
-            exclude=exclude or (),
+            match,
+            **options,
             progress=stages,
         )
         if html is not None:
@@ -114,7 +82,7 @@ def dups(
             write_groups(
                 html,
                 found,
-                PageOptions("Duplicates", read=read),
+                PageOptions("Duplicates", read=options["read"]),
                 facts_of(found.provenance),
                 found.skipped,
                 lambda done: stages("Writing the page", done, len(found)),

@@ -4,47 +4,32 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from imgsim_ops.cli.console import (
     SOME_SKIPPED,
-    ExactOption,
-    ExcludeOption,
     JsonOption,
-    MaxMegapixelsOption,
-    ThreadsOption,
-    TimeLimitOption,
-    WeightsOption,
     output,
     print_json,
     print_skipped,
-    read_options,
     skipped_as_json,
 )
-from imgsim_ops.cli.sources import (
-    DupsBackboneOption,
-    DupsPrecisionOption,
-    FalsePositivesOption,
-    FlipsOption,
-    NoVerifyOption,
-    RecipeOption,
-    RotationsOption,
-    Stages,
-    ThresholdOption,
-)
-from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.cli.matching import takes_match_options
+from imgsim_ops.cli.stages import Stages
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from imgsim_ops.collection.find import Leaks
+    from imgsim_ops.matching.options import MatchOptions
 
 TOO_MANY = 1
 _MOST = 20
 
 
+@takes_match_options
 def leak(
     train: Annotated[str, typer.Argument(metavar="TRAIN", help="The training set: a folder, or a collection.")],
     test: Annotated[str, typer.Argument(metavar="TEST", help="The test set: a folder, or a collection.")],
@@ -62,20 +47,9 @@ def leak(
         Path | None,
         typer.Option("--clean", metavar="FILE", help="The pictures of TEST that are no copies, one path in each line."),
     ] = None,
-    threshold: ThresholdOption = None,
-    false_positives: FalsePositivesOption = None,
-    no_verify: NoVerifyOption = False,
-    flips: FlipsOption = False,
-    rotations: RotationsOption = False,
-    exclude: ExcludeOption = None,
-    backbone: DupsBackboneOption = None,
-    weights: WeightsOption = None,
-    precision: DupsPrecisionOption = None,
-    exact: ExactOption = False,
-    recipe: RecipeOption = None,
-    threads: ThreadsOption = 0,
-    max_megapixels: MaxMegapixelsOption = MAX_PIXELS / 1e6,
-    time_limit: TimeLimitOption = 60,
+    *,
+    match: MatchOptions,
+    options: dict[str, Any],
     as_json: JsonOption = False,
 ) -> None:
     """Find pictures of a test set that are copies, or nearly, of pictures of the training set.
@@ -92,19 +66,13 @@ def leak(
     """
     start = time.perf_counter()
     from imgsim_ops.collection.find import find_leaks
-    from imgsim_ops.matching.options import MatchOptions
-    from imgsim_ops.models.spec import ModelSpec
 
-    read = read_options("leak", threads, max_megapixels, time_limit, exact)
     with Stages() as stages:
         found = find_leaks(
             train,
             test,
-            MatchOptions(threshold, false_positives, not no_verify, flips, rotations),
-            model=ModelSpec(backbone, weights, precision),
-            read=read,
-            recipe=recipe,
-            exclude=exclude or (),
+            match,
+            **options,
             progress=stages,
         )
         if html is not None:
@@ -114,7 +82,7 @@ def leak(
             write_leaks(
                 html,
                 found,
-                PageOptions("Leaks", read=read),
+                PageOptions("Leaks", read=options["read"]),
                 {"Training set": train, "Test set": test, **facts_of(found.provenance)},
                 found.skipped,
                 lambda done: stages("Writing the page", done, len(found)),

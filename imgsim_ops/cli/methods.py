@@ -24,7 +24,7 @@ from imgsim_ops.cli.console import (
     skipped_as_json,
     write_outputs,
 )
-from imgsim_ops.cli.sources import Stages
+from imgsim_ops.cli.stages import Stages
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 

@@ -29,7 +29,7 @@ from imgsim_ops.cli.methods import (
     UnseenOption,
     methods_app,
 )
-from imgsim_ops.cli.sources import Stages
+from imgsim_ops.cli.stages import Stages
 
 if TYPE_CHECKING:
     from rich.console import Console

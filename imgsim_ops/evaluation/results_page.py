@@ -9,7 +9,7 @@ from pathlib import Path
 
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.evaluation.results import Cell, Column, Plot, Results, Table, is_number
-from imgsim_ops.files.names import html_text
+from imgsim_ops.files.names import html_text as text
 from imgsim_ops.files.writing import write_file
 from imgsim_ops.report.pages import page_around
 
@@ -67,13 +67,13 @@ def _name(result: int, table: int | None = None) -> str:
 
 
 def _link(name: str, title: str, below: str = "") -> str:
-    return f'<li><a href="#{name}">{html_text(title)}</a>{below}</li>'
+    return f'<li><a href="#{name}">{text(title)}</a>{below}</li>'
 
 
 def _section(number: int, result: Results, titled: bool) -> Iterator[str]:
     yield f'<section class="result" id="{_name(number)}">'
     if titled:
-        yield f"<h2>{html_text(result.title)}</h2>"
+        yield f"<h2>{text(result.title)}</h2>"
     if result.plots:
         yield f'<div class="plots">{"".join(map(_plot, result.plots))}</div>'
     for place, table in enumerate(result.tables, 1):
@@ -81,7 +81,7 @@ def _section(number: int, result: Results, titled: bool) -> Iterator[str]:
     if result.facts:
         yield '<details class="facts" open><summary>How this was measured</summary><dl>'
         for name, value in result.facts.items():
-            yield f"<dt>{html_text(name)}</dt><dd>{html_text(value)}</dd>"
+            yield f"<dt>{text(name)}</dt><dd>{text(value)}</dd>"
         yield "</dl></details>"
     yield "</section>"
 
@@ -89,8 +89,8 @@ def _section(number: int, result: Results, titled: bool) -> Iterator[str]:
 def _plot(plot: Plot) -> str:
     content = base64.b64encode(plot.svg.encode("utf-8", "replace")).decode("ascii")
     return (
-        f'<figure><div class="sheet"><img src="data:image/svg+xml;base64,{content}" alt="{html_text(plot.title)}">'
-        f"</div><figcaption>{html_text(plot.title)}</figcaption></figure>"
+        f'<figure><div class="sheet"><img src="data:image/svg+xml;base64,{content}" alt="{text(plot.title)}"></div>'
+        f"<figcaption>{text(plot.title)}</figcaption></figure>"
     )
 
 
@@ -99,12 +99,12 @@ def _table(name: str, table: Table, heading: str) -> Iterator[str]:
     yield f'<div class="table" id="{name}">'
     if table.title:
         label = f'aria-labelledby="{name}-title"'
-        yield f'<{heading} id="{name}-title">{html_text(table.title)}</{heading}>'
+        yield f'<{heading} id="{name}-title">{text(table.title)}</{heading}>'
     yield f'<div class="box" tabindex="0" role="region" {label}><table {label}>'
     yield "<thead><tr>"
     numeric = [table.is_numeric(column) for column in table.columns]
     for column, right in zip(table.columns, numeric, strict=True):
-        yield f'<th scope="col"{_class("number" if right else "")}>{html_text(column.title)}</th>'
+        yield f'<th scope="col"{_class("number" if right else "")}>{text(column.title)}</th>'
     yield "</tr></thead><tbody>"
     for row in table.rows:
         cells = (
@@ -116,7 +116,7 @@ def _table(name: str, table: Table, heading: str) -> Iterator[str]:
 
 
 def _cell(column: Column, cell: Cell, right: bool, first: bool) -> str:
-    content, kind, value = html_text(column.shown(cell)), "number" if right else "", ""
+    content, kind, value = text(column.shown(cell)), "number" if right else "", ""
     if is_number(cell):
         value = f' data-value="{cell}"'  # sorted by what it is, not by what is shown
     elif content:

@@ -1,6 +1,5 @@
 """``imgsim doctor``."""
 
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -10,15 +9,20 @@ from pathlib import Path
 import pytest
 
 import imgsim_ops
-from imgsim_ops import doctor, libraries
+from imgsim_ops import doctor
 from imgsim_ops.engines import onnx as onnx_engine
 from imgsim_ops.kernels import build_info
 from imgsim_ops.model_files.cache import cache_folder
 from imgsim_ops.models import locations
 
 
-def facts():
-    return {(fact.section, fact.name): fact for fact in doctor.diagnose()}
+def facts(**other):
+    return {(fact.section, fact.name): fact for fact in doctor.diagnose(doctor.Installation(**other))}
+
+
+def without(missing, ask, answer=None):
+    """What would be answered if one thing were missing."""
+    return lambda name: answer if name == missing else ask(name)
 
 
 def test_json(imgsim):
@@ -48,20 +52,22 @@ def test_text_says_what_to_do_about_each_missing_thing(imgsim):
 
 
 def test_missing_things_have_advice(monkeypatch, tmp_path):
-    monkeypatch.setattr(imgsim_ops, "__file__", str(tmp_path / "imgsim_ops" / "__init__.py"))
-    monkeypatch.setattr(libraries, "LIBRARY_DIR", tmp_path / "imgsim_ops" / "lib")
-    monkeypatch.setattr(doctor, "_version", lambda distribution: None)
-    monkeypatch.setattr(doctor, "_build_info", lambda: None)
-    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("IMGSIM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(doctor.locations, "hub_path", lambda: tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(doctor.sys, "executable", str(tmp_path / "python"))
     monkeypatch.delenv(locations.ENVIRONMENT_VARIABLE, raising=False)
-    for (section, name), fact in facts().items():
+    nothing = facts(
+        version=lambda distribution: None,
+        importable=lambda module: False,
+        built_file=lambda name: None,
+        build_info=lambda: None,
+        weights=lambda backbone: None,
+        checkout=tmp_path,
+        python=tmp_path / "python",
+    )
+    for (section, name), fact in nothing.items():
         missing = fact.value is None or fact.value is False
         assert missing == (fact.advice is not None), (section, name)
+    assert sum(fact.advice is not None for fact in nothing.values()) > 20
 
 
 def test_package_that_was_not_built(tmp_path):
@@ -113,9 +119,8 @@ def test_weights_are_where_torch_hub_keeps_them(monkeypatch, tmp_path):
         ),
     ],
 )
-def test_onnxruntime(monkeypatch, installed, value, advice):
-    monkeypatch.setattr(doctor, "_version", lambda distribution: installed.get(distribution))
-    fact = facts()["versions", "onnxruntime"]
+def test_onnxruntime(installed, value, advice):
+    fact = facts(version=installed.get)["versions", "onnxruntime"]
     assert fact.value == value
     assert fact.needed
     if advice is None:
@@ -125,10 +130,8 @@ def test_onnxruntime(monkeypatch, installed, value, advice):
 
 
 @pytest.mark.parametrize("package", ["torch", "onnxruntime"])
-def test_engines_need_their_package(monkeypatch, package):
-    original = importlib.util.find_spec
-    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name == package else original(name))
-    found = facts()
+def test_engines_need_their_package(package):
+    found = facts(importable=without(package, doctor.Installation.importable, False))
     for engine in ("onnx", "torch", "torchscript"):
         fact = found["engines", engine]
         assert fact.value is (package != ("onnxruntime" if engine == "onnx" else "torch"))
@@ -136,22 +139,20 @@ def test_engines_need_their_package(monkeypatch, package):
 
 
 @pytest.mark.parametrize("library", ["imgsim_torch", "imgsim_ort"])
-def test_engines_need_our_operators(monkeypatch, library):
-    original = libraries.find_library
-    monkeypatch.setattr(libraries, "find_library", lambda name: None if name == library else original(name))
-    found = facts()
+def test_engines_need_our_operators(library):
+    found = facts(built_file=without(library, doctor.Installation.built_file))
     for engine in ("onnx", "torch", "torchscript"):
         fact = found["engines", engine]
         assert fact.value is (library != ("imgsim_ort" if engine == "onnx" else "imgsim_torch"))
         assert fact.value or "pip install -e ." in fact.advice
 
 
-def test_a_gpu_is_told(monkeypatch):
+def test_a_gpu_is_told():
     assert facts()["engines", "onnx runs on"].value == [
         name.removesuffix("ExecutionProvider") for name in onnx_engine.providers()
     ]
-    monkeypatch.setattr(onnx_engine, "providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
-    assert facts()["engines", "onnx runs on"].value == ["CUDA", "CPU"]
+    gpu = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    assert facts(providers=lambda: gpu)["engines", "onnx runs on"].value == ["CUDA", "CPU"]
 
 
 def test_an_onnxruntime_that_does_not_import(monkeypatch):

@@ -294,7 +294,7 @@ def test_stopping_early_leaves_nothing_running(collection, photos, nothing_left)
     write_copy(photos, "motorcycle_left", piece)
     collection.add([photos])
     with collection.duplicates(MatchOptions(0.99)) as answers:
-        next(answers)
+        assert next(answers)
 
 
 def test_progress(collection, photos):

@@ -73,14 +73,13 @@ def check(store, queries, k, threshold=None, orientations=(1,)):
 @given(
     count=st.sampled_from([0, 1, 7, 17, 33]),
     recipe=st.sampled_from(["mean", "crops"]),
-    k=st.sampled_from([1, 2, 5, 40]),
     orientations=st.sampled_from([(1,), (1, 2), tuple(range(1, 9))]),
-    threshold=st.sampled_from([None, -1.0, 0.3]),
+    limits=st.tuples(st.sampled_from([1, 2, 5, 40]), st.sampled_from([None, -1.0, 0.3])),
     gone=st.sampled_from([0.0, 0.3, 0.95, 1.0]),
     exclude=st.booleans(),
     seed=st.integers(0, 1000),
 )
-def test_like_brute_force(tmp_path_factory, count, recipe, k, orientations, threshold, gone, exclude, seed):
+def test_like_brute_force(tmp_path_factory, count, recipe, orientations, limits, gone, exclude, seed):
     generator = np.random.default_rng(seed)
     raw = made_raw(count, WIDTH, seed)
     files = [
@@ -98,7 +97,7 @@ def test_like_brute_force(tmp_path_factory, count, recipe, k, orientations, thre
         for part, row in zip(asked, rows, strict=True)
     ]
     with made_store(tmp_path_factory.mktemp("store") / "c.imgsim", raw, recipe, files) as store:
-        check(store, queries, k, threshold, orientations)
+        check(store, queries, *limits, orientations)
 
 
 def test_ties_go_to_the_lower_row_and_then_by_path(tmp_path):

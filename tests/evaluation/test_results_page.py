@@ -15,7 +15,7 @@ from imgsim_ops.errors import ImgsimError
 from imgsim_ops.evaluation.results import Plot, Results, Table
 from imgsim_ops.evaluation.results_page import write_page
 from imgsim_ops.files.names import printable
-from tests.support.browser import find_chromium
+from tests.support.browser import new_page, press, settle
 from tests.support.page_parts import NASTY, ODD_NAMES, Elements, assert_closed
 from tests.support.results_made import COLUMNS, ROWS, SVG, made_results
 
@@ -103,30 +103,30 @@ def test_names_change_nothing_but_their_own_text(name, nasty):
 
 # --- in a browser -----------------------------------------------------------------------------------------------------
 
-in_a_browser = pytest.mark.skipif(find_chromium() is None, reason="needs Chromium, as chromium or google-chrome")
-
 
 @pytest.fixture
-def page(browser, tmp_path):
-    browser.look(1200, 900)
+def address(tmp_path):
     nasty = "<img src=x onerror=alert(1)>"
     rows = [*ROWS, {"model": nasty, "embed_ms": 20.25, "note": "'\"&lt;"}]
     wide = Table("wide", COLUMNS * 4, rows)
-    browser.open(written(tmp_path, made_results(rows=rows, title=nasty), Results("methods", "M", {}, [wide])))
-    yield browser
-    browser.assert_at_peace()
+    return written(tmp_path, made_results(rows=rows, title=nasty), Results("methods", "M", {}, [wide])).as_uri()
 
 
-def column(browser, number, table="table"):
+@pytest.fixture
+def page(page, address):
+    page.goto(address)
+    return page
+
+
+def column(page, number, table="table"):
     cells = f"[...document.querySelector('{table}').tBodies[0].rows].map((row) => row.cells[{number}].textContent)"
-    return browser.run(cells)
+    return page.evaluate(cells)
 
 
-def order(browser):
-    return browser.run("[...document.querySelector('table').tHead.rows[0].cells].map((th) => th.ariaSort)")
+def order(page):
+    return page.evaluate("[...document.querySelector('table').tHead.rows[0].cells].map((th) => th.ariaSort)")
 
 
-@in_a_browser
 def test_a_click_sorts(page):
     written_order = column(page, 0)
     page.click("th:nth-child(3) button")
@@ -145,80 +145,72 @@ def test_a_click_sorts(page):
     assert order(page) == [None] * 5
 
 
-@in_a_browser
 def test_keys_sort(page):
-    page.run("document.querySelector('th button').focus()")
-    page.press("Enter")
+    page.evaluate("document.querySelector('th button').focus()")
+    press(page, "Enter")
     assert column(page, 0) == ["<img src=x onerror=alert(1)>", "alexnet", "resnet18", "swin_t", "vgg16"]
-    assert page.run("document.activeElement.textContent") == "model"
-    page.press(" ")
+    assert page.evaluate("document.activeElement.textContent") == "model"
+    press(page, " ")
     assert order(page)[0] == "descending"
 
 
-@in_a_browser
 def test_words_filter(page):
     found = "document.getElementById('found').textContent"
-    assert page.run(found) == "10 rows"
-    page.press("/", *"NET 9")
-    assert page.run("document.activeElement.value") == "NET 9"
+    assert page.evaluate(found) == "10 rows"
+    page.keyboard.type("/NET 9")
+    assert page.evaluate("document.activeElement.value") == "NET 9"
     shown = "[...document.querySelectorAll('tbody tr')].filter((row) => row.checkVisibility()).length"
-    assert (page.run(shown), page.run(found)) == (4, "4 of 10 rows")  # alexnet has 9,216, resnet18 9.44
+    assert (page.evaluate(shown), page.evaluate(found)) == (4, "4 of 10 rows")  # alexnet has 9,216, resnet18 9.44
     nothing = "[...document.querySelectorAll('.nothing')].filter((line) => line.checkVisibility()).length"
-    assert page.run(nothing) == 0
-    page.press(*" oLD")
-    assert (page.run(shown), page.run(found)) == (2, "2 of 10 rows")
-    page.press(*"zz")
-    assert (page.run(shown), page.run(found), page.run(nothing)) == (0, "0 of 10 rows", 2)
+    assert page.evaluate(nothing) == 0
+    page.keyboard.type(" oLD")
+    assert (page.evaluate(shown), page.evaluate(found)) == (2, "2 of 10 rows")
+    page.keyboard.type("zz")
+    assert (page.evaluate(shown), page.evaluate(found), page.evaluate(nothing)) == (0, "0 of 10 rows", 2)
 
 
-@in_a_browser
 def test_names_are_text_and_plots_are_pictures(page):
-    assert page.run("document.querySelector('h2').textContent") == "<img src=x onerror=alert(1)>"
-    assert page.run("[...document.images].map((image) => [image.alt, image.naturalWidth])") == [
+    assert page.evaluate("document.querySelector('h2').textContent") == "<img src=x onerror=alert(1)>"
+    assert page.evaluate("[...document.images].map((image) => [image.alt, image.naturalWidth])") == [
         ["Separation against time", 20]
     ]
 
 
-@in_a_browser
 @pytest.mark.parametrize("width", [390, 1200])
-def test_what_is_wide_scrolls_in_its_own_box(page, width):
-    page.look(width, 800, mobile=width < 500)
-    page.settle()
-    assert page.run("document.documentElement.scrollWidth") <= width
-    boxes = page.run(
-        "[...document.querySelectorAll('.box')].map((box) =>"
-        " [box.classList.contains('fits'), box.tabIndex, box.scrollWidth > box.clientWidth])"
-    )
-    assert boxes == [[width > 500, -1 if width > 500 else 0, width < 500], [False, 0, True]]
-    # Headings stay in sight: below the bar, or at the top of the box that scrolls.
-    page.run("document.querySelector('.box:not(.fits)').scrollTo(300, 60)")
-    place = page.run(
-        "(() => { const box = document.querySelector('.box:not(.fits)'), b = box.getBoundingClientRect();"
-        " const h = box.querySelector('th').getBoundingClientRect(); return [h.x - b.x, h.y - b.y]; })()"
-    )
-    assert place == [1, 1]  # the box's border
+def test_what_is_wide_scrolls_in_its_own_box(browser, address, width):
+    with new_page(browser, viewport={"width": width, "height": 800}, is_mobile=width < 500) as page:
+        page.goto(address)
+        settle(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        boxes = page.evaluate(
+            "[...document.querySelectorAll('.box')].map((box) =>"
+            " [box.classList.contains('fits'), box.tabIndex, box.scrollWidth > box.clientWidth])"
+        )
+        assert boxes == [[width > 500, -1 if width > 500 else 0, width < 500], [False, 0, True]]
+        # Headings stay in sight: below the bar, or at the top of the box that scrolls.
+        page.evaluate("document.querySelector('.box:not(.fits)').scrollTo(300, 60)")
+        place = page.evaluate(
+            "(() => { const box = document.querySelector('.box:not(.fits)'), b = box.getBoundingClientRect();"
+            " const h = box.querySelector('th').getBoundingClientRect(); return [h.x - b.x, h.y - b.y]; })()"
+        )
+        assert place == [1, 1]  # the box's border
 
 
-@in_a_browser
-def test_without_scripts_all_is_there(page, tmp_path):
-    page.ask("Emulation.setScriptExecutionDisabled", value=True)
-    try:
-        page.open(tmp_path / "results.html")
-        assert page.run("document.querySelectorAll('tbody tr').length") == 10
-        assert page.run("document.querySelectorAll('input, button').length") == 0
-        assert page.run("document.querySelector('thead').innerText.split(/\\s+/).slice(0, 2)") == ["model", "dimension"]
-    finally:
-        page.ask("Emulation.setScriptExecutionDisabled", value=False)
+def test_without_scripts_all_is_there(browser, address):
+    with new_page(browser, java_script_enabled=False) as page:
+        page.goto(address)
+        assert page.evaluate("document.querySelectorAll('tbody tr').length") == 10
+        assert page.evaluate("document.querySelectorAll('input, button').length") == 0
+        headings = page.evaluate("document.querySelector('thead').innerText.split(/\\s+/).slice(0, 2)")
+        assert headings == ["model", "dimension"]
 
 
-@in_a_browser
 def test_print_is_dark_on_white_with_headings_that_repeat(page):
-    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
-    page.ask("Emulation.setEmulatedMedia", media="print", features=dark)
+    page.emulate_media(media="print", color_scheme="dark")
     colours = "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
-    assert page.run(colours) == ["rgb(34, 33, 31)", "rgb(255, 255, 255)"]
-    assert page.run("document.querySelector('th').innerText") == "model"
+    assert page.evaluate(colours) == ["rgb(34, 33, 31)", "rgb(255, 255, 255)"]
+    assert page.evaluate("document.querySelector('th').innerText") == "model"
     # Browsers print buttons of a heading on the first page only.
-    assert not page.run("[...document.querySelectorAll('button, input')].some((e) => e.checkVisibility())")
-    page.ask("Emulation.setEmulatedMedia", media="", features=dark)
-    assert page.run(colours) == ["rgb(232, 230, 227)", "rgb(23, 24, 26)"]
+    assert not page.evaluate("[...document.querySelectorAll('button, input')].some((e) => e.checkVisibility())")
+    page.emulate_media(media="screen", color_scheme="dark")
+    assert page.evaluate(colours) == ["rgb(232, 230, 227)", "rgb(23, 24, 26)"]

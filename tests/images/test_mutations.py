@@ -11,8 +11,9 @@ from imgsim_ops.files.reasons import Reason, SkippedFile
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import CROP, load_pixels
 from imgsim_ops.images.readers import IsolatedReaders
+from tests.support.tries import tries
 
-MUTATIONS = 2000
+MUTATIONS = tries(2000)
 SOUND_EVERY = 25
 CODES = {reason.code for reason in Reason}
 KINDS = {

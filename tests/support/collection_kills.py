@@ -176,13 +176,13 @@ def kill_changes(place, name, work, wanted):
     return kills
 
 
-def main(place, wanted):
-    place = Path(place)
+def main(place, wanted, of_changes):
+    place, of_changes = Path(place), int(of_changes)
     folder = place / "photos"
     make_pictures(folder)
     print(kill_indexing(place, folder, int(wanted)))
-    print(kill_changes(place, "compact", Store.compact, 25))
-    print(kill_changes(place, "recipe", lambda store: apply_recipe(store, RECIPES["whitened"]), 25))
+    print(kill_changes(place, "compact", Store.compact, of_changes))
+    print(kill_changes(place, "recipe", lambda store: apply_recipe(store, RECIPES["whitened"]), of_changes))
 
 
 if __name__ == "__main__":

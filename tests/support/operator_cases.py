@@ -2,7 +2,6 @@
 
 import functools
 import math
-import os
 import warnings
 from contextlib import contextmanager
 
@@ -13,6 +12,7 @@ from hypothesis import settings
 
 from imgsim_ops import ops
 from imgsim_ops.torch_ops import reference as plain
+from tests.support.tries import tries
 
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 NUMPY_FLOATS = (np.float32, np.float64, np.float16)
@@ -39,9 +39,8 @@ LAYOUTS = ("contiguous", "transposed", "sliced", "rows sliced", "offset", "expan
 
 
 def examples(count: int) -> settings:
-    """The same examples on every machine, however slow it is; IMGSIM_EXAMPLES=0.1 takes a tenth of them."""
-    count = max(1, round(count * float(os.environ.get("IMGSIM_EXAMPLES", "1"))))
-    return settings(max_examples=count, derandomize=True, deadline=None, database=None)
+    """The same examples on every machine, however slow it is."""
+    return settings(max_examples=tries(count), derandomize=True, deadline=None, database=None)
 
 
 def made_on_the_cpu(make):

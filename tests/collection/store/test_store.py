@@ -102,8 +102,10 @@ def test_what_is_there_is_left_alone(tmp_path, kind):
 
 def test_an_empty_folder_is_taken(tmp_path):
     (tmp_path / "c").mkdir()
-    create(tmp_path / "c").close()
-    create(tmp_path / "new" / "folders" / "c").close()
+    for path in (tmp_path / "c", tmp_path / "new" / "folders" / "c"):
+        create(path).close()
+        with Store.open(path) as store:
+            assert store.counts() == {"pictures": 0, "contents": 0, "orphans": 0, "unreadable": 0}
 
 
 def test_another_process_is_quicker(tmp_path, monkeypatch):

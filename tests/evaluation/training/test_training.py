@@ -18,7 +18,7 @@ from imgsim_ops.evaluation.machine import Place
 from imgsim_ops.evaluation.result_files import read_results
 from imgsim_ops.evaluation.training import run_folder, trainer, training
 from imgsim_ops.evaluation.training.changes import Changes
-from imgsim_ops.evaluation.training.learners import KINDS, create_learner
+from imgsim_ops.evaluation.training.learners import KINDS, Autoencoder, create_learner
 from imgsim_ops.evaluation.training.options import TrainingOptions
 from imgsim_ops.evaluation.training.training import load_encoder, train
 from tests.support import ROOT
@@ -377,7 +377,7 @@ def test_missing_packages_are_said_before_the_work(tmp_path, monkeypatch, packag
 
 def test_an_autoencoder_needs_no_metric_learning(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch_metric_learning", None)
-    create_learner("autoencoder", "small", 14, 4)
+    assert isinstance(create_learner("autoencoder", "small", 14, 4), Autoencoder)
 
 
 def test_folders_of_others(tmp_path, whole):
