@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -79,7 +80,7 @@ def export(
     if collection is not None:
         from imgsim_ops.collection.indexing.fitting import fitted_whitening
 
-        fitted = fitted_whitening(collection)
+        fitted = partial(fitted_whitening, collection)
     try:
         written, facts = export_files(
             out,

@@ -26,14 +26,14 @@ class ExportOptions:
             method ``with_layers``.)
         recipe: How vectors are made: ``mean``; ``gem``, of unit length; or ``whitened``, by the whitening of a
             collection. TorchScript has ``mean`` only.
-        fitted: For ``whitened``: the whitening of a collection of the same backbone, weights and precision, as
-            ``collection.indexing.fitting.fitted_whitening`` gives it.
+        fitted: For ``whitened``: reads the whitening of a collection of the same backbone, weights and precision, as
+            ``collection.indexing.fitting.fitted_whitening`` does; called once mistakes in the options are found out.
     """
 
     pair: bool = False
     layers: bool = False
     recipe: str = "mean"
-    fitted: FittedWhitening | None = None
+    fitted: Callable[[], FittedWhitening] | None = None
 
     def check(self, suffix: str) -> None:
         """Finds out before any work whether they go together.
@@ -107,11 +107,12 @@ def export_files(
     from imgsim_ops.export.model import embedding_model, pair_model, plain_twin
     from imgsim_ops.export.recipes import export_backbone
 
+    fitted = None if options.fitted is None else options.fitted()
     exported = export_backbone(spec.name, spec.weights, precision, photographs, announce)
     whitening = None
-    if options.fitted is not None:
-        _check_made_by(options.fitted, exported.facts.fingerprint)
-        whitening = options.fitted.whitening
+    if fitted is not None:
+        _check_made_by(fitted, exported.facts.fingerprint)
+        whitening = fitted.whitening
     network, facts = exported.network, exported.facts.by_recipe(options.recipe, whitening)
     if options.pair:
         model = pair_model(network, facts, whitening)
