@@ -188,7 +188,7 @@ class _Run:
         for entry in journal.entries:
             if entry.state is State.INTENDED:
                 try:
-                    done = self._way.settle(entry.action)
+                    done = self._way.complete(entry.action)
                 except (OSError, Refusal):  # what is wrong with the file is said in its turn; undo looks again
                     continue
                 journal.note(entry, State.DONE if done else State.FAILED)
@@ -260,7 +260,7 @@ class _Run:
             _note(journal, entry, State.FAILED)
             raise
         except OSError:
-            done = self._way.settle(action)
+            done = self._way.complete(action)
             _note(journal, entry, State.DONE if done else State.FAILED)
             if not done:
                 raise

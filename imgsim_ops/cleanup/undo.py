@@ -75,7 +75,7 @@ def undo(
 def _one(journal: Journal, entry: Entry, report: UndoReport) -> None:
     way, action = WAYS[journal.header.way], entry.action
     if entry.state is State.INTENDED:
-        journal.note(entry, State.DONE if way.settle(action) else State.FAILED)
+        journal.note(entry, State.DONE if way.complete(action) else State.FAILED)
     if entry.state is State.UNDONE:
         report.before += 1
     if entry.state not in (State.DONE, State.UNDOING):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgsim_ops.collection.indexing.indexing import sha256_of
+from imgsim_ops.collection.indexing.hashing import sha256_of
 from imgsim_ops.collection.search import Query, SearchOptions
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImageError

@@ -278,7 +278,7 @@ class IsolatedReaders:
             answer = reader.answer()
             if answer is not None:
                 reader.begin()
-                self._settle(asked.popleft(), *answer)
+                self._hand_out(asked.popleft(), *answer)
             elif self._closing.is_set():
                 return
             else:
@@ -295,7 +295,7 @@ class IsolatedReaders:
         return reader
 
     @staticmethod
-    def _settle(job: _Job, kind: bytes, content: bytes) -> None:
+    def _hand_out(job: _Job, kind: bytes, content: bytes) -> None:
         if kind == protocol.DONE:
             job.answer.set_result(content)
         elif kind == protocol.SKIPPED:

@@ -198,11 +198,11 @@ class _Body:
             self._ask(member.picture)
             self._queue.append((group, place))
             if len(self._queue) > self._ahead:
-                self._settle(*self._queue.popleft())
+                self._write_member(*self._queue.popleft())
 
     def finish(self) -> None:
         while self._queue:
-            self._settle(*self._queue.popleft())
+            self._write_member(*self._queue.popleft())
 
     def conclude(self, kind: str, facts: Mapping[str, str], skipped: Iterable[SkippedFile]) -> None:
         """Writes what is known only at the end."""
@@ -225,7 +225,7 @@ class _Body:
         if picture.sha256 not in self._numbers and picture.sha256 not in self._asked:
             self._asked[picture.sha256] = self._readers.read(picture.path)
 
-    def _settle(self, group: Group, place: int) -> None:
+    def _write_member(self, group: Group, place: int) -> None:
         member = group.members[place]
         shown = picture_as_json(member.picture)
         name = printable(member.picture.path)

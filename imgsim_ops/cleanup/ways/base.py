@@ -22,7 +22,7 @@ from imgsim_ops.files.names import printable
 class CleanupWay(ABC):
     """One thing that can be done to a file, with what finishes it after a crash and what takes it back.
 
-    `perform` does it. `settle` brings one that a crash cut short to an end, done or not done at all. `take_back` does
+    `perform` does it. `complete` brings one that a crash cut short to an end, done or not done at all. `take_back` does
     the opposite of one that is done, and can itself be cut short and called again. All three look at the files and
     believe nothing else.
 
@@ -109,7 +109,7 @@ class CleanupWay(ABC):
         """The same, of two files that are as they were a moment ago."""
 
     @abstractmethod
-    def settle(self, action: Action) -> bool:
+    def complete(self, action: Action) -> bool:
         """Brings an action that was cut short to an end.
 
         What lies at its place with its bytes is left there, and what was made elsewhere is removed; else it is done.

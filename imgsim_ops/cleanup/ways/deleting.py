@@ -28,7 +28,7 @@ class Deleting(CleanupWay):
         os.unlink(action.path)
         sync_folder(os.path.dirname(action.path))
 
-    def settle(self, action: Action) -> bool:
+    def complete(self, action: Action) -> bool:
         """Looks whether the file is gone."""
         return holds(action.path, action.sha256) is None
 

@@ -51,7 +51,7 @@ class Linking(CleanupWay):
             remove_file(action.part)
         sync_folder(os.path.dirname(action.path))
 
-    def settle(self, action: Action) -> bool:
+    def complete(self, action: Action) -> bool:
         """Removes the link under its own name, and looks which file the path means."""
         at_path = holds(action.path, action.sha256)
         if at_path is not None or holds(action.kept, action.sha256):  # then the part is not the last of its kind

@@ -20,7 +20,7 @@ class Relocating(CleanupWay):
     def _act(self, action: Action, found: Found, kept: Found) -> None:
         move_to_new(action.path, action.to, action.part, action.sha256)
 
-    def settle(self, action: Action) -> bool:
+    def complete(self, action: Action) -> bool:
         """Decides by where the bytes are whole: both places mean that it was not done."""
         at_source = holds(action.path, action.sha256)
         at_target = holds(action.to, action.sha256)

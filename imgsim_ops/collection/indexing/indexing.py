@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from imgsim_ops import kernels
+from imgsim_ops.collection.indexing.changes import look_for_changes, refused
 from imgsim_ops.collection.indexing.fitting import refit
+from imgsim_ops.collection.indexing.hashing import FoundFile, hashed_ahead
 from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.collection.store.store import Store
-from imgsim_ops.errors import ImageError
-from imgsim_ops.files.hashing import digest_of
-from imgsim_ops.files.identity import has_size_and_time, size_and_time
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
-from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import Reason, SkippedFile
-from imgsim_ops.images.scan import scan_names
 
 if TYPE_CHECKING:
     from imgsim_ops.embedding.description import Description
@@ -35,12 +31,6 @@ if TYPE_CHECKING:
 _COMMIT_CONTENTS = 256
 _COMMIT_FILES = 4096
 _COMMIT_SECONDS = 5.0
-
-# A file changed within so many nanoseconds before it was read may change again without another size or time.
-_SAME_TICK = 2_000_000_000
-
-# What is wrong with these files lies in their bytes, so they need not be read again while they are the same.
-_LASTING = {Reason.EMPTY.code, Reason.NOT_A_PICTURE.code, Reason.TRUNCATED.code, Reason.DAMAGED.code}
 
 
 @dataclass(frozen=True)
@@ -109,40 +99,6 @@ def index_files(
     return run.report()
 
 
-def sha256_of(path: str | os.PathLike[str]) -> bytes:
-    """The SHA-256 of a regular file's bytes.
-
-    Raises:
-        ImageError: It is missing, no regular file, or cannot be read.
-    """
-    with open_regular(path) as file:
-        try:
-            return digest_of(file)
-        except OSError as error:  # the disk fails
-            message = f"index: {Reason.UNREADABLE.sentence} (got {printable(path)}: {error.strerror})"
-            raise ImageError(Reason.UNREADABLE.code, message) from error
-
-
-@dataclass
-class _Found:
-    """A file that must be looked into, with what it was before that; the last three as in `FileRecord`."""
-
-    __slots__ = ("modified", "path", "settled", "sha256", "size")
-
-    path: str
-    size: int
-    modified: int
-    settled: bool
-
-    def is_as_found(self) -> bool:
-        """Whether it is still what was hashed."""
-        try:
-            same = has_size_and_time(self.path, self.size, self.modified)
-            return same and (self.settled or sha256_of(self.path) == self.sha256)
-        except (OSError, ImageError):
-            return False
-
-
 class _Run:
     """One indexing: what is known, what is new, and what waits to be committed."""
 
@@ -163,61 +119,19 @@ class _Run:
         self._records: list[FileRecord] = []
         self._committed = time.monotonic()
 
-    # --- what is there ---
-
-    def look(self, paths: Sequence[str | os.PathLike[str]], exclude: Iterable[str]) -> list[_Found]:
+    def look(self, paths: Sequence[str | os.PathLike[str]], exclude: Iterable[str]) -> list[FoundFile]:
         """Finds the files; returns those that must be looked into."""
-        changed = []
-        seen: set[bytes] = set()
-        unreadable: list[bytes] = []
-        roots = [os.fsencode(os.path.abspath(path)) for path in paths if os.path.isdir(path)]
-        own = os.fsencode(self._store.path) + b"/"  # the collection may lie among the pictures
-        folders: dict[str, str] = {}  # to look at a name costs less than to make it absolute
-        for given in scan_names(paths, exclude):
-            folder, name = os.path.split(given)
-            if folder not in folders:
-                folders[folder] = os.path.abspath(folder)
-            path = os.path.join(folders[folder], name)
-            key = os.fsencode(path)
-            if key in seen or key.startswith(own):
-                continue
-            seen.add(key)
-            looked = time.time_ns()
-            try:
-                status = os.stat(path)
-            except (OSError, ValueError):
-                self._skipped.append(_reason(path))
-                unreadable.append(key)  # it may be a folder, behind a link to a disk that is not there today
-                continue
-            before = self._before.get(key)
-            if before is None or not self._is_unchanged(before, status):
-                if stat.S_ISDIR(status.st_mode):
-                    unreadable.append(key)
-                settled = looked - status.st_mtime_ns > _SAME_TICK
-                changed.append(_Found(path, status.st_size, status.st_mtime_ns, settled))
-                continue
-            self._unchanged += 1
-            if before.code is not None:
-                self._skipped.append(SkippedFile(path, before.code, before.message))
-        self._files = len(seen)
-        self._done = self._files - len(changed)
-        inside = tuple(root.rstrip(b"/") + b"/" for root in roots)
-        hidden = tuple(folder + b"/" for folder in unreadable)
-        self._gone = {
-            key for key in self._before if key not in seen and key.startswith(inside) and not key.startswith(hidden)
-        }
-        return changed
-
-    @staticmethod
-    def _is_unchanged(before: FileRecord, status: os.stat_result) -> bool:
-        same = before.settled and (before.size, before.modified) == size_and_time(status)
-        return same and (before.row is not None or before.code in _LASTING)
+        found = look_for_changes(self._before, self._store.path, paths, exclude)
+        self._files, self._unchanged, self._gone = found.files, found.unchanged, found.gone
+        self._skipped += found.skipped
+        self._done = found.files - len(found.changed)
+        return found.changed
 
     # --- what is in it ---
 
     def read(
         self,
-        changed: list[_Found],
+        changed: list[FoundFile],
         load_embedder: Callable[[], Embedder],
         threads: int,
         interrupt: DeferredInterrupt,
@@ -229,20 +143,20 @@ class _Run:
 
     def _read(
         self,
-        changed: list[_Found],
+        changed: list[FoundFile],
         load_embedder: Callable[[], Embedder],
         threads: int,
         interrupt: DeferredInterrupt,
-    ) -> list[_Found]:
+    ) -> list[FoundFile]:
         """Returns files to begin anew with: their twin, which was to be decoded for them too, is not what it was."""
-        waiting: deque[_Found] = deque()
-        twins: dict[bytes, list[_Found]] = {}  # with the content of one that is being embedded
-        again: list[_Found] = []
+        waiting: deque[FoundFile] = deque()
+        twins: dict[bytes, list[FoundFile]] = {}  # with the content of one that is being embedded
+        again: list[FoundFile] = []
         with ThreadPoolExecutor(threads, thread_name_prefix="imgsim-hash") as pool:
 
             def unknown() -> Iterator[str]:
                 # Runs while Ctrl-C is welcome, which must not come between two halves of a note or in a commit.
-                for found, hashed in _ahead(pool, changed, 8 * threads):
+                for found, hashed in hashed_ahead(pool, changed, 8 * threads):
                     with interrupt.deferred():
                         if isinstance(hashed, SkippedFile):
                             self._add(found, hashed)
@@ -284,10 +198,12 @@ class _Run:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _add_described(self, found: _Found, twins: list[_Found], answer: Description | SkippedFile) -> Sequence[_Found]:
+    def _add_described(
+        self, found: FoundFile, twins: list[FoundFile], answer: Description | SkippedFile
+    ) -> Sequence[FoundFile]:
         """A file that has been decoded and others with its content, which are returned where that tells nothing."""
         if not found.is_as_found():  # what was decoded may not be what was hashed
-            self._skipped.append(answer if isinstance(answer, SkippedFile) else _refused(Reason.CHANGED, found.path))
+            self._skipped.append(answer if isinstance(answer, SkippedFile) else refused(Reason.CHANGED, found.path))
             self._advance()
             return twins
         if isinstance(answer, SkippedFile):
@@ -304,7 +220,7 @@ class _Run:
             self._add(each, row)
         return ()
 
-    def _add(self, found: _Found, what: int | SkippedFile) -> None:
+    def _add(self, found: FoundFile, what: int | SkippedFile) -> None:
         """A file with the row of its content, which may be of the batch, or with the reason why it has none."""
         row, code, message = (None, what.code, what.message) if isinstance(what, SkippedFile) else (what, None, None)
         key = os.fsencode(found.path)
@@ -351,37 +267,3 @@ class _Run:
             interrupted=self.interrupted,
             seconds=time.perf_counter() - self._start - self._loading,
         )
-
-
-def _ahead(
-    pool: ThreadPoolExecutor, files: Iterable[_Found], most: int
-) -> Iterator[tuple[_Found, bytes | SkippedFile]]:
-    """Files with their hashes, in order, with few of them begun before the one that is waited for."""
-    pending: deque[tuple[_Found, Future]] = deque()
-    for found in files:
-        pending.append((found, pool.submit(_hash, found.path)))
-        if len(pending) > most:
-            found, future = pending.popleft()
-            yield found, future.result()
-    for found, future in pending:
-        yield found, future.result()
-
-
-def _hash(path: str) -> bytes | SkippedFile:
-    try:
-        return sha256_of(path)
-    except ImageError as error:
-        return SkippedFile(path, error.code, str(error))
-
-
-def _reason(path: str) -> SkippedFile:
-    """Why a name that was found cannot even be looked at."""
-    try:
-        with open_regular(path):
-            return _refused(Reason.CHANGED, path)
-    except ImageError as refused:
-        return SkippedFile(path, refused.code, str(refused))
-
-
-def _refused(reason: Reason, path: str, detail: str = "") -> SkippedFile:
-    return SkippedFile(path, reason.code, f"index: {reason.sentence} (got {printable(path)}{detail})")

@@ -11,8 +11,9 @@ import time
 import numpy as np
 import pytest
 
-from imgsim_ops.collection.indexing import fitting, indexing
-from imgsim_ops.collection.indexing.indexing import index_files, sha256_of
+from imgsim_ops.collection.indexing import changes, fitting, hashing, indexing
+from imgsim_ops.collection.indexing.hashing import sha256_of
+from imgsim_ops.collection.indexing.indexing import index_files
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.files import opening
@@ -30,7 +31,7 @@ def opened(monkeypatch):
         names.append(os.fspath(path))
         return whole(path)
 
-    for module in (indexing, scan):
+    for module in (changes, hashing, scan):
         monkeypatch.setattr(module, "open_regular", open_regular)
     return names
 
@@ -329,7 +330,7 @@ def test_relative_paths_and_paths_within_each_other(store, index, photos, monkey
 def test_a_file_vanishes_between_the_look_and_the_reading(store, index, photos, embedder, monkeypatch):
     kept, gone = picture(photos / "a.png", 1), picture(photos / "b.png", 2)
     monkeypatch.setattr(
-        indexing, "_hash", lambda path, whole=indexing._hash: (vanish(path == gone, gone), whole(path))[1]
+        hashing, "_hash", lambda path, whole=hashing._hash: (vanish(path == gone, gone), whole(path))[1]
     )
     found = index()
     assert [(file.path, file.code) for file in found.skipped] == [(gone, "missing")]
@@ -416,8 +417,8 @@ def test_ctrl_c_at_other_moments(store, index, photos, embedder, monkeypatch, mo
 
     with monkeypatch.context() as patch:
         where = {
-            "look": (indexing, "scan_names"),
-            "hash": (indexing, "_ahead"),
+            "look": (changes, "scan_names"),
+            "hash": (indexing, "hashed_ahead"),
             "commit": (store, "commit"),
             "refit": (store, "change_recipe"),
         }

@@ -1,0 +1,71 @@
+"""Files that must be looked into, and the SHA-256 by which their content is known."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from imgsim_ops.errors import ImageError
+from imgsim_ops.files.hashing import digest_of
+from imgsim_ops.files.identity import has_size_and_time
+from imgsim_ops.files.names import printable
+from imgsim_ops.files.opening import open_regular
+from imgsim_ops.files.reasons import Reason, SkippedFile
+
+
+def sha256_of(path: str | os.PathLike[str]) -> bytes:
+    """The SHA-256 of a regular file's bytes.
+
+    Raises:
+        ImageError: It is missing, no regular file, or cannot be read.
+    """
+    with open_regular(path) as file:
+        try:
+            return digest_of(file)
+        except OSError as error:  # the disk fails
+            message = f"index: {Reason.UNREADABLE.sentence} (got {printable(path)}: {error.strerror})"
+            raise ImageError(Reason.UNREADABLE.code, message) from error
+
+
+@dataclass
+class FoundFile:
+    """A file that must be looked into, with what it was before that; the last three as in `FileRecord`."""
+
+    __slots__ = ("modified", "path", "settled", "sha256", "size")
+
+    path: str
+    size: int
+    modified: int
+    settled: bool
+
+    def is_as_found(self) -> bool:
+        """Whether it is still what was hashed."""
+        try:
+            same = has_size_and_time(self.path, self.size, self.modified)
+            return same and (self.settled or sha256_of(self.path) == self.sha256)
+        except (OSError, ImageError):
+            return False
+
+
+def hashed_ahead(
+    pool: ThreadPoolExecutor, files: Iterable[FoundFile], most: int
+) -> Iterator[tuple[FoundFile, bytes | SkippedFile]]:
+    """Files with their hashes, in order, with few of them begun before the one that is waited for."""
+    pending: deque[tuple[FoundFile, Future]] = deque()
+    for found in files:
+        pending.append((found, pool.submit(_hash, found.path)))
+        if len(pending) > most:
+            found, future = pending.popleft()
+            yield found, future.result()
+    for found, future in pending:
+        yield found, future.result()
+
+
+def _hash(path: str) -> bytes | SkippedFile:
+    try:
+        return sha256_of(path)
+    except ImageError as error:
+        return SkippedFile(path, error.code, str(error))
