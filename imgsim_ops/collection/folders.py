@@ -1,19 +1,22 @@
-"""Folders as collections: one that is kept in the cache for each, and brought up to date before it is looked into."""
+"""Folders as collections: one in the cache for each, brought up to date before it is looked into."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from imgsim_ops.collection.candidates.cascade import Progress
 from imgsim_ops.collection.collection import DEFAULT_RECIPE, Collection
-from imgsim_ops.collection.kept import is_collection, kept_folder
+from imgsim_ops.collection.store.schema import DATABASE, FORMAT
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.options import ReadOptions
-from imgsim_ops.model_files.cache import say_on_stderr
+from imgsim_ops.model_files.cache import cache_folder, say_on_stderr
 from imgsim_ops.models.spec import DEFAULT_PRECISION, ModelSpec
 
 
@@ -45,6 +48,11 @@ class FolderOptions:
         ]
 
 
+def is_collection(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a collection, sound or not."""
+    return (Path(path) / DATABASE).is_file()
+
+
 def open_pictures(
     command: str,
     paths: Sequence[str],
@@ -52,7 +60,7 @@ def open_pictures(
     progress: Progress,
     like: Collection | None = None,
 ) -> tuple[Collection, list[SkippedFile]]:
-    """A collection as it is, or one of folders, which is kept in the cache and brought up to date.
+    """A collection as it is, or one of folders, which lies in the cache and is brought up to date.
 
     Args:
         command: What errors call it.
@@ -77,7 +85,7 @@ def open_pictures(
             raise ImgsimError(f"{command}: options of folders do not go with a collection (got {given})")
         return Collection.open(paths[0], read=options.read), []
     model, recipe, read = _made_with(options, like)
-    where = kept_folder(paths, model, recipe, read.exact)
+    where = _cached_collection(paths, model, recipe, read.exact)
     if is_collection(where):
         writing = Collection.open(where, write=True, wait=True, announce=say_on_stderr, read=read)
     else:
@@ -93,6 +101,23 @@ def open_pictures(
             )
     # What follows only reads, and may take long: nobody need wait for it, least of all a second look at this folder.
     return Collection.open(where, read=read), report.skipped
+
+
+def _cached_collection(paths: Sequence[str | os.PathLike[str]], model: ModelSpec, recipe: str, exact: bool) -> Path:
+    """Where the collection of some folders lies: in the cache of model files, ``IMGSIM_CACHE``.
+
+    Args:
+        paths: Files and folders.
+        model: What makes its vectors. A file that has changed, as an encoder trained anew, makes it another collection.
+        recipe: The name of the recipe.
+        exact: Whether every pixel is decoded.
+    """
+    places = sorted({os.fsencode(os.path.abspath(path)).hex() for path in paths})
+    asked = {name: os.fspath(value) for name, value in model.asked.items()}
+    files = [os.stat(value) for value in asked.values() if os.path.isfile(value)]
+    made_with = {**asked, "recipe": recipe, "exact": exact}
+    key = json.dumps([FORMAT, places, sorted(made_with.items()), [(file.st_size, file.st_mtime_ns) for file in files]])
+    return cache_folder() / "collections" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.imgsim"
 
 
 def _made_with(options: FolderOptions, like: Collection | None) -> tuple[ModelSpec, str, ReadOptions]:
