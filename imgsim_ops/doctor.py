@@ -236,6 +236,7 @@ def _engines(here: Installation) -> list[Fact]:
 def _weights(here: Installation) -> list[Fact]:
     given = os.environ.get(locations.ENVIRONMENT_VARIABLE)
     resnet18 = given or _text(here.weights("resnet18"))
+    resnet18_advice: str | None
     if given and not given.startswith("random:") and not os.path.isfile(given):
         resnet18_advice = f"{locations.ENVIRONMENT_VARIABLE} names no file: correct or unset it"
     else:

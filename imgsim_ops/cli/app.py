@@ -43,13 +43,13 @@ class _OneLineErrors(TyperGroup):
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Runs the command line; with `standalone_mode` it ends the process with the exit code."""
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
+            return super().main(*args, standalone_mode=False, **extra)  # type: ignore[misc]
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a terminal that lacks a letter must not stop a run
                 stream.reconfigure(errors="backslashreplace")
         try:
-            code = super().main(*args, standalone_mode=False, **extra)
-        except _UsageError as error:
+            code = super().main(*args, standalone_mode=False, **extra)  # type: ignore[misc]
+        except _UsageError as error:  # type: ignore[misc]
             # Without any arguments the help has been shown in place of a message.
             code = _fail(error.format_message()) if error.format_message() else USER_ERROR
         except ImgsimError as error:

@@ -186,7 +186,7 @@ class LateProgress:
         self._what = what
         self._total = total
         self._start = time.monotonic()
-        self._bar = None
+        self._bar: Any = None
         self._task = None
 
     def __enter__(self) -> LateProgress:

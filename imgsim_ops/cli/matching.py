@@ -107,7 +107,7 @@ def takes_match_options(command: Callable[..., None]) -> Callable[..., None]:
     names = list(parameters)
     place = names.index("match")
     listed = [*list(parameters.values())[:place], *shared.values(), *list(parameters.values())[place + 1 :]]
-    run.__signature__ = inspect.Signature(listed)
+    run.__signature__ = inspect.Signature(listed)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in listed}
     return run
 

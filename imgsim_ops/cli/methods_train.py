@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -106,7 +106,7 @@ def train(
     check_kind(kind)
     place = Place(device, threads)
     place.check()
-    asked = {
+    asked: dict[str, Any] = {
         "network": network,
         "size": size,
         "dimension": dimension,

@@ -16,8 +16,10 @@ import os
 import re
 import time
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,11 +76,11 @@ class Built:
 class Approximate:
     """An index of a store's vectors, mapped."""
 
-    def __init__(self, vectors: np.ndarray, index: object, rows: int) -> None:
+    def __init__(self, vectors: np.ndarray, index: Any, rows: int) -> None:
         """For `build` and `opened`: of the first `rows` vectors."""
         self._vectors, self._index, self._rows = vectors, index, rows
 
-    def nearest(self, queries: np.ndarray, k: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def nearest(self, queries: np.ndarray, k: int) -> tuple[Iterable[np.ndarray], Iterable[np.ndarray]]:
         """As ``collection.search.Nearest``, but it may miss some; scores are exact.
 
         Args:
@@ -206,7 +208,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return np.divide(vectors, lengths, out=vectors, where=lengths > 0)
 
 
-def _tuned(index: object, vectors: np.ndarray) -> float:
+def _tuned(index: Any, vectors: np.ndarray) -> float:
     """Sets how many lists are looked into; returns the recall of that."""
     approximate = Approximate(vectors, index, len(vectors))
     rows = np.linspace(0, len(vectors) - 1, min(SAMPLE, len(vectors))).astype(np.int64)
@@ -223,6 +225,6 @@ def _tuned(index: object, vectors: np.ndarray) -> float:
             return recall
 
 
-def _others(rows: np.ndarray, scores: np.ndarray, found: np.ndarray) -> list[np.ndarray]:
+def _others(rows: np.ndarray, scores: Iterable[np.ndarray], found: Iterable[np.ndarray]) -> list[np.ndarray]:
     """The best scores of each but itself."""
     return [s[f != row][:RECALL_AT] for row, s, f in zip(rows, scores, found, strict=True)]

@@ -415,7 +415,9 @@ class Collection:
 
 def _source(weights: str | os.PathLike[str] | None) -> str | None:
     """What a collection remembers of where its model came from."""
-    return weights if weights is None or str(weights).startswith("random:") else os.path.abspath(weights)
+    if weights is None:
+        return None
+    return str(weights) if str(weights).startswith("random:") else os.path.abspath(weights)
 
 
 def _is_exact(fingerprint: Fingerprint) -> bool:

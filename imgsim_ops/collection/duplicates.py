@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,7 +59,7 @@ def find_duplicates(
     verifier: Verifier | None,
     turned: Iterable[Turned] = (),
     progress: Progress = lambda what, done, total: None,
-) -> Iterator[Group]:
+) -> Generator[Group, None, None]:
     """The groups of copies, by the first row of each.
 
     Every member of a group is a copy of its representative, which is the one with the most copies. A picture is in one

@@ -194,7 +194,7 @@ def find_duplicates(
     options = FolderOptions(ModelSpec.of(model), recipe, tuple(exclude), read)
     with ExitStack() as resources:
         if isinstance(pictures, Collection):
-            collection, skipped = _as_it_is("dups", pictures, options), []
+            collection, skipped = _as_it_is("dups", pictures, options), list[SkippedFile]()
         else:
             collection, skipped = open_pictures("dups", _paths(pictures), options, progress)
             resources.enter_context(collection)
@@ -261,4 +261,4 @@ def _as_it_is(command: str, collection: Collection, options: FolderOptions) -> C
 
 def _paths(pictures: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str]:
     paths = [pictures] if isinstance(pictures, str | os.PathLike) else pictures
-    return list(map(os.fspath, paths))
+    return [os.fspath(path) for path in paths]

@@ -51,7 +51,7 @@ class Evidence:
     score: float
     distance: int | None = None
     inliers: int | None = None
-    transform: tuple[float, float, float, float, float, float] | None = None
+    transform: tuple[float, ...] | None = None
     orientation: int = 1
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,7 +58,7 @@ def find_leaks(
     verifier: Verifier | None,
     turned: Iterable[Turned] = (),
     progress: Progress = lambda what, done, total: None,
-) -> Iterator[Leak]:
+) -> Generator[Leak, None, None]:
     """The leaks, by row of the test set, then path; each picture of the test set once, with its best match.
 
     Args:

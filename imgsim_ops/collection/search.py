@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -21,7 +21,7 @@ _MOST_HELD = 1 << 22
 
 #: Of query vectors (Q, width) and a number k the scores and rows of the k vectors nearest to each, best first, ties by
 #: the lower row; as ``kernels.cosine_topk``.
-Nearest = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+Nearest = Callable[[np.ndarray, int], tuple[Iterable[np.ndarray], Iterable[np.ndarray]]]
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class Embedder:
             raise ValueError("embed: pictures must be a list of paths or arrays (got a single one)")
         pictures = list(pictures)
         if len(pictures) >= _MANY_FILES and not any(isinstance(picture, np.ndarray) for picture in pictures):
-            with closing(self.stream(pictures)) as stream:
+            with closing(self.stream(pictures)) as stream:  # type: ignore[arg-type]  # no array among them
                 return self._vectors([_required(vector) for _, vector in stream])
         remaining = (pixels_of(picture, self.read) for picture in pictures)
         batches = iter(lambda: list(islice(remaining, BATCH)), [])

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Task:
 
 def streamed(
     engine: Engine, task: Task, paths: Iterable[str | os.PathLike[str]], read: ReadOptions
-) -> Iterator[tuple[str, object]]:
+) -> Iterator[tuple[str, Any]]:
     """What the model says of any number of files, as it becomes ready, in order; see ``Embedder.stream``.
 
     Args:
@@ -154,7 +155,7 @@ class Descriptions(Batch):
 
     @staticmethod
     def _embedded(engine: Engine, pixels: np.ndarray) -> Iterable:
-        return zip(*engine.embed_with_gem(pixels), strict=True)
+        return zip(*engine.embed_with_gem(pixels), strict=True)  # type: ignore[attr-defined]  # `has_gem`
 
     @staticmethod
     def _answer(known: Crops, answers: Iterator) -> Description:

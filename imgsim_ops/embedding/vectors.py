@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import IO, TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 
@@ -143,7 +143,7 @@ def _npz(out: Path, dimension: int, fingerprint: Fingerprint) -> Iterator[_Vecto
 class _Npz:
     """The number of rows stands in front of them, so they are kept aside until it is known."""
 
-    def __init__(self, rows: tempfile._TemporaryFileWrapper, dimension: int, fingerprint: Fingerprint, temporary: Path):
+    def __init__(self, rows: IO[bytes], dimension: int, fingerprint: Fingerprint, temporary: Path):
         self._rows, self._dimension, self._fingerprint, self._temporary = rows, dimension, fingerprint, temporary
         self._paths: list[str] = []
 

@@ -78,14 +78,14 @@ def _draw_scale(draw: ImageDraw.ImageDraw, x: int, y: int, width: int, low: floa
     draw.text((x - 24, y + 9), "cosine similarity", _FAINT, _font(24), anchor="rm")
 
 
-def _colour(part: float) -> tuple[int, int, int]:
+def _colour(part: float) -> tuple[int, ...]:
     position = min(max(part, 0.0), 1.0) * (len(_RAMP) - 1)
     low = min(int(position), len(_RAMP) - 2)
     mixed = _RAMP[low] + (position - low) * (_RAMP[low + 1] - _RAMP[low])
     return tuple(int(value) for value in mixed.round())
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from imgsim_ops.errors import ImgsimError
 
@@ -113,7 +114,7 @@ def machine(threads: int, packages: tuple[str, ...] = ()) -> dict[str, object]:
     }
 
 
-def machine_line(facts: dict[str, object]) -> str:
+def machine_line(facts: dict[str, Any]) -> str:
     """The machine in one line."""
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return (

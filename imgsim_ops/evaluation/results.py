@@ -172,7 +172,7 @@ class Results:
         return text.getvalue()
 
 
-def _are(kind: type, value: Any) -> Any:
+def _are(kind: Any, value: Any) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"{value!r} is no {kind}")
     return value

@@ -65,7 +65,7 @@ def measure_gate(fp32: Embed, int8: Embed, photographs: Sequence[Path], others: 
     pixels = np.concatenate([np.stack([*originals, *copies]), others])
     ends = len(originals), len(originals) + len(copies)
     vectors = [model(pixels) for model in (fp32, int8)]
-    cosines = kernels.cosine_similarity(*(v[: ends[1]] for v in vectors))
+    cosines = kernels.cosine_similarity(vectors[0][: ends[1]], vectors[1][: ends[1]])
     return Gate(
         cosines.size,
         round(float(cosines.mean()), 5),

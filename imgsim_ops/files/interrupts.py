@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class DeferredInterrupt:
@@ -20,7 +21,7 @@ class DeferredInterrupt:
     def __init__(self) -> None:
         self.pending = False
         self._welcome = False
-        self._before = signal.getsignal(signal.SIGINT)
+        self._before: Any = signal.getsignal(signal.SIGINT)
         self._installed = callable(self._before) and threading.current_thread() is threading.main_thread()
 
     def __enter__(self) -> DeferredInterrupt:

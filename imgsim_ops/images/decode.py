@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.opening import open_regular, picture_error
@@ -129,6 +129,6 @@ def _blame(error: Exception, file: BinaryIO, head: bytes, kind: str | None) -> R
     if kind == "WEBP":
         promised = 8 + int.from_bytes(head[4:8], "little")
     elif kind == "TIFF":  # the offset of its directory, which many writers put at the end
-        order = "little" if head[:1] == b"I" else "big"
+        order: Literal["little", "big"] = "little" if head[:1] == b"I" else "big"
         promised = int.from_bytes(head[8:16] if head[2:4] in (b"+\0", b"\0+") else head[4:8], order) + 2
     return Reason.TRUNCATED if promised > os.fstat(file.fileno()).st_size else Reason.DAMAGED

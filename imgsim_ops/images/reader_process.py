@@ -52,9 +52,9 @@ def serve(task: str, read: ReadOptions, options: dict, turnstile: str) -> None:
     os.dup2(null, 2)  # nor onto the user's terminal: what matters is in the answer
 
     def say(kind: bytes, content: bytes = b"") -> None:
-        content = memoryview(content).cast("B")
-        answers.write(protocol.ANSWER.pack(kind, len(content)))
-        answers.write(content)
+        view = memoryview(content).cast("B")
+        answers.write(protocol.ANSWER.pack(kind, len(view)))
+        answers.write(view)
         answers.flush()
 
     admission = _Turnstile(turnstile, say)

@@ -56,7 +56,8 @@ def read_here(
         Each path with the task's bytes or a `SkippedFile`.
     """
     work = protocol.function_of(task)
-    for path in map(os.fspath, paths):
+    for path in (os.fspath(given) for given in paths):
+        answer: bytes | SkippedFile
         try:
             answer = work(path, read=read, admit=admit_at_once, **(options or {}))
         except ImageError as error:
@@ -127,7 +128,7 @@ class _Reader:
         """So many bytes, fewer only at the end."""
         content = bytearray(size)
         got = 0
-        while got < size and (more := self._process.stdout.readinto(memoryview(content)[got:])):
+        while got < size and (more := self._process.stdout.readinto(memoryview(content)[got:])):  # type: ignore[attr-defined]
             got += more
         return bytes(content[:got])
 

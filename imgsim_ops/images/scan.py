@@ -19,8 +19,8 @@ from imgsim_ops.images.formats import HEAD_SIZE, picture_format
 # A file of such a name claims to be a picture, so that it is reported when it is none. The names decide
 # nothing else.
 _JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
-_PICTURE_SUFFIXES = (*_JPEG_SUFFIXES, ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff")
-_PICTURE_SUFFIXES += (".avif", ".heic", ".heif", ".hif")
+_PNG_TO_TIFF = (".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff")
+_PICTURE_SUFFIXES = (*_JPEG_SUFFIXES, *_PNG_TO_TIFF, ".avif", ".heic", ".heif", ".hif")
 
 
 def scan(paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] = ()) -> Iterator[Path]:
@@ -93,7 +93,8 @@ def _named(path: str | os.PathLike[str]) -> list[str]:
 
 
 def _excluder(patterns: Iterable[str]) -> Callable[[str], bool]:
-    names, paths = [], []
+    names: list[re.Pattern[str]] = []
+    paths: list[re.Pattern[str]] = []
     for pattern in patterns:
         tidy = str(Path(pattern))  # as the paths are: "./a//b/" is "a/b"
         (paths if "/" in tidy else names).append(re.compile(fnmatch.translate(tidy)))

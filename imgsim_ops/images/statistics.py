@@ -38,8 +38,8 @@ class StatsReport:
 
     pictures: int
     pixels: int
-    mean: tuple[float, float, float] | None
-    std: tuple[float, float, float] | None
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
     skipped: list[SkippedFile] = field(default_factory=list)
     threads: int = 1
     seconds: float = 0.0

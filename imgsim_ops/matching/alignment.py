@@ -40,7 +40,7 @@ class Match:
     """
 
     inliers: int = 0
-    transform: tuple[float, float, float, float, float, float] | None = None
+    transform: tuple[float, ...] | None = None
     matches: int = 0
     spread: float = 0.0
 

@@ -6,7 +6,7 @@ frequencies are each compared with their median.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +18,9 @@ BYTES = 32
 _LOWEST = 16
 # Rec. 601, as Pillow's conversion to grey has them.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_WORD: type[np.unsignedinteger]
+_WORD_OF_PIECE: type[np.unsignedinteger]
+_bits: Callable[[np.ndarray], np.ndarray]
 if hasattr(np, "bitwise_count"):  # NumPy 2
     _WORD, _WORD_OF_PIECE, _bits = np.uint64, np.uint32, np.bitwise_count
 else:
@@ -59,7 +62,7 @@ def perceptual_hash(pixels: np.ndarray) -> np.ndarray:
 
 def is_flat(hashes: np.ndarray) -> np.ndarray:
     """Which hashes, uint8 (N, 32), are of pictures without any structure; bool (N,)."""
-    return ~hashes.any(-1)
+    return np.logical_not(hashes.any(-1))
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from imgsim_ops.models.locations import model_named
 
@@ -32,7 +33,7 @@ class ModelSpec:
     @classmethod
     def of(cls, model: ModelSpec | str | None) -> ModelSpec:
         """A specification as it is, or that of a backbone."""
-        return model if isinstance(model, cls) else cls(model)
+        return model if isinstance(model, ModelSpec) else cls(model)
 
     @property
     def name(self) -> str:
@@ -45,7 +46,7 @@ class ModelSpec:
         return model_named(self.name) if self.model is None else self.model
 
     @property
-    def asked(self) -> dict[str, str | os.PathLike[str]]:
+    def asked(self) -> dict[str, Any]:
         """What was asked for, by name."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in given.items() if value is not None}

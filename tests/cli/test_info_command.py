@@ -9,21 +9,20 @@ import pytest
 from PIL import Image
 
 from imgsim_ops.collection.collection import Collection
-from imgsim_ops.embedding import embedder
+from imgsim_ops.embedding.embedder import Embedder
 from tests.support.commands import HEAVY, packages_of
 from tests.support.stub_engine import StubEngine
 
 
 @pytest.fixture
-def path(tmp_path, photos, monkeypatch):
+def path(tmp_path, photos):
     """A collection of four pictures, two of them of equal bytes, one content whose file is gone, and a bad file."""
-    monkeypatch.setattr(embedder, "create_engine", lambda name, **options: StubEngine())
     Image.new("RGB", (9, 9), "red").save(photos / "gone.png")
     Image.new("RGB", (9, 9), "blue").save(photos / "c.png")
     shutil.copy(photos / "a.png", photos / "twin.png")
     (photos / "bad.jpg").write_text("words")
     path = tmp_path / "c.imgsim"
-    with Collection.create(path) as collection:
+    with Collection.create(path, embedder=Embedder(engine=StubEngine())) as collection:
         collection.add([photos])
         (photos / "gone.png").unlink()
         collection.add([photos])
@@ -70,8 +69,8 @@ def test_info_json(imgsim, path, photos):
 
 
 def test_a_whitened_collection(imgsim, path, photos, monkeypatch):
-    monkeypatch.setattr("imgsim_ops.collection.indexing.indexing.FIT_FROM", 4)
-    with Collection.open(path, write=True) as collection:
+    monkeypatch.setattr("imgsim_ops.collection.indexing.fitting.FIT_FROM", 4)
+    with Collection.open(path, write=True, embedder=Embedder(engine=StubEngine())) as collection:
         collection.add([photos])
     assert "crops, whitening fitted on 4 contents" in imgsim("info", path).stdout
     document = json.loads(imgsim("info", path, "--json").stdout)

@@ -74,4 +74,4 @@ def test_junit(tmp_path):
     ],
 )
 def test_words(evidence, words):
-    assert tables.described(evidence) == words
+    assert evidence.words == words

@@ -364,7 +364,7 @@ def reversed_evidence(evidence: Evidence) -> Evidence:
     transform = evidence.transform
     if transform is not None:
         a, b, c, d, e, f = transform
-        inverse = np.linalg.inv([[a, b, c], [d, e, f], [0, 0, 1]])[:2]
+        inverse = np.linalg.inv([[a, b, c], [d, e, f], [0.0, 0.0, 1.0]])[:2]
         transform = tuple(float(value) for value in inverse.ravel())
     return Evidence(
         evidence.stage,

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.hashing import digest_of
@@ -30,16 +30,15 @@ def sha256_of(path: str | os.PathLike[str]) -> bytes:
             raise ImageError(Reason.UNREADABLE.code, message) from error
 
 
-@dataclass
+@dataclass(slots=True)
 class FoundFile:
     """A file that must be looked into, with what it was before that; the last three as in `FileRecord`."""
-
-    __slots__ = ("modified", "path", "settled", "sha256", "size")
 
     path: str
     size: int
     modified: int
     settled: bool
+    sha256: bytes = field(init=False, repr=False, compare=False)  # once it is known
 
     def is_as_found(self) -> bool:
         """Whether it is still what was hashed."""

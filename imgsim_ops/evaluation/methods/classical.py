@@ -54,7 +54,7 @@ class Classical:
 
     made_by = "ORB, histogram, SSIM"
     distance = "1 - mean of three similarities"
-    dimension = None
+    dimension: int | None = None
     by_pairs = True
     meaningless = ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from imgsim_ops.errors import ImgsimError, WeightsError, nearest
 from imgsim_ops.evaluation.judging import Judgement, Method, check_classes, judge
@@ -165,7 +166,7 @@ class _Makers:
     options: ComparisonOptions
     stages: Stages
     announce: Callable[[str], None]
-    _clip: object = field(default=None, init=False)
+    _clip: Any = field(default=None, init=False)
 
     def make(self, name: str) -> Method:
         if name in TRAINED:

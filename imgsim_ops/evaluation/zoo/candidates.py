@@ -96,7 +96,11 @@ class Candidate(Protocol):
 
     label: str
     weights: str
-    gflops: float
+
+    @property
+    def gflops(self) -> float:
+        """See above."""
+        ...
 
     def facts(self) -> Facts:
         """What is known without its weights; takes a fraction of a second."""

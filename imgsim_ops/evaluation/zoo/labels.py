@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,12 @@ _LINE_FROM = 5.0  # gap in points
 
 
 def label_points(
-    axes: Axes, x: Sequence[float], y: Sequence[float], areas: Sequence[float], names: Sequence[str], size: float = 7.5
+    axes: Axes,
+    x: Sequence[float],
+    y: Sequence[float],
+    areas: Sequence[float] | np.ndarray,
+    names: Sequence[str],
+    size: float = 7.5,
 ) -> None:
     """Writes names beside points. A name that stands away from its point has a thin line to it.
 
@@ -41,7 +46,7 @@ def label_points(
     """
     if not names:
         return
-    figure = axes.figure
+    figure: Any = axes.figure
     figure.tight_layout()  # as `plots.svg` will do: the places hold for this layout only
     figure.draw_without_rendering()
     pixels = figure.dpi / 72  # of a point

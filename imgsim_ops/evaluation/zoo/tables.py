@@ -127,7 +127,7 @@ def _cells(row: Row, triples: int) -> Mapping[str, Cell]:
         }
     if row.embed_s is not None and row.similarity_s is not None:
         cells |= {"embed_ms": 1e3 * row.embed_s, "cosine_us": 1e6 * row.similarity_s}
-    return cells | _score_cells(row, triples)
+    return {**cells, **_score_cells(row, triples)}
 
 
 def _score_cells(row: Row, triples: int) -> Mapping[str, Cell]:
