@@ -4,23 +4,49 @@ import csv
 import json
 import os
 import shutil
+from itertools import takewhile
 from xml.etree import ElementTree
 
 import pytest
 
 from imgsim_ops.cleanup.decisions import read_decisions
-from imgsim_ops.embedding import embedder as embedders
+from imgsim_ops.collection.folders import is_collection
+from imgsim_ops.engines.onnx import OnnxEngine
 from tests.support.commands import HEAVY, packages_of
+from tests.support.encoder_made import write_encoder
 from tests.support.photographs import write_copy, write_photographs
-from tests.support.stub_engine import Blocks
 
 
-@pytest.fixture(autouse=True)
-def engine(monkeypatch, tmp_path):
+@pytest.fixture
+def encoder(monkeypatch, tmp_path):
+    """A model that takes no time; what is learnt of folders goes to a cache of this test's own."""
     monkeypatch.setenv("IMGSIM_CACHE", str(tmp_path / "cache"))
-    engine = Blocks()
-    monkeypatch.setattr(embedders, "create_engine", lambda *options: engine)
-    return engine
+    return write_encoder(tmp_path / "encoder", "0" * 12, shift=127, kind="stub")
+
+
+@pytest.fixture
+def imgsim(imgsim, encoder):
+    """The command line, by that model where it looks into folders."""
+
+    def run(command, *arguments):
+        paths = list(takewhile(lambda text: not text.startswith("-"), map(str, arguments)))
+        folders = command in ("dups", "leak", "index") and not all(map(is_collection, paths))
+        return imgsim(command, *arguments, *(["--backbone", encoder] if folders else []))
+
+    return run
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """How many pictures the model was given at a time."""
+    sizes, embed = [], OnnxEngine.embed_with_gem
+
+    def counted(self, pixels):
+        sizes.append(len(pixels))
+        return embed(self, pixels)
+
+    monkeypatch.setattr(OnnxEngine, "embed_with_gem", counted)
+    return sizes
 
 
 @pytest.fixture
@@ -79,7 +105,7 @@ def test_all_that_it_writes(imgsim, album, tmp_path):
     page, table, decisions = tmp_path / "r.html", tmp_path / "r.csv", tmp_path / "d.json"
     result = imgsim("dups", album, "--html", page, "--csv", table, "--decisions", decisions)
     assert result.exit_code == 0, result.output
-    assert b"<title>Copies</title>" in page.read_bytes()
+    assert b"<title>Duplicates</title>" in page.read_bytes()
     with open(table, newline="", encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == 4
     decided = read_decisions(decisions)
@@ -93,25 +119,25 @@ def test_all_that_it_writes(imgsim, album, tmp_path):
     assert len(os.listdir(album)) == 7
 
 
-def test_the_second_run_reads_what_is_new(imgsim, album, engine):
+def test_the_second_run_reads_what_is_new(imgsim, album, batches):
     assert imgsim("dups", album).exit_code == 0
-    engine.batches.clear()
+    batches.clear()
     assert imgsim("dups", album).exit_code == 0
-    assert engine.batches == []
+    assert batches == []
     write_copy(album, "rocket", "shrunk")
     result = imgsim("dups", album, "--json")
-    assert sum(engine.batches) == 2  # one picture has two crops
+    assert sum(batches) == 2  # one picture has two crops
     assert len(json.loads(result.stdout)["groups"]) == 3
 
 
-def test_a_collection(imgsim, album, tmp_path, engine):
+def test_a_collection(imgsim, album, tmp_path, batches):
     collection = tmp_path / "c.imgsim"
     assert imgsim("index", album, "-c", collection).exit_code == 0
-    engine.batches.clear()
+    batches.clear()
     result = imgsim("dups", collection, "--json")
     assert result.exit_code == 0, result.output
     assert len(json.loads(result.stdout)["groups"]) == 2
-    assert engine.batches == []
+    assert batches == []
 
 
 def test_skipped_files(imgsim, album):
@@ -201,8 +227,8 @@ def test_a_folder_leaks_all_of_itself(imgsim, album):
     assert document["train"]["collection"] == document["test"]["collection"]  # embedded once
 
 
-def test_no_torch_and_no_runtime_where_all_is_known(imgsim, album, sets, tmp_path):
+def test_no_torch_and_no_runtime_where_all_is_known(imgsim, album, sets, encoder):
     assert imgsim("dups", album).exit_code == 0
-    assert not packages_of("dups", album) & (HEAVY | {"onnxruntime"}) - {"filelock"}
+    assert not packages_of("dups", album, "--backbone", encoder) & (HEAVY | {"onnxruntime"}) - {"filelock"}
     assert imgsim("leak", *sets).exit_code == 0
-    assert not packages_of("leak", *sets) & (HEAVY | {"onnxruntime"}) - {"filelock"}
+    assert not packages_of("leak", *sets, "--backbone", encoder) & (HEAVY | {"onnxruntime"}) - {"filelock"}

@@ -8,23 +8,17 @@ import pytest
 from PIL import Image
 
 from imgsim_ops.collection.collection import Collection
-from imgsim_ops.embedding import embedder
 from imgsim_ops.images.orientation import turned
 from tests.support.commands import HEAVY, packages_of
-from tests.support.stub_engine import StubEngine
+from tests.support.encoder_made import write_encoder
 
 
 @pytest.fixture
-def engine(monkeypatch):
-    engine = StubEngine()
-    monkeypatch.setattr(embedder, "create_engine", lambda *options: engine)
-    return engine
-
-
-@pytest.fixture
-def path(tmp_path, photos, engine):
+def path(tmp_path, photos):
+    """A collection by a model that takes no time."""
     path = tmp_path / "c.imgsim"
-    with Collection.create(path, recipe="mean") as collection:
+    model = write_encoder(tmp_path / "encoder", "0" * 12, shift=127, kind="stub")
+    with Collection.create(path, str(model), recipe="mean") as collection:
         collection.add([photos])
     return path
 

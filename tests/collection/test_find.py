@@ -9,18 +9,23 @@ import pytest
 import imgsim_ops
 from imgsim_ops import Collection, MatchOptions, ModelSpec, ReadOptions, find_duplicates, find_leaks
 from imgsim_ops.embedding.embedder import Embedder
+from tests.support.encoder_made import write_encoder
 from tests.support.photographs import write_copy, write_photographs
-from tests.support.stub_engine import Blocks
 
 MATCH = MatchOptions(0.99)
 
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
-    """Folders are kept as collections in a cache of this test's own, by an engine that takes no time."""
+    """Folders are kept as collections in a cache of this test's own."""
     monkeypatch.setenv("IMGSIM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("imgsim_ops.embedding.embedder.create_engine", lambda *options: Blocks())
     return tmp_path / "cache" / "collections"
+
+
+@pytest.fixture
+def model(tmp_path):
+    """One that takes no time."""
+    return str(write_encoder(tmp_path / "encoder", shift=127))
 
 
 @pytest.fixture
@@ -37,8 +42,8 @@ def names(group):
 
 
 @pytest.mark.parametrize("kind", [str, os.fspath, lambda folder: folder, lambda folder: [folder / "."]])
-def test_folders(album, kind):
-    found = find_duplicates(kind(album), MATCH)
+def test_folders(album, kind, model):
+    found = find_duplicates(kind(album), MATCH, model=model)
     assert [sorted(names(group)) for group in found] == [
         ["chelsea-recompressed.jpg", "chelsea.png"],
         ["coffee.png", "z.png"],
@@ -52,20 +57,20 @@ def test_folders(album, kind):
     assert repr(found) == "<2 groups: 2 of 7 pictures are copies of others>"
 
 
-def test_a_second_look_embeds_nothing(album, cache, monkeypatch):
-    first = find_duplicates(album, MATCH)
+def test_a_second_look_embeds_nothing(album, cache, monkeypatch, model):
+    first = find_duplicates(album, MATCH, model=model)
     for path in album.iterdir():
         os.utime(path, (10**9, 10**9))
-    find_duplicates(album, MATCH)
+    find_duplicates(album, MATCH, model=model)
     monkeypatch.setattr(Embedder, "describe", lambda *_: pytest.fail("a picture is embedded again"))
-    again = find_duplicates(album, MATCH)
+    again = find_duplicates(album, MATCH, model=model)
     assert list(map(names, again)) == list(map(names, first))
     assert again.provenance.collection.parent == cache
 
 
-def test_collections_open_and_not(album, tmp_path):
+def test_collections_open_and_not(album, tmp_path, model):
     path = tmp_path / "c.imgsim"
-    with Collection.create(path, embedder=Embedder(engine=Blocks())) as collection:
+    with Collection.create(path, model) as collection:
         collection.add([album])
         found = find_duplicates(collection, MATCH)
         assert len(collection) == 7  # still open
@@ -78,27 +83,27 @@ def test_collections_open_and_not(album, tmp_path):
         find_duplicates([path, album], MATCH)
 
 
-def test_files_that_are_no_pictures_are_skipped(album):
+def test_files_that_are_no_pictures_are_skipped(album, model):
     (album / "notes.jpg").write_text("words")
-    (file,) = find_duplicates(album, MATCH).skipped
+    (file,) = find_duplicates(album, MATCH, model=model).skipped
     assert (os.path.basename(file.path), file.code) == ("notes.jpg", "not_a_picture")
-    assert find_duplicates(album, MATCH, exclude=["*.jpg"]).skipped == ()
+    assert find_duplicates(album, MATCH, model=model, exclude=["*.jpg"]).skipped == ()
 
 
-def test_no_pictures(tmp_path):
+def test_no_pictures(tmp_path, model):
     (tmp_path / "empty").mkdir()
     with pytest.raises(imgsim_ops.ImgsimError, match=r"dups: there must be a picture to read \(got none in "):
-        find_duplicates(tmp_path / "empty")
+        find_duplicates(tmp_path / "empty", model=model)
     with pytest.raises(imgsim_ops.ImageError, match="a path must exist"):
-        find_duplicates(tmp_path / "none")
+        find_duplicates(tmp_path / "none", model=model)
 
 
-def test_leaks(album, tmp_path):
+def test_leaks(album, tmp_path, model):
     test = tmp_path / "test"
     test.mkdir()
     shutil.move(album / "z.png", test / "z.png")
     shutil.move(album / "rocket.png", test / "rocket.png")
-    leaks = find_leaks(album, test, MATCH, read=ReadOptions(2))
+    leaks = find_leaks(album, test, MATCH, model=model, read=ReadOptions(2))
     assert [(os.path.basename(leak.picture.path), os.path.basename(leak.source.path)) for leak in leaks] == [
         ("z.png", "coffee.png")
     ]
@@ -106,7 +111,7 @@ def test_leaks(album, tmp_path):
     assert (len(leaks), leaks[0], leaks[:1]) == (1, leaks.leaks[0], leaks.leaks)
     assert repr(leaks) == "<1 of 2 test pictures are copies of training pictures>"
     with (
-        Collection.create(tmp_path / "c.imgsim", embedder=Embedder(engine=Blocks())) as collection,
+        Collection.create(tmp_path / "c.imgsim", model) as collection,
         pytest.raises(imgsim_ops.ImgsimError, match="both sets must be open collections, or neither"),
     ):
         find_leaks(collection, test)
@@ -130,26 +135,26 @@ class Pictures(HTMLParser):
         self.text.append(data)
 
 
-def test_notebooks_see_pictures(album, tmp_path):
+def test_notebooks_see_pictures(album, tmp_path, model):
     odd = album / "<b>&.png"
     shutil.move(album / "z.png", odd)
-    found = find_duplicates(album, MATCH)
+    found = find_duplicates(album, MATCH, model=model)
     shown = Pictures(found._repr_html_())
     assert len(shown.sources) == 4
     assert all(source.startswith("data:image/webp;base64,UklGR") for source in shown.sources)
     assert "<b>&.png" in shown.text
     assert "2 groups: 2 of 7 pictures are copies of others" in shown.text
+    with Collection.open(found.provenance.collection) as collection:
+        hits = collection.search(album / "chelsea.png", k=3)
+    assert hits == list(hits)
+    assert len(Pictures(hits._repr_html_()).sources) == len(hits)
+    assert len(Pictures(hits[0]._repr_html_()).sources) == 1
     odd.unlink()
     group = next(group for group in found if "<b>&.png" in names(group))
     shown = Pictures(group._repr_html_())
     assert len(shown.sources) == 1
     assert "missing" in shown.text
-    with Collection.open(found.provenance.collection, embedder=Embedder(engine=Blocks())) as collection:
-        hits = collection.search(album / "chelsea.png", k=3)
-    assert hits == list(hits)
-    assert len(Pictures(hits._repr_html_()).sources) == len(hits)
-    assert len(Pictures(hits[0]._repr_html_()).sources) == 1
-    leaks = find_leaks(album, album, MATCH)
+    leaks = find_leaks(album, album, MATCH, model=model)
     assert len(Pictures(leaks[0]._repr_html_()).sources) == 2
     assert Pictures(leaks._repr_html_()).sources
 

@@ -13,6 +13,7 @@ from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.matching.options import MatchOptions
 from imgsim_ops.report.html import PageOptions, write_groups, write_leaks
+from tests.support.encoder_made import write_encoder
 from tests.support.photographs import mirrored, piece, write_copy, write_photographs
 from tests.support.pictures_made import slow_jpeg
 from tests.support.processes import needs_proc
@@ -23,8 +24,8 @@ pytestmark = needs_proc
 MATCH = MatchOptions(0.99)
 #: Of 400 x 267 pixels and more of the photographs, and the time that a small picture needs many times over.
 SMALL, SHORT = ReadOptions(2, max_pixels=20_000), ReadOptions(1, time_limit=0.25)
-#: Its decoder is at work for seconds.
-SLOW = slow_jpeg(4000)
+#: Its decoder is at work for over half a second.
+SLOW = slow_jpeg(2000)
 
 
 def embedder(read):
@@ -120,7 +121,8 @@ def test_the_test_set_of_leaks(tmp_path, photos, indexed):
     shutil.move(write_copy(photos, "motorcycle_left", piece), test / "piece.png")
     train = indexed(photos, ReadOptions(2))
     leaks = find_leaks(train, indexed(test, SMALL), MATCH)
-    assert (len(leaks), leaks.provenance.unverified) == (0, 1)
+    assert len(leaks) == 0
+    assert leaks.provenance.unverified > 0
 
 
 @pytest.mark.parametrize(("read", "code"), [(SMALL, "too_large"), (SHORT, "timed_out")])
@@ -152,15 +154,16 @@ def test_the_command_line_hands_them_on(tmp_path, monkeypatch, option):
     from imgsim_ops.cli.app import app
 
     monkeypatch.setenv("IMGSIM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("imgsim_ops.embedding.embedder.create_engine", lambda *options: Blocks())
     folder = slow_twins(tmp_path / "slow")
     shutil.copy(folder / "a.jpg", folder / "c.jpg")
     for path in folder.iterdir():
         os.utime(path, (10**9, 10**9))  # long enough ago that the time tells of any change
     page = tmp_path / "page.html"
+    model = write_encoder(tmp_path / "encoder", shift=127)
     arguments = ["dups", str(folder), "--html", str(page), "--threshold", "0.99", "--threads", "1"]
+    arguments += ["--backbone", str(model)]
     assert CliRunner().invoke(app, arguments).exit_code == 0
-    assert '"unreadable"' not in page.read_text()
+    assert '"unreadable":"' not in page.read_text()
     for file in (tmp_path / "cache").rglob("features.sqlite"):
         file.unlink()
     result = CliRunner().invoke(app, [*arguments, *option])
