@@ -10,6 +10,7 @@ from imgsim_ops.embedding import embedder
 from imgsim_ops.errors import WeightsError
 from imgsim_ops.evaluation.heatmap import draw_heatmap
 from imgsim_ops.images.decode import decode
+from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.quality import photographs
 
 
@@ -20,7 +21,7 @@ def no_resnet18(monkeypatch):
     def create(backbone):
         if backbone == "resnet18":
             raise WeightsError("weights: none")
-        return original(backbone, weights="random:0")
+        return original(ModelSpec(backbone, "random:0"))
 
     original = embedder.Embedder
     monkeypatch.setattr(embedder, "Embedder", create)

@@ -31,8 +31,8 @@ def engine(monkeypatch):
     """Stands in for the model's; keeps what was asked for."""
     engine = StubEngine()
 
-    def create(name, **options):
-        engine.asked = (name, options)
+    def create(name, spec, threads, announce):
+        engine.asked = (name, spec, threads)
         return engine
 
     monkeypatch.setattr(embedder, "create_engine", create)
@@ -101,14 +101,14 @@ def test_parquet(imgsim, engine, photos, tmp_path):
 
 def test_options_reach_the_model(imgsim, engine, photos, out):
     imgsim("embed", photos, "-o", out)
-    name, options = engine.asked
+    name, spec, threads = engine.asked
     assert name == "onnx"
-    assert options["backbone"] == "resnet18"
-    assert (options["precision"], options["weights"], options["threads"]) == ("auto", None, 1)
+    assert spec.name == "resnet18"
+    assert (spec.precision, spec.weights, threads) == ("auto", None, 1)
     imgsim("embed", photos, "-o", out, "--backbone", "nonsense", "--precision", "int8", "--weights", "w", "-t", 3)
-    _, options = engine.asked
-    assert (options["backbone"], options["precision"], options["weights"]) == ("nonsense", "int8", "w")
-    assert options["threads"] == 1  # of each batch; --threads says how many of them there are at once
+    _, spec, threads = engine.asked
+    assert (spec.name, spec.precision, spec.weights) == ("nonsense", "int8", "w")
+    assert threads == 1  # of each batch; --threads says how many of them there are at once
 
 
 def test_limits(imgsim, engine, photos, out):

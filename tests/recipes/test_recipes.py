@@ -110,7 +110,7 @@ def test_the_same_bits_each_time():
 def test_fitting_does_not_depend_on_blocks(monkeypatch):
     vectors = raw_vectors(300)
     whole = Whitening.fit(vectors)
-    monkeypatch.setattr("imgsim_ops.recipes.recipes._BLOCK", 7)
+    monkeypatch.setattr("imgsim_ops.recipes.whitening._BLOCK", 7)
     # Other orders of addition; float64 sums, whose directions may come with another sign.
     np.testing.assert_allclose(np.abs(Whitening.fit(vectors).matrix), np.abs(whole.matrix), atol=1e-4)
 
