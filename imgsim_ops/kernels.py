@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imgsim_ops.lib import _kernels  # type: ignore[attr-defined]  # a native module
+from imgsim_ops.lib import _kernels
 
 __all__ = [
     "ChannelMoments",
