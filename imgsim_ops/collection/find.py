@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import TypeVar, overload
 
 from imgsim_ops.collection.candidates.cascade import Findings, Progress, Thresholds
 from imgsim_ops.collection.collection import Collection, silent
@@ -64,8 +65,34 @@ class Provenance:
         )
 
 
+_Item = TypeVar("_Item", Group, Leak)
+
+
+class _Listed(Sequence[_Item]):
+    """A sequence of findings, which notebooks show as pictures."""
+
+    @property
+    @abstractmethod
+    def _all(self) -> tuple[_Item, ...]: ...
+
+    @overload
+    def __getitem__(self, place: int) -> _Item: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[_Item, ...]: ...
+    def __getitem__(self, place: int | slice) -> _Item | tuple[_Item, ...]:
+        """One of them, or some."""
+        return self._all[place]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._all)
+
+    def _repr_html_(self) -> str:
+        return as_figures(repr(self)[1:-1], [item.figures() for item in self._all[:_MOST_SHOWN]])
+
+
 @dataclass(frozen=True, eq=False)
-class Duplicates(Sequence[Group]):
+class Duplicates(_Listed[Group]):
     """The groups of copies among pictures, a sequence.
 
     Attributes:
@@ -78,20 +105,9 @@ class Duplicates(Sequence[Group]):
     provenance: Provenance
     skipped: tuple[SkippedFile, ...]
 
-    @overload
-    def __getitem__(self, place: int) -> Group: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Group, ...]: ...
-    def __getitem__(self, place: int | slice) -> Group | tuple[Group, ...]:
-        """A group, or some."""
-        return self.groups[place]
-
-    def __len__(self) -> int:
-        """How many groups there are."""
-        return len(self.groups)
-
-    def __iter__(self) -> Iterator[Group]:
-        return iter(self.groups)
+    @property
+    def _all(self) -> tuple[Group, ...]:
+        return self.groups
 
     @property
     def copies(self) -> int:
@@ -106,12 +122,9 @@ class Duplicates(Sequence[Group]):
     def __repr__(self) -> str:
         return f"<{len(self)} groups: {self.copies} of {self.provenance.pictures} pictures are copies of others>"
 
-    def _repr_html_(self) -> str:
-        return as_figures(repr(self)[1:-1], [group.figures() for group in self.groups[:_MOST_SHOWN]])
-
 
 @dataclass(frozen=True, eq=False)
-class Leaks(Sequence[Leak]):
+class Leaks(_Listed[Leak]):
     """The pictures of a test set that are copies of training pictures, a sequence.
 
     Attributes:
@@ -128,20 +141,9 @@ class Leaks(Sequence[Leak]):
     tested: tuple[Picture, ...]
     skipped: tuple[SkippedFile, ...]
 
-    @overload
-    def __getitem__(self, place: int) -> Leak: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Leak, ...]: ...
-    def __getitem__(self, place: int | slice) -> Leak | tuple[Leak, ...]:
-        """A leak, or some."""
-        return self.leaks[place]
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self.leaks)
-
-    def __iter__(self) -> Iterator[Leak]:
-        return iter(self.leaks)
+    @property
+    def _all(self) -> tuple[Leak, ...]:
+        return self.leaks
 
     @property
     def clean(self) -> tuple[Picture, ...]:
@@ -151,9 +153,6 @@ class Leaks(Sequence[Leak]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} of {len(self.tested)} test pictures are copies of training pictures>"
-
-    def _repr_html_(self) -> str:
-        return as_figures(repr(self)[1:-1], [leak.figures() for leak in self.leaks[:_MOST_SHOWN]])
 
 
 def find_duplicates(

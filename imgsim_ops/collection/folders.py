@@ -39,9 +39,8 @@ class FolderOptions:
     @property
     def asked(self) -> list[str]:
         """What was asked for that only folders take, by name."""
-        names = list(self.model.asked)
         return [
-            *names,
+            *self.model.asked,
             *(["recipe"] if self.recipe is not None else []),
             *(["exact"] if self.read.exact else []),
             *(["exclude"] if self.exclude else []),
