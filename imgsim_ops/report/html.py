@@ -89,8 +89,9 @@ def write_groups(
 ) -> Report:
     """Writes groups of duplicates as one HTML file in which to decide what is removed.
 
-    The page proposes to keep the best copy of each group and leaves the others open; it remembers decisions and exports
-    them as the file that ``imgsim apply`` reads. It never lets all pictures of a group be removed.
+    The page begins with what is proposed: of each group the best copy is kept, members with `remove` go, and the rest
+    is open. It remembers decisions and exports them as the file that ``imgsim apply`` reads. It never lets all
+    pictures of a group be removed.
 
     The file appears whole or not at all, is written as the groups come, and memory does not grow with their number,
     apart from a hundred bytes for each distinct picture.
@@ -233,6 +234,8 @@ class _Body:
             shown["printable"] = name
         if member.evidence is not None:
             shown["evidence"] = evidence_as_json(member.evidence)
+        shown["relation"] = getattr(member, "relation", None)
+        shown["remove"] = getattr(member, "remove", False)
         number = self._number(member.picture)
         if isinstance(number, SkippedFile):
             self.unreadable += 1

@@ -17,7 +17,7 @@ from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.readers import IsolatedReaders
 from imgsim_ops.report import html
 from imgsim_ops.report.html import PageOptions, write_groups, write_leaks
-from tests.support.findings_made import described, made_groups, write_picture
+from tests.support.findings_made import Judged, described, made_groups, write_picture
 from tests.support.page_parts import NASTY, ODD_NAMES, Elements, assert_closed
 
 FACTS = {"threshold": "0.9"}
@@ -197,6 +197,13 @@ def test_leaks_pair_a_test_picture_with_its_source(tmp_path, out):
     assert page.report["kind"] == "leaks"
     assert [member["path"] for member in page.groups[0]["members"]] == [source.path, copy.path]
     assert page.groups[0]["best"] == 0
+
+
+def test_relations_and_proposals_are_handed_on(tmp_path, out):
+    first, second = write_picture(tmp_path / "a.png"), write_picture(tmp_path / "b.png", 1)
+    judged = Judged(second, Evidence("content", 1.0), relation="part", remove=True)
+    _, page = write(out, [Group((Member(first, None), judged), 0)])
+    assert [(m["relation"], m["remove"]) for m in page.groups[0]["members"]] == [(None, False), ("part", True)]
 
 
 def test_a_failure_leaves_the_file_before(tmp_path, out, nothing_left):

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from imgsim_ops.collection.findings import Evidence, Group, Leak, Member
+from imgsim_ops.collection.findings import Evidence, Group, Leak, Member, evidence_as_json
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.orientation import ORIENTATION_WORDS
+from imgsim_ops.report import html
 from imgsim_ops.report.html import PageOptions, write_groups, write_leaks
-from tests.support.browser import press, settle
-from tests.support.findings_made import described, made_groups, write_picture
+from tests.support.browser import new_page, press, settle
+from tests.support.findings_made import Judged, described, made_groups, write_picture
 
 
 @pytest.fixture
@@ -23,6 +24,39 @@ def groups(page, tmp_path):
     groups = [*made_groups(tmp_path), Group((Member(odd, None), Member(other, Evidence("vector", 0.5))), best=1)]
     write_groups(tmp_path / "report.html", groups, PageOptions("A <b>title</b>", read=ReadOptions(1)), {"a": "<i>"})
     page.goto((tmp_path / "report.html").as_uri())
+    return groups
+
+
+RELATIONS = {
+    "identical": "equal bytes",
+    "same_pixels": "equal pixels",
+    "copy": "copy",
+    "part": "part of it",
+    "edited": "edited",
+    "look_alike": "looks alike",
+}
+GO = ("identical", "same_pixels", "copy", "part")
+
+
+@pytest.fixture
+def judged(page, tmp_path):
+    """Two groups with a member of each relation; the first four are proposed to go."""
+    groups = []
+    for number in range(2):
+        base = 10 * number
+        members = [
+            Judged(
+                write_picture(tmp_path / f"{number} {relation}.png", base + place),
+                Evidence("vector", 1 - place / 100),
+                relation,
+                relation in GO,
+            )
+            for place, relation in enumerate(RELATIONS, 1)
+        ]
+        groups.append(Group((Member(write_picture(tmp_path / f"{number} best.png", base), None), *members), best=0))
+    write_groups(tmp_path / "report.html", groups, PageOptions("", read=ReadOptions(1)), {})
+    page.goto((tmp_path / "report.html").as_uri())
+    settle(page)
     return groups
 
 
@@ -40,6 +74,11 @@ def exported(page):
 
 def message(page):
     return page.evaluate("document.getElementById('message').textContent")
+
+
+def choose(page, name, value):
+    page.locator(f"#{name}").select_option(value)
+    settle(page)
 
 
 def counts(page):
@@ -128,10 +167,11 @@ def test_comparing(page, groups):
 
 
 def test_filters_bound_what_all_groups_means(page, groups):
-    page.evaluate("stage.value = 'content'; stage.dispatchEvent(new Event('input', { bubbles: true }))")
+    choose(page, "stage", "content")
     assert page.evaluate("document.querySelectorAll('.group').length") == 3
+    assert page.text_content("#all") == "Accept all proposals in 3 groups, where the filter means them"
     page.click("#all")
-    assert counts(page).startswith("3 to remove")  # the equal ones, not those found by features
+    assert message(page) == "Nothing to change."  # nothing is proposed for these
 
 
 def test_training_pictures_stay(page, tmp_path):
@@ -147,3 +187,104 @@ def test_training_pictures_stay(page, tmp_path):
     assert message(page) == "Pictures of the training set are always kept here."
     press(page, "ArrowRight", "x")
     assert counts(page).startswith("1 to remove")
+
+
+def test_at_first_all_is_as_proposed(page, judged):
+    assert counts(page).startswith("8 to remove")
+    assert counts(page).endswith("2 kept · 4 undecided")
+    freed = sum(member.picture.size for group in judged for member in group.members[1:5])
+    assert "14 pictures · 8 proposed to go" in page.text_content("#summary")
+    document = json.loads(exported(page).read_bytes())
+    assert document["groups"] == [
+        {"keep": named(group.members[0]), "remove": named(*group.members[1:5])} for group in judged
+    ]
+    assert f"{freed / 1000:.1f} kB freed" in counts(page)
+
+
+def test_a_person_may_choose_against_the_proposal_and_go_back(page, judged):
+    press(page, "j", "ArrowRight", "y", "ArrowRight", "u", "j", "b")
+    assert counts(page).startswith("8 to remove")  # two fewer of the one group, two more of the other
+    press(page, "k", "o")
+    assert counts(page).startswith("12 to remove")
+    press(page, "ArrowRight", "y", "ArrowLeft", "x")  # another one in place of the best
+    page.click("#all")
+    assert counts(page).startswith("12 to remove")  # the best is kept again; what nothing is proposed for stays
+    assert page.evaluate("document.querySelector('.card').classList.contains('keep')")
+    page.click("#none")
+    assert counts(page).startswith("8 to remove")
+    assert counts(page).endswith("2 kept · 4 undecided")
+    page.click("#message button")
+    assert counts(page).startswith("12 to remove")
+
+
+def test_choices_are_remembered_apart_from_the_proposal(page, judged, tmp_path):
+    press(page, "j", "ArrowRight", "u")
+    page.reload()
+    assert counts(page).startswith("7 to remove")
+    other = [
+        Group((group.members[0], *(Judged(m.picture, m.evidence, m.relation) for m in group.members[1:])), 0)
+        for group in judged
+    ]
+    write_groups(tmp_path / "report.html", other, PageOptions("", read=ReadOptions(1)), {})
+    page.reload()
+    assert counts(page).startswith("0 to remove")  # the proposal is another one now, and it is seen
+
+
+def test_each_relation_has_its_words(page, judged):
+    badges = page.locator(".group").first.locator(".card .relation").all_text_contents()
+    assert badges == list(RELATIONS.values())
+    colours = page.evaluate(
+        "[...document.querySelectorAll('.group:first-child .relation')].map((e) => getComputedStyle(e).color)"
+    )
+    assert colours[0] == colours[1] == colours[2] != colours[3] == colours[4] != colours[5]
+
+
+def test_the_filter_by_relation_bounds_what_is_accepted(page, judged):
+    assert page.locator("#relation option").all_text_contents() == ["any relation", *RELATIONS.values()]
+    page.click("#none")
+    for _ in range(2):
+        press(page, "j", *["ArrowRight", "u"] * 4)
+    assert counts(page).startswith("0 to remove")
+    choose(page, "relation", "copy")
+    aside = page.locator(".group").first.locator(".card.aside .relation").all_text_contents()
+    assert aside == [words for words in RELATIONS.values() if words != "copy"]
+    page.click("#all")
+    assert message(page).startswith("2 more pictures to remove.")
+    choose(page, "relation", "edited")
+    page.click("#all")
+    assert message(page) == "Nothing to change."  # it is not proposed to go
+    choose(page, "relation", "")
+    page.click("#all")
+    assert counts(page).startswith("8 to remove")
+
+
+def test_a_leak_has_its_relation(page, tmp_path):
+    source, copy = write_picture(tmp_path / "train.png"), write_picture(tmp_path / "test.png", 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "evidence_as_json", lambda evidence: {**evidence_as_json(evidence), "relation": "edited"})
+        leaks = [Leak(copy, source, Evidence("vector", 0.93))]
+        write_leaks(tmp_path / "report.html", leaks, PageOptions("", read=ReadOptions(1)), {})
+    page.goto((tmp_path / "report.html").as_uri())
+    settle(page)
+    assert page.locator(".card .badges").all_inner_texts() == ["Training", "Test\nedited"]
+    assert counts(page).startswith("0 to remove")
+    page.click("#all")
+    assert counts(page).startswith("1 to remove")
+
+
+def test_hostile_names_bring_no_script_along(page, tmp_path):
+    """Even if such a name came into the page as markup, no address and no hash of its would be allowed to run."""
+    write_groups(tmp_path / "report.html", made_groups(tmp_path, 1), PageOptions("", read=ReadOptions(1)), {})
+    file = tmp_path / "report.html"
+    for element in (
+        "<script>window.ran = 1</script>",
+        "<script src='data:text/javascript,window.ran = 1'></script>",
+        "<script type=module>window.ran = 1</script>",
+        "<script type=module src='data:text/javascript,window.ran = 1'></script>",
+        "<img src=x onerror='window.ran = 1'>",
+    ):
+        (tmp_path / "odd.html").write_text(file.read_text().replace("<main ", f"{element}<main ", 1))
+        with new_page(page.context.browser, told_nothing=False) as other:
+            other.goto((tmp_path / "odd.html").as_uri())
+            assert other.evaluate("window.ran") is None
+            assert counts(other)  # the page's own runs

@@ -2,11 +2,36 @@
 
 import hashlib
 import os
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from imgsim_ops.collection.findings import Evidence, Group, Member, Picture
+from imgsim_ops.collection.findings import Evidence, Group, Member, Picture, evidence_as_json
+
+
+@dataclass(frozen=True)
+class Judged(Member):
+    """A member with what is said of it beside the evidence."""
+
+    relation: str | None = None
+    remove: bool = False
+
+
+@dataclass(frozen=True)
+class Looked(Evidence):
+    """Evidence with what a look at the pixels finds."""
+
+    differences: tuple[dict, ...] = ()
+    overlap: tuple[float, float] | None = None
+
+
+def looked_as_json(evidence):
+    found = evidence_as_json(evidence)
+    for name in ("differences", "overlap"):
+        if value := getattr(evidence, name, None):
+            found[name] = value
+    return found
 
 
 def write_picture(path, seed=0, size=(40, 30)):

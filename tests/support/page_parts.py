@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 
@@ -46,7 +47,7 @@ class Elements(HTMLParser):
 
 
 def assert_closed(text):
-    """Nothing is fetched, and of scripts and styles only the page's own are allowed."""
+    """Nothing is fetched, and of scripts and styles only the page's own are allowed, modules by a nonce."""
     elements = Elements(text)
     assert not re.search(r"https?:|//[a-z]+\.|@import|url\(", text)
     for tag, attributes, _ in elements.found:
@@ -57,7 +58,22 @@ def assert_closed(text):
     assert rules["default-src"] == "'none'"
     assert rules["img-src"] == "data:"
     (style,) = elements.named("style")
-    (script,) = [text for attributes, text in elements.named("script") if not attributes]
-    for rule, content in (("style-src", style[1]), ("script-src", script)):
-        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-        assert rules[rule] == f"'sha256-{digest}'"
+    assert rules["style-src"] == _hash(style[1])
+    scripts = [
+        (a, text) for a, text in elements.named("script") if a.get("type") not in ("application/json", "text/plain")
+    ]
+    if len(scripts) == 1:
+        assert scripts[0][0] == {}
+        assert rules["script-src"] == _hash(scripts[0][1])
+    else:
+        (imports, addresses), (main, text) = scripts
+        assert (imports.pop("type"), main.pop("type"), text) == ("importmap", "module", 'import "imgsim/main"')
+        assert imports == main
+        assert rules["script-src"] == f"'nonce-{main['nonce']}'"
+        assert len(main["nonce"]) >= 22  # characters of six bits: nobody guesses it
+        for address in json.loads(addresses)["imports"].values():
+            assert address.startswith("data:text/javascript;base64,")
+
+
+def _hash(content):
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
