@@ -1,13 +1,13 @@
 """Pages that are one file each and need neither the network nor another file.
 
 A page is ``page/base.html`` with ``NAME.html`` in it, the style of ``base.css`` and ``NAME.css``, and a script: the
-file ``NAME.js``, or the modules of the folder ``NAME``, of which ``main.js`` is the one that begins. Modules import each
-other as ``imgsim/words`` and the like, by an import map, so that a server can hand out the very same files.
+file ``NAME.js``, or the modules of the folder ``NAME``, of which ``main.js`` is the one that begins. Modules import
+each other as ``imgsim/words`` and the like, by an import map, so that a server can hand out the very same files.
 
 A Content-Security-Policy allows the page its own script and style and embedded pictures; nothing else, so that a
-mistake in escaping could still not run a script or reach the network. They are allowed by their hashes, but for modules:
-those have addresses, which few browsers hold against a hash, and to allow ``data:`` would allow what others wrote too.
-Modules come with a nonce, a word that is new in each page, so that no name of a file can know it.
+mistake in escaping could still not run a script or reach the network. They are allowed by their hashes, but for
+modules: those have addresses, which not all browsers hold against a hash, and to allow ``data:`` would allow what
+others wrote too. Modules come with a nonce, a word that is new in each page, so that no name of a file can know it.
 """
 
 from __future__ import annotations

@@ -94,5 +94,5 @@ def test_overlay_is_half_transparent(page, compared):
 
 def test_what_they_have_in_common_is_told(page, compared):
     compared(TURNED, overlap=(1.0, 0.43))
-    assert "in common are 100\u00a0% of it and 43\u00a0% of the best copy" in page.text_content("#evidence")
+    assert "shared: 100% of it, 43% of the best copy" in page.text_content("#evidence")
     assert page.locator("#sides .relation").all_text_contents() == ["edited"]

@@ -4,7 +4,8 @@ import { decision, events, KEEP, REMOVE } from "imgsim/decisions";
 import { $, clone, button } from "imgsim/dom";
 import { sketch } from "imgsim/drawing";
 import { meant } from "imgsim/filter";
-import { alternative, described, inBytes, plural, reasons, RELATIONS, relationWords, role, split, title } from "imgsim/words";
+import { alternative, described, inBytes, plural, reasons, role, split, title } from "imgsim/words";
+import { RELATIONS, relationWords } from "imgsim/words";
 
 // Cards of a group that are shown at first, and how many a press of "more" adds.
 const CARDS = 24;

@@ -50,7 +50,8 @@ export function compare() {
     blink(!calm);
     switchTop(true);
   }
-  $("compare-title").textContent = leaks ? title(group) : `${title(group)}, picture ${i + 1} of ${group.members.length}`;
+  const which = leaks ? "" : `, picture ${i + 1} of ${group.members.length}`;
+  $("compare-title").textContent = title(group) + which;
   for (const element of document.querySelectorAll("[data-mode]")) {
     element.setAttribute("aria-pressed", element.dataset.mode === shown);
     element.disabled = alone && element.dataset.mode !== "side";
@@ -69,7 +70,7 @@ export function compare() {
 
 const differences = (member) => member.evidence?.differences ?? [];
 
-// --- side by side -------------------------------------------------------------------------------------------------------
+// --- side by side ----------------------------------------------------------------------------------------------------
 
 function panels(group, i) {
   const one = group.members[i], other = group.members[group.base];
@@ -97,7 +98,7 @@ function panel(member, lies = null, differing = []) {
   return element;
 }
 
-// --- one over the other -------------------------------------------------------------------------------------------------
+// --- one over the other ----------------------------------------------------------------------------------------------
 
 function pile(shown, one, other) {
   const transform = aligned(one, other);
@@ -161,7 +162,7 @@ function showOutlines() {
   $("stage-area").classList.toggle("plain", !$("outline").checked);
 }
 
-// --- what is below the pictures -----------------------------------------------------------------------------------------
+// --- what is below the pictures --------------------------------------------------------------------------------------
 
 function side(group, i) {
   const member = group.members[i];
@@ -194,7 +195,7 @@ function refreshSides() {
   for (const element of $("sides").children) showDecision(element, decision(current.group, element.place));
 }
 
-// --- events -------------------------------------------------------------------------------------------------------------
+// --- events ----------------------------------------------------------------------------------------------------------
 
 // `act` is what a button about one picture does.
 export function listen(act) {

@@ -42,7 +42,7 @@ export function refusal(group, values) {
     : "Not done: no picture of the group would be kept. Keep another one first.";
 }
 
-// --- in the browser's memory: only what differs from the proposal, so that a new proposal is seen -----------------------
+// --- in the browser's memory: only what differs from the proposal, so that a new proposal is seen --------------------
 
 const LETTERS = "ukr";
 const AS_PROPOSED = ".";
@@ -83,7 +83,7 @@ export function recall() {
   }
 }
 
-// --- changes ------------------------------------------------------------------------------------------------------------
+// --- changes ---------------------------------------------------------------------------------------------------------
 
 export function change(work) {
   const before = decisions.slice();

@@ -27,7 +27,8 @@ export function download() {
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 60000);
   saved();
-  say(`decisions.json: ${plural(sums.remove, "picture")} to remove, ${inBytes(sums.bytes)}. See imgsim apply decisions.json.`);
+  const words = `${plural(sums.remove, "picture")} to remove, ${inBytes(sums.bytes)}`;
+  say(`decisions.json: ${words}. See imgsim apply decisions.json.`);
 }
 
 function byContent() {
@@ -77,7 +78,8 @@ export function imported(text) {
     }
   });
   const parts = [`Imported decisions about ${plural(wanted.size - refused, "group")}.`];
-  if (unknown) parts.push(`${plural(unknown, "picture")} of the file ${unknown === 1 ? "is" : "are"} not in this report.`);
+  const are = unknown === 1 ? "is" : "are";
+  if (unknown) parts.push(`${plural(unknown, "picture")} of the file ${are} not in this report.`);
   if (refused) parts.push(`${plural(refused, "group")} left as before, since nothing would be kept.`);
   return parts.join(" ");
 }

@@ -1,4 +1,5 @@
-// Points, boxes and affine transforms, (a, b, c, d, e, f) as in the evidence: (x, y) lies at (a x + b y + c, d x + e y + f).
+// Points, boxes and affine transforms: by (a, b, c, d, e, f), as the evidence has them, (x, y) lies at
+// (a x + b y + c, d x + e y + f).
 
 export const SAME = [1, 0, 0, 0, 1, 0];
 

@@ -35,7 +35,7 @@ function refresh() {
 
 events.addEventListener("changed", refresh);
 
-// --- moving about -------------------------------------------------------------------------------------------------------
+// --- moving about ----------------------------------------------------------------------------------------------------
 
 export function go(group, i, focus = true) {
   reach(group, i);
@@ -65,7 +65,7 @@ export function step(groupsOn, picturesOn) {
   return true;
 }
 
-// --- all that are visible -----------------------------------------------------------------------------------------------
+// --- all that are visible --------------------------------------------------------------------------------------------
 
 // What nothing is proposed for stays as it is. Of leaks nothing is proposed: there it is a person's own word for all.
 function accepted(group) {

@@ -2,7 +2,8 @@
 import { current, fill } from "imgsim/cards";
 import { compare, isOpen, listen, openCompare, showMode } from "imgsim/compare";
 import { groups, leaks, pictures, report } from "imgsim/data";
-import { atRisk, cycle, decide, KEEP, keepOnly, recall, REMOVE, reset, toggle, UNDECIDED, undo } from "imgsim/decisions";
+import { atRisk, cycle, decide, keepOnly, recall, reset, toggle, undo } from "imgsim/decisions";
+import { KEEP, REMOVE, UNDECIDED } from "imgsim/decisions";
 import { download, imported } from "imgsim/decisions_file";
 import { $, say } from "imgsim/dom";
 import { offer } from "imgsim/filter";
@@ -11,7 +12,7 @@ import { inBytes, plural } from "imgsim/words";
 
 const MOST_PRINTED = 300;
 
-// --- buttons ------------------------------------------------------------------------------------------------------------
+// --- buttons ---------------------------------------------------------------------------------------------------------
 
 const ACTS = {
   compare: openCompare,
@@ -64,7 +65,7 @@ $("form").addEventListener("submit", (event) => event.preventDefault());
 addEventListener("beforeunload", (event) => { if (atRisk()) event.preventDefault(); });
 addEventListener("beforeprint", () => visible.slice(0, MOST_PRINTED).forEach(fill));
 
-// --- keys ---------------------------------------------------------------------------------------------------------------
+// --- keys ------------------------------------------------------------------------------------------------------------
 
 const STEPS = {
   j: [1, 0],
@@ -111,19 +112,21 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// --- beginning ----------------------------------------------------------------------------------------------------------
+// --- beginning -------------------------------------------------------------------------------------------------------
 
 function showHead() {
   const count = groups.flatMap((group) => group.members).filter((member) => member.remove).length;
   const size = groups.reduce((sum, group) => sum + group.bytes, 0);
   $("summary").textContent = leaks
-    ? `${plural(report.groups, "picture")} of the test set ${report.groups === 1 ? "copies one" : "copy some"} of the training set`
+    ? `${plural(report.groups, "picture")} of the test set ` +
+      `${report.groups === 1 ? "copies one" : "copy some"} of the training set`
     : `${plural(report.groups, "group")} · ${plural(pictures, "picture")} · ` +
       `${count.toLocaleString("en")} proposed to go, ${inBytes(size)}`;
   if (groups.length < report.groups) {
+    const all = plural(report.groups, leaks ? "leak" : "group");
     $("limit").textContent =
-      `Shown are the first ${groups.length.toLocaleString("en")} of ${plural(report.groups, leaks ? "leak" : "group")}, ` +
-      "so that the page stays quick; decisions here are about these only.";
+      `Shown are the first ${groups.length.toLocaleString("en")} of ${all}, so that the page stays quick; ` +
+      "decisions here are about these only.";
     $("limit").hidden = false;
   }
   for (const [name, value] of report.facts) {
@@ -158,8 +161,8 @@ function begin() {
   $("help-text").textContent =
     (leaks
       ? "Pictures of the training set are always kept. "
-      : "At first all is as proposed: of each group the best copy is kept, what adds nothing to it goes, and the others are open, " +
-        "until you decide. Something is only removed from a group while another picture of it is kept. ") +
+      : "At first all is as proposed: of each group the best copy is kept, what adds nothing to it goes, and the " +
+        "others are open, until you decide. Something is only removed from a group while another picture of it is kept. ") +
     "Nothing is removed by this page: it writes decisions.json, which imgsim apply reads.";
   if (matchMedia("(max-width: 700px)").matches) $("filters").open = false;
   if (!groups.length) {

@@ -39,8 +39,6 @@ function inDays(seconds) {
   return isNaN(date) ? "" : date.toISOString().slice(0, 10);
 }
 
-const inPercent = (share) => `${Math.round(100 * share)}\u00a0%`;
-
 // Folder and name.
 export function split(path) {
   const cut = Math.max(path.lastIndexOf("/"), /^[A-Za-z]:\\|^\\\\/.test(path) ? path.lastIndexOf("\\") : -1);
@@ -58,18 +56,24 @@ export function alternative(member) {
 }
 
 export function reasons({ evidence, relation }) {
-  const parts = [];
+  const parts = [...looks(evidence)];
   if (relation !== "identical") parts.push(STAGES[evidence.stage] ?? evidence.stage);
   if (evidence.stage !== "content") parts.push(`score ${evidence.score.toFixed(3)}`);
   if (evidence.distance !== undefined) parts.push(`hash ${evidence.distance} of 256 bits apart`);
   if (evidence.inliers !== undefined) parts.push(plural(evidence.inliers, "matching feature"));
   if (report.turned[evidence.orientation]) parts.push(report.turned[evidence.orientation]);
-  if (evidence.differences?.length) parts.push(plural(evidence.differences.length, "place differs", "places differ"));
-  if (evidence.overlap && evidence.overlap.some((share) => share < 0.995)) {
-    const [own, other] = evidence.overlap.map(inPercent);
-    parts.push(`in common are ${own} of it and ${other} of the ${leaks ? "training picture" : "best copy"}`);
-  }
   return parts.join(" · ");
+}
+
+// What a look at the pixels found.
+function looks({ differences, overlap }) {
+  const parts = [];
+  if (differences?.length) parts.push(plural(differences.length, "place differs", "places differ"));
+  if (overlap?.some((share) => share < 0.995)) {
+    const [own, other] = overlap.map((share) => `${Math.round(100 * share)}%`);
+    parts.push(`shared: ${own} of it, ${other} of the ${leaks ? "training picture" : "best copy"}`);
+  }
+  return parts;
 }
 
 export function title(group) {
