@@ -61,12 +61,14 @@ class Decisions:
 
 
 def proposed(groups: Iterable[Group]) -> list[DecidedGroup]:
-    """What is proposed for groups of copies: the best one of each is kept."""
+    """What is proposed for groups: of those of which something may go, what goes, and what stays in its place."""
     decided = []
     for group in groups:
         files = [DecidedFile(member.picture.path, member.picture.sha256.hex()) for member in group.members]
-        others = tuple(file for place, file in enumerate(files) if place != group.best)
-        decided.append(DecidedGroup((files[group.best],), others))
+        gone = [place for place, member in enumerate(group.members) if member.remove]
+        if gone:
+            kept = sorted({group.best, *(group.members[place].kept for place in gone)})
+            decided.append(DecidedGroup(tuple(files[i] for i in kept), tuple(files[i] for i in gone)))
     return decided
 
 

@@ -10,12 +10,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsim_ops.collection.candidates.cascade import Findings, Pictures, Progress, Verifier, choose_thresholds
-from imgsim_ops.collection.candidates.features import FeatureSource, forget_features
+from imgsim_ops.collection.candidates.judging import Judge
+from imgsim_ops.collection.candidates.looking import Looking, forget_features
+from imgsim_ops.collection.candidates.pairs import Pictures, Progress
 from imgsim_ops.collection.candidates.turned import Turned, turned_pictures
-from imgsim_ops.collection.findings import Group, Hits, Leak, Picture
+from imgsim_ops.collection.duplicates import Rules, find_duplicates
+from imgsim_ops.collection.findings import Findings, Group, Hits, Leak, Picture
 from imgsim_ops.collection.indexing.fitting import apply_recipe
 from imgsim_ops.collection.indexing.indexing import IndexReport, index_files
+from imgsim_ops.collection.leaks import find_leaks, pictures_for
 from imgsim_ops.collection.queries import queries_of
 from imgsim_ops.collection.search import Nearest, Query, SearchOptions, queries_at_once, search
 from imgsim_ops.collection.store.store import Store
@@ -266,11 +269,14 @@ class Collection:
         forget_features(self.store)
         return gone
 
-    def duplicates(self, match: MatchOptions = MatchOptions(), *, progress: Progress = silent) -> Findings[Group]:
-        """The groups of copies among the pictures; see ``cascade`` for how they are found.
+    def duplicates(
+        self, match: MatchOptions = MatchOptions(), rules: Rules = Rules(), *, progress: Progress = silent
+    ) -> Findings[Group]:
+        """The groups of pictures that come of one picture each, see ``collection.grouping`` for how they are found.
 
         Args:
-            match: How pairs are judged.
+            match: How candidates are chosen.
+            rules: What is kept, and what may go.
             progress: Called with what is being done, how much of it is done, and how much there is, 0 if unknown.
 
         Returns:
@@ -279,25 +285,30 @@ class Collection:
         Raises:
             OSError: The disk is full.
         """
-        from imgsim_ops.collection.duplicates import find_duplicates
-
         pictures = Pictures.of(self.store)
-        thresholds = choose_thresholds(pictures, match)
         with ExitStack() as resources:
-            verifier = self._verifier(self, resources, progress) if match.verify else None
+            looking = resources.enter_context(Looking(self.store, self.read))
+            judge = resources.enter_context(
+                Judge(looking, looking, self.read.processes, match.verify, progress)
+            )
             turned = self._turned(self, match.orientations, progress)
-            groups = find_duplicates(self.store, pictures, thresholds, verifier, turned, progress)
-            resources.callback(groups.close)
-            return Findings(thresholds, verifier, groups, resources.pop_all())
+            groups = find_duplicates(self.store, pictures, match, looking, judge, rules, turned, progress)
+            return Findings(judge, groups, resources.pop_all())
 
     def leaks(
-        self, test: Collection, match: MatchOptions = MatchOptions(), *, progress: Progress = silent
+        self,
+        test: Collection,
+        match: MatchOptions = MatchOptions(),
+        *,
+        similar: bool = False,
+        progress: Progress = silent,
     ) -> Findings[Leak]:
-        """The pictures of a test set that are copies of pictures of this collection, the training set.
+        """The pictures of a test set that come of pictures of this collection, the training set.
 
         Args:
             test: The test set, made by the same backbone, weights and precision; its recipe does not matter.
-            match: How pairs are judged; pictures of the test set are turned.
+            match: How candidates are chosen; pictures of the test set are turned.
+            similar: What only looks alike counts too.
             progress: As in `duplicates`.
 
         Returns:
@@ -307,21 +318,16 @@ class Collection:
             ImgsimError: Vectors of the two cannot be compared.
             OSError: The disk is full.
         """
-        from imgsim_ops.collection.leaks import find_leaks, pictures_for
-
         queries, gallery = pictures_for(test.store, self.store), Pictures.of(self.store)
-        thresholds = choose_thresholds(gallery, match)
         with ExitStack() as resources:
-            verifier = self._verifier(test, resources, progress) if match.verify else None
+            mine = resources.enter_context(Looking(self.store, self.read))
+            theirs = resources.enter_context(Looking(test.store, test.read))
+            judge = resources.enter_context(Judge(theirs, mine, self.read.processes, match.verify, progress))
             turned = self._turned(test, match.orientations, progress)
-            leaks = find_leaks(test.store, self.store, queries, gallery, thresholds, verifier, turned, progress)
-            resources.callback(leaks.close)
-            return Findings(thresholds, verifier, leaks, resources.pop_all())
-
-    def _verifier(self, queries: Collection, resources: ExitStack, progress: Progress) -> Verifier:
-        mine = resources.enter_context(FeatureSource(self.store, self.read))
-        theirs = mine if queries is self else resources.enter_context(FeatureSource(queries.store, queries.read))
-        return resources.enter_context(Verifier(theirs, mine, self.read.processes, progress))
+            leaks = find_leaks(
+                test.store, self.store, queries, gallery, match, judge, turned, similar=similar, progress=progress
+            )
+            return Findings(judge, leaks, resources.pop_all())
 
     def _turned(self, queries: Collection, orientations: Sequence[int], progress: Progress) -> Iterator[Turned]:
         others = [orientation for orientation in orientations if orientation != 1]

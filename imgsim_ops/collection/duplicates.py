@@ -1,203 +1,225 @@
-"""Groups of copies in a collection."""
+"""Groups of pictures in a collection that come of one picture, and which of them may go."""
 
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgsim_ops.collection.candidates.cascade import (
-    Pairs,
+from imgsim_ops.collection.candidates.evidence import IDENTICAL, evidence_of
+from imgsim_ops.collection.candidates.judging import Judge, Judged
+from imgsim_ops.collection.candidates.pairs import (
     Pictures,
     Progress,
-    Thresholds,
-    Verifier,
-    confidence,
-    hash_pairs,
-    near_pairs,
+    candidate_threshold,
+    hash_links,
     nearest_pairs,
-    reversed_evidence,
     scores_of,
-    settle,
-    worth_verifying,
 )
+from imgsim_ops.collection.candidates.pixels import same_pixels
 from imgsim_ops.collection.findings import Evidence, Group, Member, Picture
+from imgsim_ops.collection.grouping import DELEGATES, Cluster, Grouping
 from imgsim_ops.matching import rules
+from imgsim_ops.matching.hashes import distances, is_flat
+from imgsim_ops.matching.options import MatchOptions
+from imgsim_ops.matching.relations import Relation
 
 if TYPE_CHECKING:
+    from imgsim_ops.collection.candidates.looking import Looking
     from imgsim_ops.collection.candidates.turned import Turned
     from imgsim_ops.collection.store.store import Store
 
 #: Formats that keep every pixel; WebP may be either.
 _LOSSLESS = {"PNG", "TIFF", "BMP", "GIF"}
+_STRENGTH = {relation.value: place for place, relation in enumerate(Relation)}
+_COPIES = (Relation.IDENTICAL.value, Relation.SAME_PIXELS.value, Relation.COPY.value)
+#: By what is asked for, the relations of which pictures are proposed to go.
+REMOVED = {"identical": _COPIES[:2], "copies": _COPIES, "parts": (*_COPIES, Relation.PART.value)}
 
-_Edges = dict[tuple[int, int], Evidence]
-_Confirm = Callable[[int, Sequence[int]], Iterable[tuple[int, Evidence]]]
 
+@dataclass(frozen=True)
+class Rules:
+    """What is kept, and what may go.
 
-def best_copy(pictures: Sequence[Picture]) -> int:
-    """The position of the copy worth keeping.
-
-    The one with the most pixels; among those one in a format that keeps every pixel (PNG, TIFF, BMP, GIF); then the
-    larger file, which was compressed less; then the older one, which is more likely the original; then by path.
+    Attributes:
+        remove: A key of `REMOVED`.
+        prefer: Pictures in these folders are kept in place of others; the promise holds against them too.
+        reference: Likewise, and nothing in them goes.
     """
-    return min(range(len(pictures)), key=lambda i: _worth(pictures[i]))
+
+    remove: str = "copies"
+    prefer: tuple[str, ...] = ()
+    reference: tuple[str, ...] = ()
+
+    def favour(self, picture: Picture) -> int:
+        """How much its place speaks for keeping it."""
+        return 2 if _is_in(picture.path, self.reference) else int(_is_in(picture.path, self.prefer))
+
+    def may_go(self, picture: Picture, evidence: Evidence) -> bool:
+        """Whether a member is proposed to go, for the picture kept."""
+        if _is_in(picture.path, self.reference) or evidence.relation not in REMOVED[self.remove]:
+            return False
+        return evidence.relation == Relation.IDENTICAL.value or not evidence.lacks
+
+
+def _is_in(path: str, folders: Iterable[str]) -> bool:
+    return any(path == folder or path.startswith(os.path.join(folder, "")) for folder in folders)
 
 
 def _worth(picture: Picture) -> tuple:
+    """Orders pictures before anything was looked at: the least is the likeliest original."""
     lossless = picture.format in _LOSSLESS
-    return -picture.width * picture.height, not lossless, -picture.size, picture.modified, os.fsencode(picture.path)
+    return not lossless, -picture.width * picture.height, -picture.size, picture.modified, os.fsencode(picture.path)
+
+
+def _age(picture: Picture) -> tuple:
+    return picture.modified, os.fsencode(picture.path)
 
 
 def find_duplicates(
     store: Store,
     pictures: Pictures,
-    thresholds: Thresholds,
-    verifier: Verifier | None,
+    match: MatchOptions,
+    looking: Looking,
+    judge: Judge,
+    rules_: Rules = Rules(),
     turned: Iterable[Turned] = (),
     progress: Progress = lambda what, done, total: None,
-) -> Generator[Group, None, None]:
-    """The groups of copies, by the first row of each.
-
-    Every member of a group is a copy of its representative, which is the one with the most copies. A picture is in one
-    group only; one that is a copy of members but of no representative is in none.
+) -> Iterator[Group]:
+    """The groups, by the first row of each.
 
     Args:
         store: The collection.
         pictures: What `store` has.
-        thresholds: See `cascade.choose_thresholds`.
-        verifier: Looks at what scores leave open; None accepts none of that.
+        match: How candidates are chosen.
+        looking: How pictures are looked at.
+        judge: Tells what two of them are to each other.
+        rules_: What is kept, and what may go.
         turned: Pictures of the collection turned, which are looked for too.
         progress: Called while this goes on.
     """
-    edges = _edges(pictures, thresholds, verifier, turned, progress)
 
-    def confirm(row: int, others: Sequence[int]) -> Iterable[tuple[int, Evidence]]:
-        rows = np.array([other for other in others if not pictures.small[other]], np.int64)
-        if verifier is None or pictures.small[row] or not len(rows):
-            return
-        cols = np.full(len(rows), row)
-        asked = Pairs(rows, cols, scores_of(rows, cols, pictures, pictures))
-        for other, _, evidence in verifier.evidence(asked):
-            if evidence is not None:
-                yield other, evidence
+    def best(row: int, key) -> tuple:
+        return min((key(picture) for picture in looking.files(row)), default=())
 
-    files: dict[int, list[Picture]] = {}
+    grouping = Grouping(
+        judge,
+        lambda row: best(row, _worth),
+        lambda row: best(row, _age),
+        lambda row: max((rules_.favour(picture) for picture in looking.files(row)), default=0),
+    )
+    progress("Searching", 0, 0)
+    grouping.link(hash_links(pictures))
+    rows = np.flatnonzero(pictures.alive)
 
-    def worth(row: int) -> tuple:
-        if row not in files:
-            files[row] = store.pictures_of(row)
-        return min((_worth(picture) for picture in files[row]), default=())
+    def neighbours(some: np.ndarray, labels: np.ndarray) -> list[tuple[int, int, int]]:
+        progress("Searching", 0, 0)
+        return _neighbours(pictures, match, some, labels)
 
-    shared = set(store.shared_rows())
-    for rows, evidence in _stars(edges, shared, worth, confirm):
-        group = _group([files.pop(row, None) or store.pictures_of(row) for row in rows], evidence)
+    grouping.search(rows, len(pictures), neighbours)
+    blocks = list(turned)
+    if blocks:
+        grouping.search(rows, len(pictures), lambda some, labels: _turned_neighbours(pictures, match, blocks, some, labels))
+    clusters = grouping.clusters()
+    grouped = {row for cluster in clusters for row in (cluster.keep, *cluster.members)}
+    clusters += [Cluster(row) for row in store.shared_rows() if row not in grouped]
+    equal = same_pixels(looking, clusters, progress)
+    for cluster in sorted(clusters, key=lambda cluster: min(cluster.keep, *cluster.members, cluster.keep)):
+        group = _group(cluster, pictures, looking, equal, rules_)
         if group is not None:
             yield group
 
 
-def _edges(
-    pictures: Pictures,
-    thresholds: Thresholds,
-    verifier: Verifier | None,
-    turned: Iterable[Turned],
-    progress: Progress,
-) -> _Edges:
-    """Evidence for all pairs of contents that are copies, by rows i < j; a transform leads from i to j."""
-    edges: _Edges = {}
-
-    def add(row: int, col: int, evidence: Evidence) -> None:
-        if row > col:
-            row, col, evidence = col, row, reversed_evidence(evidence)
-        before = edges.get((row, col))
-        if before is None or confidence(evidence) > confidence(before):
-            edges[row, col] = evidence
-
-    def look(pairs: Pairs, hashes: np.ndarray, others: np.ndarray) -> None:
-        found, left_open = settle(pairs, hashes, others, thresholds)
-        for row, col, evidence in zip(pairs.rows.tolist(), pairs.cols.tolist(), found, strict=True):
-            if evidence is not None:
-                add(row, col, evidence)
-        if verifier is None:
-            return
-        seen = np.array([(min(p), max(p)) in edges for p in zip(pairs.rows, pairs.cols, strict=True)], bool)
-        asked = pairs[left_open & ~seen & ~(pictures.small[pairs.rows] | pictures.small[pairs.cols])]
-        for row, col, evidence in verifier.evidence(asked[worth_verifying(asked)]):
-            if evidence is not None:
-                add(row, col, evidence)
-
-    for find in (hash_pairs, lambda given: near_pairs(given, thresholds.candidate)):
-        progress("Searching", 0, 0)
-        pairs = find(pictures)
-        look(pairs, pictures.hashes[pairs.rows], pictures.hashes[pairs.cols])
-    for block in turned:
-        pairs = nearest_pairs(block.vectors, block.rows, pictures, rules.CANDIDATES + 1, block.orientation)
-        pairs = pairs[(pairs.rows != pairs.cols) & (pairs.scores >= thresholds.candidate)]
-        places = np.searchsorted(block.rows, pairs.rows)
-        look(pairs, block.hashes[places], pictures.hashes[pairs.cols])
-    return edges
+def _neighbours(
+    pictures: Pictures, match: MatchOptions, rows: np.ndarray, labels: np.ndarray
+) -> list[tuple[int, int, int]]:
+    """The nearest of each of some pictures outside of its own group, by vector."""
+    if len(rows) < 2:
+        return []
+    # One of each group: copies of each other say nothing of unlike pictures.
+    _, firsts = np.unique(labels[rows], return_index=True)
+    least = candidate_threshold(pictures, match, rows[firsts])
+    small = Pictures(pictures.hashes[rows], pictures.vectors_of(rows), pictures.crops, np.ones(len(rows), bool))
+    found = nearest_pairs(small.vectors, np.arange(len(rows)), small, rules.CANDIDATES + DELEGATES)
+    one, other, scores = rows[found.rows], rows[found.cols], found.scores
+    outside = (labels[one] != labels[other]) & (scores >= least)
+    one, other, scores = one[outside], other[outside], scores[outside]
+    order = np.argsort(-scores, kind="stable")
+    return _few_each(one[order], other[order], 1, least if match.threshold is not None else None)
 
 
-def _stars(
-    edges: _Edges, alone: set[int], worth: Callable[[int], tuple], confirm: _Confirm
-) -> Iterator[tuple[list[int], list[Evidence | None]]]:
-    """Rows of each group, the representative first, with the evidence of each.
+def _turned_neighbours(
+    pictures: Pictures, match: MatchOptions, blocks: Sequence[Turned], rows: np.ndarray, labels: np.ndarray
+) -> list[tuple[int, int, int]]:
+    """The same of pictures turned."""
+    _, firsts = np.unique(labels[rows], return_index=True)
+    least = candidate_threshold(pictures, match, rows[firsts])
+    pairs = []
+    for block in blocks:
+        there = np.isin(block.rows, rows)
+        queries = block.vectors.reshape(len(block.rows), -1, block.vectors.shape[1])[there]
+        found = nearest_pairs(
+            queries.reshape(-1, block.vectors.shape[1]), block.rows[there], pictures,
+            rules.CANDIDATES + DELEGATES, block.orientation,
+        )  # fmt: skip
+        outside = (labels[found.rows] != labels[found.cols]) & (found.scores >= least)
+        found = found[outside]
+        order = np.argsort(-found.scores, kind="stable")
+        pairs += _few_each(found.rows[order], found.cols[order], block.orientation, None)
+    return pairs
 
-    Args:
-        edges: See `_edges`.
-        alone: Rows that are a group already, as several files have this content.
-        worth: Orders rows of one group: the least is the best copy.
-        confirm: Says which of the rows are copies of the first one, though they have no edge to it.
-    """
-    neighbours: dict[int, set[int]] = defaultdict(set)
-    for row, col in edges:
-        neighbours[row].add(col)
-        neighbours[col].add(row)
-    for row in alone:
-        neighbours[row].add(row)
-    seen: set[int] = set()
-    for first in sorted(neighbours):
-        if first in seen:
+
+def _few_each(
+    rows: np.ndarray, cols: np.ndarray, orientation: int, every: float | None
+) -> list[tuple[int, int, int]]:
+    """Pairs that are among the ``rules.CANDIDATES`` nearest of their first picture; all of them where a score was given."""
+    taken: dict[int, int] = {}
+    pairs = []
+    for row, col in zip(rows.tolist(), cols.tolist(), strict=True):
+        if every is None and taken.get(row, 0) >= rules.CANDIDATES:
             continue
-        component = _reachable(first, neighbours)
-        seen |= component
-        while component:
-            center = min(component, key=lambda row: (-len(neighbours[row] & component - {row}), worth(row)))
-            found = {row: _seen_from(center, row, edges) for row in sorted((neighbours[center] & component) - {center})}
-            if not found and center not in alone:
-                component.discard(center)
-                continue
-            if others := sorted(component - found.keys() - {center}):
-                found.update(confirm(center, others))
-            component -= found.keys() | {center}
-            rows = sorted(found, key=lambda row: (-confidence(found[row]), -found[row].score, row))
-            yield [center, *rows], [None, *(found[row] for row in rows)]
+        taken[row] = taken.get(row, 0) + 1
+        pairs.append((row, col, orientation))
+    return pairs
 
 
-def _reachable(first: int, neighbours: dict[int, set[int]]) -> set[int]:
-    found, left = {first}, [first]
-    while left:
-        new = neighbours[left.pop()] - found
-        found |= new
-        left.extend(new)
-    return found
-
-
-def _seen_from(center: int, row: int, edges: _Edges) -> Evidence:
-    """Why `row` is a copy of `center`: the transform leads from the member to the representative."""
-    return edges[row, center] if row < center else reversed_evidence(edges[center, row])
-
-
-def _group(files: Sequence[Sequence[Picture]], evidence: Sequence[Evidence | None]) -> Group | None:
+def _group(
+    cluster: Cluster, pictures: Pictures, looking: Looking, equal: set[tuple[int, int]], rules_: Rules
+) -> Group | None:
     """All files of contents; None where files have gone since, so that fewer than two are left."""
-    members = []
-    for pictures, why in zip(files, evidence, strict=True):
-        for place, picture in enumerate(sorted(pictures, key=_worth)):
-            first = why is None and place == 0
-            members.append(Member(picture, None if first else why or Evidence("content", 1.0)))
-    if len(members) < 2 or members[0].evidence is not None:
+    rows = sorted(cluster.members)
+    keeps = np.full(len(rows), cluster.keep)
+    scores = scores_of(np.array(rows, np.int64), keeps, pictures, pictures)
+    kept = sorted(looking.files(cluster.keep), key=lambda picture: (-rules_.favour(picture), _worth(picture)))
+    if not kept:
         return None
-    return Group(members, best_copy([member.picture for member in members]))
+    members = [Member(kept[0], None)]
+    others: list[tuple[tuple, Evidence, list[Picture]]] = []
+    for row, score in zip(rows, scores.tolist(), strict=True):
+        files = sorted(looking.files(row), key=lambda picture: (-rules_.favour(picture), _worth(picture)))
+        if files:
+            evidence = _evidence(cluster.members[row], files[0], row, cluster.keep, score, pictures)
+            if (row, cluster.keep) in equal:
+                evidence = replace(evidence, relation=Relation.SAME_PIXELS.value, lacks=())
+            others.append(((_STRENGTH[evidence.relation], -evidence.score, row), evidence, files))
+    for picture in kept[1:]:
+        members.append(Member(picture, IDENTICAL, rules_.may_go(picture, IDENTICAL)))
+    for _, evidence, files in sorted(others, key=lambda other: other[0]):
+        place = len(members)
+        goes = rules_.may_go(files[0], evidence)
+        members.append(Member(files[0], evidence, goes))
+        for picture in files[1:]:
+            if goes:
+                members.append(Member(picture, evidence, rules_.may_go(picture, evidence)))
+            else:  # its twin stays in its place
+                members.append(Member(picture, IDENTICAL, rules_.may_go(picture, IDENTICAL), place))
+    return Group(members) if len(members) > 1 else None
+
+
+def _evidence(judged: Judged, picture: Picture, row: int, keep: int, score: float, pictures: Pictures) -> Evidence:
+    pair = pictures.hashes[[row, keep]]
+    distance = None if is_flat(pair).any() else int(distances(pair[0], pair[1]))
+    return evidence_of(judged, picture, score, distance)

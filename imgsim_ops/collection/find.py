@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, overload
 
-from imgsim_ops.collection.candidates.cascade import Findings, Progress, Thresholds
+from imgsim_ops.collection.candidates.pairs import Progress
 from imgsim_ops.collection.collection import Collection, silent
-from imgsim_ops.collection.findings import Group, Leak, Picture
+from imgsim_ops.collection.duplicates import Rules
+from imgsim_ops.collection.findings import Findings, Group, Leak, Picture
 from imgsim_ops.collection.folders import FolderOptions, open_pictures, open_sets
 from imgsim_ops.collection.notebook import as_figures
 from imgsim_ops.errors import ImgsimError
@@ -35,9 +36,8 @@ class Provenance:
         fingerprint: What made its raw vectors.
         recipe: What made the searched ones.
         fitted_on: How many pictures the recipe's whitening was fitted to; 0 where there is none.
-        thresholds: The scores from which on what happened.
-        verified: How many pairs were looked at again; None where scores alone decided.
-        unverified: How many could not be, as one of the pictures cannot be read any more or has changed.
+        judged: How many pairs were looked at, now or before.
+        unreadable: How many could not be, as one of the pictures cannot be read any more or has changed.
     """
 
     collection: Path
@@ -45,23 +45,21 @@ class Provenance:
     fingerprint: str
     recipe: str
     fitted_on: int
-    thresholds: Thresholds
-    verified: int | None
-    unverified: int = 0
+    judged: int
+    unreadable: int = 0
 
     @classmethod
     def of(cls, collection: Collection, findings: Findings) -> Provenance:
         """What is known once the last finding has been asked for."""
-        store, verifier = collection.store, findings.verifier
+        store, judge = collection.store, findings.judge
         return cls(
             collection.path,
             len(collection),
             str(store.fingerprint),
             store.recipe.name,
             0 if store.whitening is None else store.fitted_on,
-            findings.thresholds,
-            None if verifier is None else verifier.verified,
-            0 if verifier is None else verifier.unverified,
+            judge.judged,
+            judge.unreadable,
         )
 
 
@@ -111,8 +109,8 @@ class Duplicates(_Listed[Group]):
 
     @property
     def copies(self) -> int:
-        """How many pictures are copies of the best ones."""
-        return sum(len(group.members) - 1 for group in self.groups)
+        """How many pictures are proposed to go."""
+        return sum(member.remove for group in self.groups for member in group.members)
 
     @property
     def bytes_of_copies(self) -> int:
@@ -120,7 +118,7 @@ class Duplicates(_Listed[Group]):
         return sum(group.bytes_of_copies for group in self.groups)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} groups: {self.copies} of {self.provenance.pictures} pictures are copies of others>"
+        return f"<{len(self)} groups: {self.copies} of {self.provenance.pictures} pictures may go>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +156,7 @@ class Leaks(_Listed[Leak]):
 def find_duplicates(
     pictures: Collection | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     match: MatchOptions = MatchOptions(),
+    rules: Rules = Rules(),
     *,
     model: ModelSpec | str | None = None,
     read: ReadOptions = ReadOptions(),
@@ -165,10 +164,11 @@ def find_duplicates(
     exclude: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Duplicates:
-    """The groups of copies among pictures.
+    """The groups of pictures that come of one picture each: saved anew, resized, cropped, written upon.
 
-    Copies are equal files, and the same picture saved anew, resized, cropped, written upon. What is learnt of folders
-    is kept in the cache folder, so that the next call looks at new and changed files only.
+    Each member says what it is to the picture kept, and whether it may go: only where it shows nothing that the other
+    does not show. What is learnt of folders is kept in the cache folder, so that the next call looks at new and changed
+    files only.
 
     Example:
         >>> for group in imgsim_ops.find_duplicates("photos/"):  # doctest: +SKIP
@@ -176,7 +176,8 @@ def find_duplicates(
 
     Args:
         pictures: Folders, pictures and globs, one or several; or a collection, open or not.
-        match: How pairs are judged.
+        match: How candidates are chosen.
+        rules: What is kept, and what may go.
         model: For folders: what makes the vectors; a text is a backbone.
         read: How files are read. Of an open collection its own reading counts.
         recipe: For folders: a name in ``recipes.RECIPES``.
@@ -197,7 +198,7 @@ def find_duplicates(
         else:
             collection, skipped = open_pictures("dups", _paths(pictures), options, progress)
             resources.enter_context(collection)
-        with collection.duplicates(match, progress=progress) as findings:
+        with collection.duplicates(match, rules, progress=progress) as findings:
             groups = tuple(findings)
         return Duplicates(groups, Provenance.of(collection, findings), tuple(skipped))
 
@@ -211,9 +212,10 @@ def find_leaks(
     read: ReadOptions = ReadOptions(),
     recipe: str | None = None,
     exclude: Sequence[str] = (),
+    similar: bool = False,
     progress: Progress = silent,
 ) -> Leaks:
-    """The pictures of a test set that are copies, or nearly, of pictures of the training set.
+    """The pictures of a test set that come of pictures of the training set.
 
     Args:
         train: The training set: a folder, or a collection, open or not; open if `test` is.
@@ -223,6 +225,7 @@ def find_leaks(
         read: How files are read.
         recipe: For folders.
         exclude: For folders.
+        similar: What only looks alike is listed too, with the relation ``look_alike``.
         progress: Called while this goes on.
 
     Raises:
@@ -243,7 +246,7 @@ def find_leaks(
             trained, tested, skipped = open_sets(os.fspath(train), os.fspath(test), options, progress)
             resources.enter_context(trained)
             resources.enter_context(tested)
-        with trained.leaks(tested, match, progress=progress) as findings:
+        with trained.leaks(tested, match, similar=similar, progress=progress) as findings:
             leaks = tuple(findings)
         provenance = Provenance.of(trained, findings)
         return Leaks(leaks, provenance, tested.path, tuple(tested.pictures()), tuple(skipped))

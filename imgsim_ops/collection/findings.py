@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 
 @dataclass(frozen=True)
@@ -31,41 +32,70 @@ class Picture:
     format: str
 
 
+Box = tuple[int, int, int, int]
+
+
 @dataclass(frozen=True)
 class Evidence:
-    """Why two pictures are held to be copies of each other.
+    """What one picture is to another, and how that is known.
 
     Attributes:
-        stage: What settled it: ``content`` (equal bytes), ``perceptual`` (hashes a few bits apart), ``vector`` (the
-            score alone), ``local`` (matching local features).
+        stage: What led to looking at the two: ``content`` (equal bytes), ``perceptual`` (hashes a few bits apart),
+            ``vector`` (their score), ``local`` (matching local features).
         score: Cosine of the two vectors, the best over their crops; 1 for equal bytes.
+        relation: What the one is to the other, see ``matching.relations.Relation``: ``identical``, ``same_pixels``,
+            ``copy``, ``part``, ``edited`` or ``look_alike``.
         distance: Bits, of 256, in which the perceptual hashes differ; None where they were not compared.
         inliers: Local features that agree on one transform; None where none were looked at.
         transform: (a, b, c, d, e, f): the point (x, y) of the one picture lies at (a x + b y + c, d x + e y + f) of the
             other, in pixels of the upright pictures. The one is the group's other member, or the picture of the test
-            set; the other is the representative, or the picture of the training set. None where nothing was matched.
+            set; the other is the picture kept, or the picture of the training set. None where nothing was aligned.
+        homography: Nine numbers, where perspective matters; `transform` is the nearest to it in the middle then.
         orientation: EXIF's number, 1 to 8, of how the one must be turned to lie like the other.
+        overlap: Share of the one that the other covers, and of the other that the one covers, 0 to 1.
+        differences: Boxes (x, y, width, height) around places that differ, in pixels of the one and of the other.
+        lacks: What the one shows or has and the other lacks, see ``matching.relations.Judgement``.
     """
 
     stage: str
     score: float
+    relation: str = "copy"
     distance: int | None = None
     inliers: int | None = None
     transform: tuple[float, ...] | None = None
+    homography: tuple[float, ...] | None = None
     orientation: int = 1
+    overlap: tuple[float, float] | None = None
+    differences: tuple[tuple[Box, Box], ...] = ()
+    lacks: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
-        """Why two pictures are held to be copies, in a few words."""
+        """What the one picture is to the other, in a few words."""
         from imgsim_ops.images.orientation import ORIENTATION_WORDS  # and with it Pillow, which reading needs not
 
-        words = {
-            "content": "the same bytes",
-            "perceptual": f"the same picture, {self.distance} of 256 bits differ",
-            "vector": f"similarity {self.score:.4f}",
-            "local": f"{self.inliers} details at the same places",
-        }[self.stage]
-        return words if self.orientation == 1 else f"{words}, {ORIENTATION_WORDS[self.orientation]}"
+        return ", ".join(filter(None, (_WORDS[self.relation], ORIENTATION_WORDS[self.orientation], self._more())))
+
+    def _more(self) -> str:
+        if self.relation == "edited" and self.differences:
+            return f"{len(self.differences)} places differ" if len(self.differences) > 1 else "1 place differs"
+        if self.relation in ("copy", "part") and self.transform is not None:
+            a, b, _, d, e, _ = self.transform
+            size = abs(a * e - b * d) ** 0.5
+            return "smaller" if size > _RESIZED else "larger" if size < 1 / _RESIZED else ""
+        return f"similarity {self.score:.2f}" if self.relation == "look_alike" else ""
+
+
+#: What the one picture is to the other, by relation.
+_WORDS = {
+    "identical": "equal bytes",
+    "same_pixels": "equal pixels",
+    "copy": "a copy",
+    "part": "a part of it",
+    "edited": "edited",
+    "look_alike": "looks alike",
+}
+_RESIZED = 1.02
 
 
 @dataclass(frozen=True)
@@ -74,38 +104,49 @@ class Member:
 
     Attributes:
         picture: The picture.
-        evidence: Why it is held to be a copy of the group's representative; None for the representative itself.
+        evidence: What it is to the picture kept; None for that one itself.
+        remove: It is proposed that it goes: it shows nothing that the picture kept in its place does not show.
+        kept: Position among the group's members of the picture that stays in its place, where that is proposed: the
+            one kept, or one of equal bytes.
     """
 
     picture: Picture
     evidence: Evidence | None
+    remove: bool = False
+    kept: int = 0
+
+    @property
+    def relation(self) -> str | None:
+        """What it is to the picture kept; None for that one itself."""
+        return None if self.evidence is None else self.evidence.relation
 
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures each of which is a copy of one of them, the representative: nothing is chained.
+    """Pictures each of which comes of one of them, the one kept: nothing is chained.
 
     Attributes:
-        members: The representative first, then by falling score.
-        best: Position in `members` of the copy worth keeping, by the rule of `collection.duplicates.best_copy`.
+        members: The picture kept first, then by relation, then by falling score.
+        best: Position in `members` of the picture kept: 0.
     """
 
     members: Sequence[Member]
-    best: int
+    best: int = 0
 
     @property
     def bytes_of_copies(self) -> int:
-        """Bytes of all but the best copy."""
-        return sum(member.picture.size for place, member in enumerate(self.members) if place != self.best)
+        """Bytes of what is proposed to go."""
+        return sum(member.picture.size for member in self.members if member.remove)
 
     def figures(self) -> list[tuple[str, list[str]]]:
-        """Its pictures for people, as of ``notebook.as_figures``, the best copy marked."""
+        """Its pictures for people, as of ``notebook.as_figures``, the one kept marked."""
         return [
             (
                 member.picture.path,
                 [
                     os.path.basename(member.picture.path),
-                    f"{'best, ' if place == self.best else ''}{member.picture.width} x {member.picture.height}",
+                    f"{'keep, ' if place == self.best else 'remove, ' if member.remove else ''}"
+                    f"{member.picture.width} x {member.picture.height}",
                     "the picture" if member.evidence is None else member.evidence.words,
                 ],
             )
@@ -120,17 +161,22 @@ class Group:
 
 @dataclass(frozen=True)
 class Leak:
-    """A picture of the test set that is a copy of one of the training set.
+    """A picture of the test set that comes of one of the training set.
 
     Attributes:
         picture: Of the test set.
         source: Of the training set, the best match.
-        evidence: Why.
+        evidence: What the one is to the other.
     """
 
     picture: Picture
     source: Picture
     evidence: Evidence
+
+    @property
+    def relation(self) -> str:
+        """What the picture is to its source."""
+        return self.evidence.relation
 
     def figures(self) -> list[tuple[str, list[str]]]:
         """Both pictures for people."""
@@ -178,6 +224,47 @@ class Hits(list[Hit]):
         return as_figures(f"{len(self)} pictures", [[hit.figure() for hit in self]])
 
 
+class Judge(Protocol):
+    """How many pairs were looked at: see ``candidates.judging.Judge``."""
+
+    judged: int
+    unreadable: int
+
+
+Finding = TypeVar("Finding")
+
+
+class Findings(Iterator[Finding]):
+    """Groups or leaks, found while they are asked for.
+
+    Attributes:
+        judge: What it did so far.
+    """
+
+    def __init__(self, judge: Judge, findings: Iterator[Finding], resources: ExitStack) -> None:
+        """Closes `resources` after the last of `findings`, or with `close`."""
+        self.judge = judge
+        self._findings = findings
+        self._resources = resources
+
+    def __next__(self) -> Finding:
+        try:
+            return next(self._findings)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Stops."""
+        self._resources.close()
+
+    def __enter__(self) -> Findings[Finding]:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
 def picture_as_json(picture: Picture) -> dict[str, Any]:
     """A picture as every ``--json`` shows it."""
     return {
@@ -193,11 +280,20 @@ def picture_as_json(picture: Picture) -> dict[str, Any]:
 
 def evidence_as_json(evidence: Evidence) -> dict[str, Any]:
     """The evidence as every ``--json`` shows it; what was not looked at is left out."""
-    found: dict[str, Any] = {"stage": evidence.stage, "score": evidence.score, "orientation": evidence.orientation}
-    if evidence.distance is not None:
-        found["distance"] = evidence.distance
-    if evidence.inliers is not None:
-        found["inliers"] = evidence.inliers
-    if evidence.transform is not None:
-        found["transform"] = list(evidence.transform)
+    found: dict[str, Any] = {
+        "stage": evidence.stage,
+        "score": evidence.score,
+        "relation": evidence.relation,
+        "orientation": evidence.orientation,
+    }
+    for name in ("distance", "inliers"):
+        if (value := getattr(evidence, name)) is not None:
+            found[name] = value
+    for name in ("transform", "homography", "overlap"):
+        if (values := getattr(evidence, name)) is not None:
+            found[name] = list(values)
+    if evidence.differences:
+        found["differences"] = [{"here": list(here), "there": list(there)} for here, there in evidence.differences]
+    if evidence.lacks:
+        found["lacks"] = list(evidence.lacks)
     return found

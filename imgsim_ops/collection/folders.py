@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from imgsim_ops.collection.candidates.cascade import Progress
+from imgsim_ops.collection.candidates.pairs import Progress
 from imgsim_ops.collection.collection import DEFAULT_RECIPE, Collection
 from imgsim_ops.collection.store.schema import DATABASE, FORMAT
 from imgsim_ops.errors import ImgsimError

@@ -1,38 +1,41 @@
-"""Pictures of a test set that are copies of pictures of a training set."""
+"""Pictures of a test set that come of pictures of a training set."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgsim_ops.collection.candidates.cascade import (
-    Pairs,
+from imgsim_ops.collection.candidates.evidence import IDENTICAL, evidence_of
+from imgsim_ops.collection.candidates.judging import Asked, Judge, Judged
+from imgsim_ops.collection.candidates.pairs import (
     Pictures,
     Progress,
-    Thresholds,
-    Verifier,
-    confidence,
+    candidate_threshold,
     hash_pairs_between,
     nearest_pairs,
-    settle,
+    scores_of,
 )
 from imgsim_ops.collection.findings import Evidence, Leak
 from imgsim_ops.collection.store.rows import blocks_of
-from imgsim_ops.embedding.crops import SMALL
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.matching import rules
+from imgsim_ops.matching.hashes import distances, is_flat
+from imgsim_ops.matching.options import MatchOptions
+from imgsim_ops.matching.relations import Relation
 
 if TYPE_CHECKING:
     from imgsim_ops.collection.candidates.turned import Turned
     from imgsim_ops.collection.store.store import Store
 
-_Best = dict[int, tuple[int, Evidence]]
+# Of a picture the closest hashes are looked at, no more.
+_MOST_BY_HASH = 5
+_STRENGTH = {relation: place for place, relation in enumerate(Relation)}
 
 
 def pictures_for(test: Store, train: Store) -> Pictures:
-    """What the stages know of a test set, its vectors made by the recipe of the training set.
+    """What is known of a test set, its vectors made by the recipe of the training set.
 
     Raises:
         ImgsimError: Vectors of the two cannot be compared.
@@ -44,9 +47,7 @@ def pictures_for(test: Store, train: Store) -> Pictures:
         )
     blocks = [train.recipe.vectors(block, train.whitening) for block in blocks_of(test.raw())]
     vectors = np.concatenate(blocks) if blocks else np.empty((0, train.width), np.float16)
-    recipe, whitened = train.recipe.name, train.whitening is not None
-    small = test.longer_sides() <= SMALL
-    return Pictures(test.hashes(), vectors, train.crops, test.live(), small, recipe, whitened)
+    return Pictures(test.hashes(), vectors, train.crops, test.live())
 
 
 def find_leaks(
@@ -54,11 +55,13 @@ def find_leaks(
     train: Store,
     queries: Pictures,
     gallery: Pictures,
-    thresholds: Thresholds,
-    verifier: Verifier | None,
+    match: MatchOptions,
+    judge: Judge,
     turned: Iterable[Turned] = (),
+    *,
+    similar: bool = False,
     progress: Progress = lambda what, done, total: None,
-) -> Generator[Leak, None, None]:
+) -> Iterator[Leak]:
     """The leaks, by row of the test set, then path; each picture of the test set once, with its best match.
 
     Args:
@@ -66,48 +69,82 @@ def find_leaks(
         train: The training set.
         queries: See `pictures_for`.
         gallery: What `train` has.
-        thresholds: See `cascade.choose_thresholds`, of `gallery`.
-        verifier: Looks at what scores leave open; None accepts none of that.
+        match: How candidates are chosen.
+        judge: Tells what a picture of the test set is to one of the training set.
         turned: Pictures of the test set turned, which are looked for too.
+        similar: What only looks alike is a leak too, of the relation ``look_alike``.
         progress: Called while this goes on.
     """
-    best: _Best = {row: (col, Evidence("content", 1.0)) for row, col in test.rows_shared_with(train)}
-
-    def add(row: int, col: int, evidence: Evidence) -> None:
-        if row not in best or confidence(evidence) > confidence(best[row][1]):
-            best[row] = col, evidence
-
-    def look(pairs: Pairs, hashes: np.ndarray) -> None:
-        pairs, hashes = _open(pairs, hashes, best)
-        found, left_open = settle(pairs, hashes, gallery.hashes[pairs.cols], thresholds)
-        for row, col, evidence in zip(pairs.rows.tolist(), pairs.cols.tolist(), found, strict=True):
-            if evidence is not None:
-                add(row, col, evidence)
-        if verifier is not None:
-            left_open &= ~(queries.small[pairs.rows] | gallery.small[pairs.cols])
-            pairs, _ = _open(pairs[left_open], hashes[left_open], best)
-            for row, col, evidence in verifier.evidence(pairs):
-                if evidence is not None:
-                    add(row, col, evidence)
-
+    search = _Search(queries, gallery, judge, similar)
+    identical = dict(test.rows_shared_with(train))
     progress("Searching", 0, 0)
     pairs = hash_pairs_between(queries, gallery)
-    look(pairs, queries.hashes[pairs.rows])
-    rows = np.flatnonzero(queries.alive)
-    rows = rows[~np.isin(rows, list(best))]
+    apart = distances(queries.hashes[pairs.rows], gallery.hashes[pairs.cols])
+    order = np.lexsort((apart, pairs.rows))
+    search.look(_firsts(pairs.rows[order], pairs.cols[order], _MOST_BY_HASH), identical, 1, alike=True)
+    least = candidate_threshold(gallery, match)
+    rows = np.array([row for row in np.flatnonzero(queries.alive) if row not in identical and not search.is_sure(row)], np.int64)
     pairs = nearest_pairs(queries.vectors_of(rows), rows, gallery, rules.CANDIDATES)
-    look(pairs, queries.hashes[pairs.rows])
+    if match.threshold is not None or match.false_positives is not None:
+        pairs = pairs[pairs.scores >= least]
+    search.look(zip(pairs.rows.tolist(), pairs.cols.tolist(), strict=True), identical, 1)
     for block in turned:
         pairs = nearest_pairs(block.vectors, block.rows, gallery, rules.CANDIDATES, block.orientation)
-        look(pairs, block.hashes[np.searchsorted(block.rows, pairs.rows)])
-    for row in sorted(best):
-        col, evidence = best[row]
+        open_ = [(row, col) for row, col in zip(pairs.rows.tolist(), pairs.cols.tolist(), strict=True) if not search.is_sure(row)]
+        search.look(open_, identical, block.orientation)
+    for row in sorted({*identical, *search.best}):
+        col, evidence = (identical[row], IDENTICAL) if row in identical else search.evidence(row, test)
         sources = train.pictures_of(col)
         if sources:  # unless its files have gone since
             yield from (Leak(picture, sources[0], evidence) for picture in test.pictures_of(row))
 
 
-def _open(pairs: Pairs, hashes: np.ndarray, best: _Best) -> tuple[Pairs, np.ndarray]:
-    """The pairs of pictures for which nothing has been found yet, and their hashes."""
-    kept = ~np.isin(pairs.rows, list(best))
-    return pairs[kept], hashes[kept]
+class _Search:
+    """The best match so far of each picture of the test set."""
+
+    def __init__(self, queries: Pictures, gallery: Pictures, judge: Judge, similar: bool) -> None:
+        self.best: dict[int, tuple[int, Judged]] = {}
+        self._queries, self._gallery = queries, gallery
+        self._judge = judge
+        self._similar = similar
+
+    def is_sure(self, row: int) -> bool:
+        """Whether nothing better can be found."""
+        found = self.best.get(row)
+        return found is not None and found[1].judgement.relation is Relation.COPY
+
+    def look(
+        self, pairs: Iterable[tuple[int, int]], without: dict[int, int], orientation: int, *, alike: bool = False
+    ) -> None:
+        asked = [Asked(row, col, (), orientation, alike) for row, col in pairs if row not in without]
+        for pair, judged in self._judge(asked):
+            if judged is None:
+                continue
+            if not judged.judgement.joined and not (self._similar and judged.judgement.transform is not None):
+                continue
+            before = self.best.get(pair.row)
+            if before is None or _rank(judged) < _rank(before[1]):
+                self.best[pair.row] = pair.col, judged
+
+    def evidence(self, row: int, test: Store) -> tuple[int, Evidence]:
+        col, judged = self.best[row]
+        pair = np.array([row]), np.array([col])
+        score = scores_of(*pair, self._queries, self._gallery)[0]
+        hashes = self._queries.hashes[row], self._gallery.hashes[col]
+        flat = is_flat(np.stack(hashes)).any()
+        files = test.pictures_of(row)
+        distance = None if flat else int(distances(*hashes))
+        return col, evidence_of(judged, files[0], float(score), distance) if files else IDENTICAL
+
+
+def _rank(judged: Judged) -> tuple[bool, int, float]:
+    found = judged.judgement
+    return not found.joined, _STRENGTH[found.relation], -found.agreement
+
+
+def _firsts(rows: np.ndarray, cols: np.ndarray, most: int) -> Sequence[tuple[int, int]]:
+    """Of each row at most so many pairs, the first ones; rows lie together."""
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    place = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
+    kept = place < most
+    return list(zip(rows[kept].tolist(), cols[kept].tolist(), strict=True))

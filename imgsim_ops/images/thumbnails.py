@@ -46,7 +46,7 @@ def thumbnail(path: str, read: ReadOptions = ReadOptions(), *, side: int = SIDE,
         width, height, longer = picture.width, picture.height, max(picture.width, picture.height)
         # To twice the size by plain means, which costs little and lets no large picture be held whole.
         factor = max(1, longer // picture.scale // (2 * side))
-        small = Image.fromarray(np.concatenate(list(_reduced(picture, factor))))
+        small = Image.fromarray(np.concatenate(list(reduced(picture, factor))))
     if longer > side:
         shrink = picture.scale * factor
         size = max(1, round(width * side / longer)), max(1, round(height * side / longer))
@@ -56,7 +56,7 @@ def thumbnail(path: str, read: ReadOptions = ReadOptions(), *, side: int = SIDE,
     return file.getvalue()
 
 
-def _reduced(picture: Strips, factor: int) -> Iterator[np.ndarray]:
+def reduced(picture: Strips, factor: int) -> Iterator[np.ndarray]:
     """The picture from top to bottom, each pixel the mean of `factor` x `factor`, of fewer at the right and bottom."""
     left_over = np.empty((0, 0, 3), np.uint8)
     for strip in picture.strips:

@@ -90,74 +90,19 @@ class Features:
         return max(self.width, self.height) / self.side
 
 
-def local_features(
-    path: str | os.PathLike[str],
-    read: ReadOptions = ReadOptions(),
-    *,
-    orientation: int = 1,
-    admit: Admit = admit_at_once,
-) -> bytes:
-    """The local features of a file, packed; a task for ``images.readers``.
+def described(pixels: np.ndarray, width: int, height: int) -> Features:
+    """The local features of a picture.
 
     Args:
-        path: The file; see ``images.decode.decode`` for what is read and how.
-        read: How.
-        orientation: EXIF's number, 1 to 8: how the upright picture is turned before it is described.
-        admit: See ``images.decode.decoded``.
-
-    Returns:
-        `Features.to_bytes`.
+        pixels: uint8 RGB (h, w, 3), the picture at a size of its own.
+        width: Of the picture, in pixels.
+        height: Likewise.
 
     Raises:
-        ImageError: See ``images.decode.decode``.
-        ImgsimError: There is no such orientation, or no OpenCV.
+        ImgsimError: There is no OpenCV.
     """
-    if orientation not in range(1, 9):
-        raise ImgsimError(f"local features: orientation must be 1 to 8 (got {orientation})")
-    opencv()
-    with decoded(path, max_pixels=read.max_pixels, min_side=None if read.exact else SIDE, admit=admit) as picture:
-        return _described(_reduced(picture), picture.width, picture.height, orientation).to_bytes()
-
-
-def opencv() -> ModuleType:
-    """OpenCV's module.
-
-    Raises:
-        ImgsimError: It is not installed.
-    """
-    try:
-        import cv2
-    except ImportError as error:
-        raise ImgsimError("local features: OpenCV is needed (got none); pip install opencv-python-headless") from error
-    return cv2
-
-
-def _reduced(picture: Strips) -> np.ndarray:
-    """The picture in grey, uint8, at a size from twice `SIDE` down where it is larger; no more than a strip is held."""
     cv2 = opencv()
-    height, width = -(-picture.height // picture.scale), -(-picture.width // picture.scale)
-    by = max(1, max(height, width) // (2 * SIDE))
-    # Of a picture narrower than a block something must remain.
-    across, down = min(by, width), min(by, height)
-    kept, left = [], np.empty((0, width), np.uint8)
-    for strip in picture.strips:
-        grey = cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY)
-        left = np.concatenate([left, grey]) if len(left) else grey
-        rows = len(left) // down
-        if rows:
-            # What is left over at the right and at the bottom is less than a pixel of the result.
-            block = np.ascontiguousarray(left[: rows * down, : width // across * across])
-            size = (width // across, rows)
-            kept.append(cv2.resize(block, size, interpolation=cv2.INTER_AREA) if by > 1 else block)
-            left = left[rows * down :]
-    return np.concatenate(kept)
-
-
-def _described(grey: np.ndarray, width: int, height: int, orientation: int) -> Features:
-    cv2 = opencv()
-    grey = turned(grey, orientation)
-    if orientation > 4:
-        width, height = height, width
+    grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
     # A side of one pixel would have no keypoints at any size, and OpenCV cannot shrink it to nothing.
     size = [max(1, round(side * SIDE / max(width, height))) for side in (width, height)]
     smaller = max(grey.shape) > SIDE
@@ -173,3 +118,18 @@ def _described(grey: np.ndarray, width: int, height: int, orientation: int) -> F
     sums = np.maximum(values.sum(axis=1, keepdims=True), 1e-12)
     descriptors = np.minimum(np.rint(np.sqrt(values / sums) * DESCRIPTOR_LENGTH), 255).astype(np.uint8)
     return Features(width, height, SIDE, np.array(rows, np.float32), descriptors)
+
+
+def opencv() -> ModuleType:
+    """OpenCV's module.
+
+    Raises:
+        ImgsimError: It is not installed.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImgsimError("local features: OpenCV is needed (got none); pip install opencv-python-headless") from error
+    return cv2
+
+

@@ -31,6 +31,9 @@ _FLAT = 8.0
 _BLOCK = 1 << 22
 # Up to here whole pieces in common are looked for.
 _FEW_BITS = 12
+# So many hashes with a piece in common are a crowd, in which so many hubs are tried.
+_CROWD = 32
+_MOST_HUBS = 64
 
 
 def _transform() -> np.ndarray:
@@ -112,6 +115,50 @@ def pairs_within(hashes: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, np
                 new = (by_piece <= slack).argmax(1) == piece
                 if new.any():
                     yield left[new], right[new], found[new]
+
+
+def links_within(hashes: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Links between hashes that differ in at most so many bits: all such pairs, unless very many are alike.
+
+    Of a crowd of which each hash has a piece in common with many others, each is linked to one of them only, so that
+    neither time nor memory grows with the pairs in it.
+
+    Args:
+        hashes: uint8 (N, 32). Flat ones are in no pair.
+        most: Bits, at most 31.
+
+    Yields:
+        As `pairs_within`.
+
+    Raises:
+        ValueError: `most` is out of range.
+    """
+    words = np.ascontiguousarray(hashes).view(_WORD)
+    pieces = _pieces(hashes, max(8, most + 1))
+    alone = ~is_flat(hashes)
+    for piece in range(pieces.shape[1]):
+        rows = np.flatnonzero(alone)
+        values = pieces[rows, piece]
+        order = np.argsort(values, kind="stable")
+        rows, values = rows[order], values[order]
+        starts = np.flatnonzero(np.diff(values, prepend=np.uint32(0)) != 0) if len(values) else np.empty(0, np.int64)
+        ends = [*starts.tolist(), len(rows)]
+        for first, last in pairwise(sorted({0, *ends})):
+            crowd = rows[first:last]
+            for _ in range(_MOST_HUBS):
+                if len(crowd) < _CROWD:
+                    break
+                hub, crowd = crowd[0], crowd[1:]
+                found = distances(words[hub], words[crowd])
+                near = found <= most
+                if near.any():
+                    linked = crowd[near]
+                    yield np.minimum(hub, linked), np.maximum(hub, linked), found[near]
+                    alone[linked] = False
+                    crowd = crowd[~near]
+    left = np.flatnonzero(alone)
+    for rows, columns, found in pairs_within(hashes[left], most):
+        yield left[rows], left[columns], found
 
 
 def _pieces(hashes: np.ndarray, count: int) -> np.ndarray:

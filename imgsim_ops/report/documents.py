@@ -7,11 +7,16 @@ from typing import Any
 from imgsim_ops.collection.find import Duplicates, Leaks, Provenance
 from imgsim_ops.collection.findings import Group, Leak, evidence_as_json, picture_as_json
 
+#: Of the documents here, which change by adding only.
+VERSION = 1
+
 
 def duplicates_as_json(found: Duplicates) -> dict[str, Any]:
     """What ``imgsim dups --json`` shows."""
     provenance = found.provenance
     return {
+        "imgsim": "duplicates",
+        "version": VERSION,
         "collection": str(provenance.collection),
         "pictures": provenance.pictures,
         **_provenance_as_json(provenance),
@@ -24,6 +29,8 @@ def leaks_as_json(found: Leaks) -> dict[str, Any]:
     """What ``imgsim leak --json`` shows."""
     provenance = found.provenance
     return {
+        "imgsim": "leaks",
+        "version": VERSION,
         "train": {"collection": str(provenance.collection), "pictures": provenance.pictures},
         "test": {"collection": str(found.test), "pictures": len(found.tested)},
         **_provenance_as_json(provenance),
@@ -40,24 +47,17 @@ def facts_of(provenance: Provenance) -> dict[str, str]:
     }
     if provenance.fitted_on:
         facts["Whitening"] = f"fitted to {provenance.fitted_on:,} of these pictures"
-    facts["A copy by its score alone from"] = f"{provenance.thresholds.alone:.4f}"
-    if provenance.verified is not None:
-        facts["Looked at again from"] = f"{provenance.thresholds.candidate:.4f}"
-        facts["Pairs looked at again"] = f"{provenance.verified:,}"
-        if provenance.unverified:
-            facts["Pairs that could not be"] = f"{provenance.unverified:,}"
+    facts["Pairs looked at"] = f"{provenance.judged:,}"
+    if provenance.unreadable:
+        facts["Pairs that could not be"] = f"{provenance.unreadable:,}"
     return facts
 
 
 def _provenance_as_json(provenance: Provenance) -> dict[str, Any]:
-    thresholds, verified = provenance.thresholds, None
-    if provenance.verified is not None:
-        verified = {"pairs": provenance.verified, "unreadable": provenance.unverified}
     return {
         "fingerprint": provenance.fingerprint,
         "recipe": provenance.recipe,
-        "thresholds": {"alone": thresholds.alone, "candidate": thresholds.candidate},
-        "verified": verified,
+        "judged": {"pairs": provenance.judged, "unreadable": provenance.unreadable},
     }
 
 
@@ -65,6 +65,9 @@ def _group_as_json(group: Group) -> dict[str, Any]:
     members = [
         {
             **picture_as_json(member.picture),
+            "relation": member.relation,
+            "remove": member.remove,
+            **({"kept": member.kept} if member.remove else {}),
             "evidence": None if member.evidence is None else evidence_as_json(member.evidence),
         }
         for member in group.members
@@ -76,5 +79,6 @@ def _leak_as_json(leak: Leak) -> dict[str, Any]:
     return {
         "picture": picture_as_json(leak.picture),
         "source": picture_as_json(leak.source),
+        "relation": leak.relation,
         "evidence": evidence_as_json(leak.evidence),
     }

@@ -16,7 +16,7 @@ from imgsim_ops.files.names import printable
 from imgsim_ops.files.writing import write_file
 
 _COLUMNS = (
-    "group", "path", "role", "best", "stage", "score", "distance", "inliers", "orientation",
+    "group", "path", "role", "best", "relation", "remove", "stage", "score", "distance", "inliers", "orientation",
     "width", "height", "format", "bytes", "sha256",
 )  # fmt: skip
 # What no XML document may hold, escaped or not.
@@ -36,9 +36,10 @@ def write_csv(path: str | os.PathLike[str], groups: Iterable[Group]) -> None:
     writer.writerow(_COLUMNS)
     for number, group in enumerate(groups, 1):
         for place, member in enumerate(group.members):
-            role = "representative" if member.evidence is None else "member"
+            role = "kept" if member.evidence is None else "member"
             best = "yes" if place == group.best else ""
-            writer.writerow([number, member.picture.path, role, best, *_why(member.evidence), *_facts(member.picture)])
+            decided = member.relation or "", "yes" if member.remove else ""
+            writer.writerow([number, member.picture.path, role, best, *decided, *_why(member.evidence), *_facts(member.picture)])
     write_file(Path(path), text.getvalue().encode("utf-8", "surrogateescape"))
 
 
@@ -71,8 +72,8 @@ def write_junit(path: str | os.PathLike[str], pictures: Iterable[Picture], leaks
         case = ElementTree.SubElement(suite, "testcase", classname=_xml(folder), name=_xml(name))
         if picture.path in by_path:
             leak = by_path[picture.path]
-            message = f"{leak.evidence.words}: a copy of {printable(leak.source.path)}"
-            failure = ElementTree.SubElement(case, "failure", type=leak.evidence.stage, message=_xml(message))
+            message = f"{leak.evidence.words}: {printable(leak.source.path)}"
+            failure = ElementTree.SubElement(case, "failure", type=leak.relation, message=_xml(message))
             failure.text = _xml(f"{printable(picture.path)}\n{printable(leak.source.path)}")
     suite.set("tests", str(len(suite)))
     suites = ElementTree.Element("testsuites")

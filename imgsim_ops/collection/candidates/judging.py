@@ -1,0 +1,192 @@
+"""Judging pairs of a collection's pictures: many at once, each once only."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from imgsim_ops.collection.candidates.looking import Looking
+from imgsim_ops.embedding.crops import SMALL
+from imgsim_ops.images.orientation import MIRRORED
+from imgsim_ops.matching.alignment import verify
+from imgsim_ops.matching.looks import Look
+from imgsim_ops.matching.relations import VERSION, Judgement, Relation, judge, whole_to_whole
+
+# Matched local features that make a transform worth trying.
+_LEAST_INLIERS = 5
+_AHEAD = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A pair to judge.
+
+    Attributes:
+        row: The one, a row of its collection.
+        col: The other.
+        hints: Transforms to try, from pixels of the one to those of the other, float64 (3, 3) each.
+        orientation: EXIF's number of how the one is turned to lie like the other.
+        alike: Their hashes say that all of the one may lie over all of the other, which is tried first, and costs less
+            than local features.
+    """
+
+    row: int
+    col: int
+    hints: tuple[np.ndarray, ...] = ()
+    orientation: int = 1
+    alike: bool = False
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A pair that was judged.
+
+    Attributes:
+        judgement: What they are to each other.
+        inliers: Local features that agreed on a transform; None where none were looked at.
+    """
+
+    judgement: Judgement
+    inliers: int | None = None
+
+    def reversed(self) -> Judged:
+        """Seen from the other picture."""
+        return Judged(self.judgement.reversed(), self.inliers)
+
+
+class Judge:
+    """Judges pairs of pictures of two collections, or of one; used as a context.
+
+    Attributes:
+        judged: How many pairs were looked at, now or before.
+        unreadable: How many could not be, as one of the pictures cannot be read any more or has changed.
+    """
+
+    def __init__(
+        self, a: Looking, b: Looking, threads: int, features: bool, progress: Callable[[str, int, int], None]
+    ) -> None:
+        """Starts threads.
+
+        Args:
+            a: Of the ones.
+            b: Of the others, perhaps the same. It keeps what is judged.
+            threads: How many pairs at once.
+            features: Whether to look for transforms by local features.
+            progress: Called while pairs are compared.
+        """
+        self.judged = self.unreadable = 0
+        self._a, self._b = a, b
+        self._features = features
+        self._progress = progress
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="imgsim-judge")
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __call__(self, asked: Iterable[Asked]) -> Iterator[tuple[Asked, Judged | None]]:
+        """What pairs are to each other, in their order; None where one cannot be read."""
+        pairs = list(asked)
+        pending: deque[tuple[Asked, Future]] = deque()
+        done = 0
+        for pair in pairs:
+            # The store answers in this thread only; what is read soon is on its way then.
+            self._a.expect(pair.row)
+            self._b.expect(pair.col)
+            pending.append((pair, self._pool.submit(self._one, pair)))
+            if len(pending) > _AHEAD * self._threads:
+                done += 1
+                yield self._answer(*pending.popleft(), done, len(pairs))
+        for pair, future in pending:
+            done += 1
+            yield self._answer(pair, future, done, len(pairs))
+        self._b.commit()
+
+    def _answer(self, pair: Asked, future: Future, done: int, total: int) -> tuple[Asked, Judged | None]:
+        answer = future.result()
+        if answer is None:
+            self.unreadable += 1
+        else:
+            self.judged += 1
+        self._progress("Comparing", done, total)
+        return pair, answer
+
+    def _one(self, pair: Asked) -> Judged | None:
+        ones, others = self._a.files(pair.row), self._b.files(pair.col)
+        if not ones or not others:
+            return None
+        content, other = ones[0].sha256, others[0].sha256
+        kind = 2 * pair.orientation + self._features
+        before = self._b.judged(content, other, kind, VERSION)
+        if before is not None:
+            return _from_json(before)
+        back = self._b.judged(other, content, kind, VERSION) if pair.orientation == 1 else None
+        if back is not None:
+            return _from_json(back).reversed()
+        a, b = self._a.look(pair.row), self._b.look(pair.col)
+        if a is None or b is None:
+            return None
+        found = self._judge(pair, a, b)
+        self._b.keep_judged(content, other, kind, VERSION, _as_json(found))
+        return found
+
+    def _judge(self, pair: Asked, a: Look, b: Look) -> Judged:
+        hints = [*pair.hints, whole_to_whole(a, b, pair.orientation)]
+        found: Judged | None = None
+        if pair.hints or pair.alike or not self._features or _is_small(a) or _is_small(b):
+            found = Judged(judge(a, b, hints))
+            if found.judgement.relation in (Relation.COPY, Relation.PART) or not self._features:
+                return found
+        mirrored = pair.orientation in MIRRORED
+        features = self._a.features(pair.row, mirrored), self._b.features(pair.col)
+        if features[0] is None or features[1] is None:
+            return found or Judged(judge(a, b, hints))
+        match = verify(features[0], features[1])
+        if match.transform is None or match.inliers < _LEAST_INLIERS:
+            return found or Judged(judge(a, b, hints), match.inliers)
+        transform = np.vstack([np.reshape(match.transform, (2, 3)), (0, 0, 1)])
+        if mirrored:  # from the picture as it is, not from its mirror image
+            transform = transform @ np.array([[-1, 0, a.width], [0, 1, 0], [0, 0, 1.0]])
+        better = Judged(judge(a, b, [transform, *hints]), match.inliers)
+        return better if found is None or _rank(better) >= _rank(found) else found
+
+
+def _is_small(look: Look) -> bool:
+    return max(look.width, look.height) <= SMALL
+
+
+def _rank(found: Judged) -> tuple[bool, float]:
+    return found.judgement.relation is not Relation.LOOK_ALIKE, found.judgement.agreement
+
+
+def _as_json(found: Judged) -> str:
+    return json.dumps({**asdict(found.judgement), "relation": found.judgement.relation.value, "inliers": found.inliers})
+
+
+def _from_json(content: str) -> Judged:
+    fields = json.loads(content)
+    inliers = fields.pop("inliers")
+    transform = fields["transform"]
+    return Judged(
+        Judgement(
+            Relation(fields["relation"]),
+            None if transform is None else tuple(transform),
+            tuple(fields["overlap"]),
+            fields["agreement"],
+            tuple((tuple(here), tuple(there)) for here, there in fields["differences"]),
+            fields["joined"],
+            (tuple(fields["lacks"][0]), tuple(fields["lacks"][1])),
+            fields["original"],
+            fields["why"],
+            fields["equal"],
+        ),
+        inliers,
+    )

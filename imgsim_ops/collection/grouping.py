@@ -1,0 +1,344 @@
+"""Groups of pictures that come of one picture, each compared with the one that is kept.
+
+Nothing is chained: a member is what it is to the picture kept. Whom to compare is found until nothing new is found: the
+nearest of each picture outside of its own group, then outside of what that has become. Pairs are asked for in great
+numbers at once, as judging them takes time and can be done side by side.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from imgsim_ops.collection.candidates.judging import Asked, Judged
+from imgsim_ops.matching.relations import Relation
+
+#: Judges pairs, in order; None where one cannot be read.
+Judges = Callable[[Iterable[Asked]], Iterable[tuple[Asked, Judged | None]]]
+#: Of rows, and what group each row is in, int64 (N,): pairs (P, 2) of rows of different groups that are near each other,
+#: with the orientation of the first, the nearest first.
+Neighbours = Callable[[np.ndarray, np.ndarray], Iterable[tuple[int, int, int]]]
+
+# Pictures that were alike by their hashes, and were none, are tried with so many others.
+_TRIES = 6
+# Pictures of a group that look for others, and are found by them.
+DELEGATES = 8
+_MOST_ROUNDS = 8
+# Times that the picture kept changes before the last one stays.
+_MOST_CROWNS = 6
+
+_T = TypeVar("_T")
+_Work = Generator[list[Asked], list[Judged | None], _T]
+
+
+@dataclass(eq=False)
+class Cluster:
+    """Contents that come of one picture.
+
+    Attributes:
+        keep: The row that is kept.
+        members: All others, and what each is to it.
+    """
+
+    keep: int
+    members: dict[int, Judged] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return 1 + len(self.members)
+
+    def transform(self, row: int) -> np.ndarray:
+        """From a picture of it to the one kept, float64 (3, 3)."""
+        return np.eye(3) if row == self.keep else _matrix(self.members[row])
+
+
+def _matrix(judged: Judged) -> np.ndarray:
+    assert judged.judgement.transform is not None
+    return np.reshape(judged.judgement.transform, (3, 3))
+
+
+class Grouping:
+    """Finds the groups."""
+
+    def __init__(
+        self,
+        judge: Judges,
+        worth: Callable[[int], Any],
+        age: Callable[[int], Any],
+        favour: Callable[[int], int] = lambda row: 0,
+    ) -> None:
+        """Of no pictures yet.
+
+        Args:
+            judge: Judges pairs.
+            worth: Orders rows before anything was looked at: the least is tried first as the one to keep.
+            age: Orders rows where pixels do not tell: the least is kept.
+            favour: Rows of more favour are kept, whatever pixels tell.
+        """
+        self._judge = judge
+        self._worth = worth
+        self._age = age
+        self._favour = favour
+        self._cluster_of: dict[int, Cluster] = {}
+        self._tried: set[tuple[int, int, int]] = set()
+
+    def clusters(self) -> list[Cluster]:
+        """Those found so far, of two pictures and more."""
+        return sorted({id(c): c for c in self._cluster_of.values() if c.members}.values(), key=lambda c: c.keep)
+
+    def link(self, links: np.ndarray) -> None:
+        """Looks at pictures that are alike by their hashes.
+
+        Args:
+            links: int64 (P, 2).
+        """
+        neighbours: dict[int, set[int]] = defaultdict(set)
+        for one, other in links.tolist():
+            neighbours[one].add(other)
+            neighbours[other].add(one)
+        seen: set[int] = set()
+        works = []
+        for first in sorted(neighbours):
+            if first not in seen:
+                component = _reachable(first, neighbours)
+                seen |= component
+                works.append(self._split(component))
+        self._all_of(works)
+
+    def search(self, rows: np.ndarray, count: int, neighbours: Neighbours) -> None:
+        """Looks at pictures that are near each other, until nothing new is found.
+
+        Args:
+            rows: int64 (R,), those that may be in groups.
+            count: Rows of the collection.
+            neighbours: Finds pairs.
+        """
+        for _ in range(_MOST_ROUNDS):
+            labels = np.arange(count)
+            delegates = []
+            for cluster in self.clusters():
+                labels[[cluster.keep, *cluster.members]] = cluster.keep
+                delegates.extend(_delegates(cluster))
+            alone = [row for row in rows.tolist() if row not in self._cluster_of]
+            pairs = list(neighbours(np.array(sorted([*delegates, *alone]), np.int64), labels))
+            new = [pair for pair in pairs if not self._known(*pair)]
+            if not new or not self._meet(new):
+                return
+
+    def _known(self, row: int, col: int, orientation: int) -> bool:
+        key = (min(row, col), max(row, col), orientation)
+        if key in self._tried:
+            return True
+        self._tried.add(key)
+        return False
+
+    def _meet(self, pairs: Sequence[tuple[int, int, int]]) -> bool:
+        """Judges pairs, and joins what belongs together; whether anything did."""
+        asked = [Asked(row, col, orientation=orientation) for row, col, orientation in pairs]
+        joined = [
+            (pair.row, pair.col, judged)
+            for pair, judged in self._judge(asked)
+            if judged is not None and judged.judgement.joined
+        ]
+        joined.sort(key=lambda found: -found[2].judgement.agreement)
+        changed = False
+        while joined:
+            busy: set[int] = set()
+            works, later = [], []
+            for row, col, judged in joined:
+                one, other = self._cluster(row), self._cluster(col)
+                if one is other:
+                    continue
+                if one.keep in busy or other.keep in busy:
+                    later.append((row, col, judged))
+                    continue
+                busy |= {one.keep, other.keep}
+                works.append(self._merged(one, other, row, col, judged))
+            changed |= any(self._all_of(works))
+            joined = later
+        return changed
+
+    def _cluster(self, row: int) -> Cluster:
+        return self._cluster_of.get(row) or Cluster(row)
+
+    def _all_of(self, works: Iterable[_Work[_T]]) -> list[_T]:
+        """Does all the work side by side; what each returns."""
+        results: list[_T] = []
+        waiting: list[tuple[_Work[_T], list[Asked]]] = []
+
+        def advance(work: _Work[_T], answers: list[Judged | None] | None) -> None:
+            try:
+                waiting.append((work, next(work) if answers is None else work.send(answers)))
+            except StopIteration as stopped:
+                results.append(stopped.value)
+
+        for work in works:
+            advance(work, None)
+        while waiting:
+            turn, waiting = waiting, []
+            found = iter(self._judge([pair for _, asked in turn for pair in asked]))
+            answers = [[next(found)[1] for _ in asked] for _, asked in turn]
+            for (work, _), answer in zip(turn, answers, strict=True):
+                advance(work, answer)
+        return results
+
+    def _split(self, rows: set[int]) -> _Work[None]:
+        """Makes clusters of pictures of which any two may belong together."""
+        left = sorted(rows, key=self._order)
+        for _ in range(_TRIES):
+            if len(left) < 2:
+                return
+            keep, others = left[0], left[1:]
+            answers = yield [Asked(row, keep, alike=True) for row in others]
+            members = {}
+            left = []
+            for row, judged in zip(others, answers, strict=True):
+                if judged is not None and judged.judgement.joined:
+                    members[row] = judged
+                else:
+                    left.append(row)
+            if members:
+                left = sorted([*left, *(yield from self._crowned(Cluster(keep, members)))], key=self._order)
+
+    def _order(self, row: int) -> tuple[int, Any]:
+        return -self._favour(row), self._worth(row)
+
+    def _by_age(self, row: int) -> tuple[int, Any]:
+        return -self._favour(row), self._age(row)
+
+    def _merged(self, one: Cluster, other: Cluster, row: int, col: int, judged: Judged) -> _Work[bool]:
+        """Joins two clusters of which two pictures belong together, if the pictures kept do."""
+        if (row, col) != (one.keep, other.keep):
+            hint = other.transform(col) @ _matrix(judged) @ np.linalg.inv(one.transform(row))
+            (answer,) = yield [Asked(one.keep, other.keep, (hint,))]
+            if answer is None or not answer.judgement.joined:
+                return False
+            judged = answer
+        if self._beats(one.keep, other.keep, judged):
+            one, other, judged = other, one, judged.reversed()
+        # Now the other's picture is kept, and `judged` leads there.
+        moved = [*one.members]
+        answers = yield [Asked(row, other.keep, (_matrix(judged) @ one.transform(row),)) for row in moved]
+        members = {**other.members, one.keep: judged}
+        members |= {
+            row: found
+            for row, found in zip(moved, answers, strict=True)
+            if found is not None and found.judgement.joined
+        }
+        for row in moved:
+            self._cluster_of.pop(row, None)
+        yield from self._crowned(Cluster(other.keep, members))
+        return True
+
+    def _crowned(self, cluster: Cluster) -> _Work[list[int]]:
+        """Finds the one worth keeping, and takes the cluster in; returns rows that do not belong to it."""
+        everyone = {cluster.keep, *cluster.members}
+        crowned = {cluster.keep}
+        # Who beats whom may go round in circles: then the one stays that the fewest beat.
+        least = len(self._better(cluster)), cluster
+        for _ in range(_MOST_CROWNS):
+            better = [row for row in self._better(cluster) if row not in crowned]
+            by_number = not better
+            if by_number:
+                better = [row for row in self._outnumbering(cluster) if row not in crowned]
+            if not better:
+                break
+            champion = yield from self._champion(cluster, better)
+            crowned.add(champion)
+            after = yield from self._kept(cluster, champion)
+            # Of pictures that were written upon, the one that most others are copies of was not.
+            if by_number and (_edited(after) > _edited(cluster) or len(after) < len(cluster)):
+                continue
+            cluster = after
+            beaten = len(self._better(cluster))
+            if beaten < least[0] or by_number:
+                least = beaten, cluster
+        cluster = least[1]
+        for row in everyone:
+            self._cluster_of.pop(row, None)
+        for row in (cluster.keep, *cluster.members):
+            self._cluster_of[row] = cluster
+        return sorted(everyone - {cluster.keep, *cluster.members})
+
+    def _champion(self, cluster: Cluster, contenders: list[int]) -> _Work[int]:
+        """Of some members the one that no other of them beats, as far as there is one."""
+        champion = self._first(cluster, contenders)
+        left = [row for row in contenders if row != champion]
+        while left:
+            answers = yield [Asked(row, champion, (self._between(cluster, row, champion),)) for row in left]
+            left = [
+                row
+                for row, found in zip(left, answers, strict=True)
+                if found is not None and found.judgement.joined and self._beats(row, champion, found)
+            ]
+            if left:
+                champion = self._first(cluster, left)
+                left.remove(champion)
+        return champion
+
+    def _first(self, cluster: Cluster, rows: list[int]) -> int:
+        sure = [row for row in rows if cluster.members[row].judgement.original]
+        return min(sure, key=self._order) if sure else min(rows, key=self._by_age)
+
+    @staticmethod
+    def _between(cluster: Cluster, row: int, col: int) -> np.ndarray:
+        return np.linalg.inv(cluster.transform(col)) @ cluster.transform(row)
+
+    def _kept(self, cluster: Cluster, keep: int) -> _Work[Cluster]:
+        """The cluster with another picture kept."""
+        others = [row for row in cluster.members if row != keep]
+        answers = yield [Asked(row, keep, (self._between(cluster, row, keep),)) for row in others]
+        members = {cluster.keep: cluster.members[keep].reversed()}
+        for row, found in zip(others, answers, strict=True):
+            if found is not None and found.judgement.joined:
+                members[row] = found
+        return Cluster(keep, members)
+
+    def _better(self, cluster: Cluster) -> list[int]:
+        """Who should be kept in place of the one that is."""
+        return [
+            row
+            for row, judged in cluster.members.items()
+            if judged.judgement.relation is not Relation.EDITED and self._beats(row, cluster.keep, judged)
+        ]
+
+    def _outnumbering(self, cluster: Cluster) -> list[int]:
+        """Those that differ from the one kept, where they are more than its copies."""
+        edited = [row for row, judged in cluster.members.items() if judged.judgement.relation is Relation.EDITED]
+        if 2 * len(edited) <= len(cluster.members):
+            return []
+        if len(cluster.members) == 1 and not self._beats(edited[0], cluster.keep, cluster.members[edited[0]]):
+            return []
+        return edited
+
+    def _beats(self, row: int, keep: int, judged: Judged) -> bool:
+        favours = self._favour(row) - self._favour(keep)
+        if favours:
+            return favours > 0
+        if judged.judgement.original:
+            return judged.judgement.original > 0
+        return self._age(row) < self._age(keep)
+
+
+def _edited(cluster: Cluster) -> int:
+    return sum(judged.judgement.relation is Relation.EDITED for judged in cluster.members.values())
+
+
+def _delegates(cluster: Cluster) -> list[int]:
+    """Those that look for others: the picture kept, and those least like it."""
+    others = sorted(cluster.members, key=lambda row: cluster.members[row].judgement.agreement)
+    parts = sorted(others, key=lambda row: cluster.members[row].judgement.overlap[1])
+    chosen = dict.fromkeys((cluster.keep, *others[: DELEGATES // 2], *parts))
+    return list(chosen)[:DELEGATES]
+
+
+def _reachable(first: int, neighbours: dict[int, set[int]]) -> set[int]:
+    found, left = {first}, [first]
+    while left:
+        new = neighbours[left.pop()] - found
+        found |= new
+        left.extend(new)
+    return found

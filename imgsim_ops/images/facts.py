@@ -1,0 +1,116 @@
+"""What a file is besides its pixels: frames, depth, transparency, and where it may come from."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from PIL import ExifTags, Image, MpoImagePlugin, TiffImagePlugin
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+# What broken headers raise; the pixels may be sound all the same.
+_BROKEN = (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error)
+_CAMERA_TAGS = (ExifTags.Base.Make, ExifTags.Base.Model)
+_SHOT_TAGS = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.ISOSpeedRatings)
+_SUB_IFDS = 330
+_BITS = 258
+_PNG_DEPTH_AT = 24
+# Of a multi-picture JPEG, entries that only show the first one smaller (CIPA DC-007, 5.2.3.3.1).
+_PREVIEWS = ("Large Thumbnail (VGA Equivalent)", "Large Thumbnail (Full HD Equivalent)")
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file is besides its pixels.
+
+    Attributes:
+        further: It has more than the one picture that is looked at: frames, pages, a raw file's sensor data.
+        deep: More than 8 bits a channel.
+        transparent: Some of it is see-through, or may be.
+        camera: How many of six facts about a camera and an exposure its EXIF tells.
+        quantisation: Sum of the first 16 values of a JPEG's quantisation table for brightness, in zigzag order; 0 for
+            what is not a JPEG.
+        palette: It has at most 256 colours by its format.
+        lossless: Its format keeps every pixel that it was given.
+    """
+
+    further: bool = False
+    deep: bool = False
+    transparent: bool = False
+    camera: int = 0
+    quantisation: int = 0
+    palette: bool = False
+    lossless: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """For a document."""
+        return asdict(self)
+
+
+def file_facts(file: BinaryIO, kind: str) -> FileFacts:
+    """Reads them from the header of a sound picture.
+
+    Args:
+        file: The file, whose position is moved.
+        kind: What ``formats.picture_format`` says.
+
+    Returns:
+        What can be told. Where a header cannot be read, `further` is true, as nothing is known then.
+    """
+    head = file.read(_PNG_DEPTH_AT + 1)
+    file.seek(0)
+    try:
+        with Image.open(file) as image:
+            return FileFacts(
+                further=_has_further(image),
+                deep=_is_deep(image, kind, head),
+                transparent="A" in image.getbands() or image.mode == "PA" or "transparency" in image.info,
+                camera=_camera(image),
+                quantisation=_quantisation(image),
+                palette=image.mode in ("P", "1", "PA"),
+                lossless=kind in ("PNG", "TIFF", "BMP", "GIF") or _is_lossless_webp(file, kind),
+            )
+    except _BROKEN:
+        return FileFacts(further=True)
+
+
+def _has_further(image: Image.Image) -> bool:
+    if isinstance(image, MpoImagePlugin.MpoImageFile):
+        entries = getattr(image, "mpinfo", {}).get(0xB002, ())
+        return any(entry["Attribute"]["MPType"] not in _PREVIEWS for entry in entries[1:])
+    if getattr(image, "n_frames", 1) > 1:
+        return True
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and _SUB_IFDS in image.tag_v2
+
+
+def _is_deep(image: Image.Image, kind: str, head: bytes) -> bool:
+    if kind == "PNG":
+        return head[_PNG_DEPTH_AT] > 8
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return max(image.tag_v2.get(_BITS, (1,))) > 8
+    return image.mode.startswith(("I", "F")) or kind in ("AVIF", "HEIF")  # whose headers Pillow does not hand on
+
+
+def _camera(image: Image.Image) -> int:
+    exif = image.getexif()
+    shot = exif.get_ifd(ExifTags.IFD.Exif)
+    return sum(bool(exif.get(tag)) for tag in _CAMERA_TAGS) + sum(bool(shot.get(tag)) for tag in _SHOT_TAGS) + bool(
+        exif.get_ifd(ExifTags.IFD.GPSInfo)
+    )
+
+
+def _quantisation(image: Image.Image) -> int:
+    tables = getattr(image, "quantization", None)
+    return int(sum(tables[0][:16])) if tables else 0
+
+
+def _is_lossless_webp(file: BinaryIO, kind: str) -> bool:
+    if kind != "WEBP":
+        return False
+    file.seek(0)
+    return b"VP8L" in file.read(64)
+
+

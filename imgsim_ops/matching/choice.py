@@ -1,0 +1,172 @@
+"""Which of two pictures that show the same is the original, as far as it can be told, and what the other one lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from imgsim_ops.matching.coverage import Beyond
+from imgsim_ops.matching.detail import Detail
+from imgsim_ops.matching.differences import Comparison
+from imgsim_ops.matching.looks import Look
+
+#: A picture shows more than another one where so much of it lies beyond and is not flat.
+SHOWN = 0.012
+# A border: flat, and so much of the picture.
+_BORDER = 0.03
+# log2 of how many times finer: surely finer; and what a sharpened copy gains over its original.
+_FINER = 0.3
+_SHARPENED = (0.45, 1.15)
+# A picture has no finer detail than another below this.
+_NO_FINER = 0.45
+# So many times more colourful is in colour, where the other is grey; and a picture that is grey at all.
+_COLOURFUL = 4.0
+_GREY = 2.5
+# Pixels at the end of the scale in one picture only, as a share, from which highlights or shadows were lost.
+_CLIPPED = 0.004
+_TONES_LOST = 0.02
+#: Scales along two axes that differ by more: one picture was squashed, or stretched.
+STRETCHED = 1.03
+_BLOCKS = 1.2
+_RESIZED = 1.1
+_CONTRAST = 1.12
+_NOISIER = 1.5
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the choice between two pictures goes by; pairs of numbers are of the one and of the other.
+
+    Attributes:
+        here: What the one shows beyond the other.
+        there: What the other shows beyond the one.
+        comparison: Of the pixels in common.
+        detail: Likewise, on the finer grid.
+        clipped: Share of the pixels in common that are at the end of the scale in this picture only.
+        contrast: Deviation of the pixels in common, in levels.
+        scales: Pixels of the other for one of the one, along two axes at right angles; the larger first.
+    """
+
+    here: Beyond
+    there: Beyond
+    comparison: Comparison
+    detail: Detail
+    clipped: tuple[float, float]
+    contrast: tuple[float, float]
+    scales: tuple[float, float]
+
+
+def shows_more(sight: Sight) -> tuple[bool, bool]:
+    """Whether the one, and the other, shows something beyond what the other one covers."""
+    return sight.here.shown > SHOWN, sight.there.shown > SHOWN
+
+
+def lacks(a: Look, b: Look, sight: Sight) -> tuple[str, ...]:
+    """What the first picture shows inside the common part, or has, and the second lacks; empty where it lacks nothing."""
+    found = []
+    if a.facts.further or b.facts.further:
+        found.append("frames")
+    if a.facts.deep or b.facts.deep:
+        found.append("depth")
+    if a.alpha is not None and b.alpha is None:
+        found.append("transparency")
+    if sight.detail.finer > _NO_FINER:
+        found.append("detail")
+    if _is_coloured(sight.comparison.chroma):
+        found.append("colour")
+    if b.facts.palette and not a.facts.palette:
+        found.append("levels")
+    if sight.clipped[1] - sight.clipped[0] > _TONES_LOST:
+        found.append("tones")
+    return tuple(found)
+
+
+def _is_coloured(chroma: tuple[float, float]) -> bool:
+    return chroma[0] > _GREY and chroma[0] > _COLOURFUL * chroma[1]
+
+
+def preferred(a: Look, b: Look, sight: Sight) -> tuple[int, str]:
+    """Which one is the original.
+
+    Returns:
+        1 for the first, -1 for the second, 0 where nothing tells; and what told.
+    """
+    for what, tells in (
+        ("frames", a.facts.further - b.facts.further),
+        ("depth", a.facts.deep - b.facts.deep),
+        ("shown", _by_coverage(sight)),
+        ("transparency", (a.alpha is not None) - (b.alpha is not None)),
+        ("colour", _is_coloured(sight.comparison.chroma) - _is_coloured(sight.comparison.chroma[::-1])),
+        ("levels", b.facts.palette - a.facts.palette),
+        ("detail", _by_detail(a, b, sight)),
+        ("tones", _by_tones(sight)),
+        ("camera", _sign(a.facts.camera - b.facts.camera, 1)),
+        ("compression", _by_compression(a, b)),
+        ("noise", _by_noise(sight)),
+    ):
+        if tells:
+            return int(tells), what
+    return 0, ""
+
+
+def _sign(value: float, least: float) -> int:
+    return int(value >= least) - int(value <= -least)
+
+
+def _by_coverage(sight: Sight) -> int:
+    here, there = shows_more(sight)
+    if here != there:
+        # A frame around a picture, or an app: what was there before is inside.
+        framed = (sight.here if here else sight.there).breaks > BREAKS
+        return (1 if here else -1) * (-1 if framed else 1)
+    if not here:
+        # Flat borders, and corners that a turn left, were put there where the picture ends at them. Where it does not,
+        # nobody can say whether a margin was added or cut off.
+        borders = [1 - side.covered > _BORDER and side.breaks > BREAKS for side in (sight.here, sight.there)]
+        return borders[1] - borders[0]
+    return 0
+
+
+#: Of the rim of the common part; from here on what lies beyond is a frame.
+BREAKS = 0.15
+
+
+def _by_detail(a: Look, b: Look, sight: Sight) -> int:
+    finer, (most, least) = sight.detail.finer, sight.scales
+    if abs(finer) < _BLOCKS and _sign(finer, _FINER) == -_by_compression(a, b, 2.0):
+        finer = 0.0  # the blocks of strong compression are fine too
+    ratio = float(np.sqrt(most * least))  # pixels of the second for one of the first
+    if most / least > STRETCHED:
+        larger = _sign(-np.log2(ratio), 0.02)
+        return larger if _sign(finer, _FINER) == larger else -larger  # more pixels without more detail: stretched
+    resized = _sign(-np.log2(ratio), np.log2(_RESIZED))  # 1: the first has more pixels
+    if resized and _sign(finer, _FINER) == resized:
+        return resized
+    if abs(finer) > _SHARPENED[1]:
+        return _sign(finer, _FINER)
+    if resized:  # more pixels without more detail: enlarged
+        return -resized if abs(finer) < _FINER else _sign(finer, _FINER)
+    if _SHARPENED[0] < abs(finer):
+        return -_sign(finer, _FINER)
+    return _sign(finer, _FINER)
+
+
+def _by_tones(sight: Sight) -> int:
+    return (
+        _sign(sight.clipped[1] - sight.clipped[0], _CLIPPED)
+        or _sign(np.log2(sight.contrast[0] / max(sight.contrast[1], 1e-3)), np.log2(_CONTRAST))
+    )  # fmt: skip
+
+
+def _by_compression(a: Look, b: Look, times: float = 1.15) -> int:
+    def cost(look: Look) -> float:
+        return 0 if look.facts.lossless else look.facts.quantisation or 40
+
+    one, other = cost(a), cost(b)
+    return _sign(other - one, max(4, (1 - 1 / times) * max(one, other)))
+
+
+def _by_noise(sight: Sight) -> int:
+    one, other = sight.detail.noise
+    return _sign(np.log2((other + 0.05) / (one + 0.05)), np.log2(_NOISIER))

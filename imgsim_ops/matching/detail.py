@@ -1,0 +1,86 @@
+"""Which of two pictures that lie over each other has the finer detail, and which the more noise.
+
+An upscaled picture has no more detail than it was made from, however many pixels; noise and blocks are not detail. So
+what is fine in each is measured where both show edges, less what is as fine where both show nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from imgsim_ops.matching.features import opencv
+from imgsim_ops.matching.frames import Frame
+
+# Bands between blurs of these deviations, in pixels of the finer grid.
+_BLURS = (0.0, 0.7, 1.4, 2.8, 5.6)
+_EDGES, _FLAT = 0.85, 0.4
+_LEAST = 0.35  # levels; a band with less says nothing
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Fine structure of two pictures, on one grid.
+
+    Attributes:
+        finer: By how many times the one has more, as log2; negative where the other has.
+        bands: The same by band, the finest first.
+        noise: Of the one, and of the other: mean difference of neighbours over flat places, in levels, contrast evened
+            out.
+    """
+
+    finer: float
+    bands: tuple[float, ...]
+    noise: tuple[float, float]
+
+
+def detail(found: Frame, axis: int | None = None) -> Detail:
+    """Measures both.
+
+    Args:
+        found: On the grid of the finer picture.
+        axis: Only along columns, 0, or rows, 1, of the grid: where one picture was squashed.
+    """
+    cv2 = opencv()
+
+    def blurred(plane: np.ndarray, sigma: float) -> np.ndarray:
+        length = 2 * round(3 * sigma) + 1
+        size = (length, 1) if axis == 1 else (1, length) if axis == 0 else (0, 0)
+        return cv2.GaussianBlur(plane, size, sigma)
+
+    planes = [grey.astype(np.float32) for grey in found.greys]
+    valid = found.valid > 0
+    coarse = [blurred(plane, _BLURS[-1]) for plane in planes]
+    edges = sum(_steepness(cv2.GaussianBlur(plane, (0, 0), _BLURS[-2])) / (_spread(plane, valid) + 1) for plane in planes)
+    inside = edges[valid]
+    if inside.size < 256:
+        return Detail(0.0, (), (0.0, 0.0))
+    low, high = np.quantile(inside[:: max(1, inside.size // 20000)], (_FLAT, _EDGES))
+    there, flat = valid & (edges >= high), valid & (edges <= low)
+    found_bands = []
+    for plane, whole in zip(planes, coarse, strict=True):
+        levels = [plane, *(blurred(plane, sigma) for sigma in _BLURS[1:-1]), whole]
+        rows = []
+        for sharp, soft in zip(levels, levels[1:], strict=False):
+            band = np.abs(sharp - soft)
+            rows.append((float(band[there].mean()), float(band[flat].mean())))
+        found_bands.append(np.array(rows))
+    one, other = found_bands
+    gains = [max(rows[-1, 0], 1e-3) for rows in found_bands]
+    energies = [np.sqrt(np.maximum(rows[:, 0] ** 2 - rows[:, 1] ** 2, 0)) / gain for rows, gain in zip(found_bands, gains, strict=True)]
+    floor = [_LEAST / gain for gain in gains]
+    bands = tuple(
+        float(np.log2(max(energies[0][i], floor[0]) / max(energies[1][i], floor[1]))) for i in range(len(_BLURS) - 2)
+    )
+    noise = tuple(float(rows[0, 1] / gain * max(gains)) for rows, gain in zip(found_bands, gains, strict=True))
+    return Detail(max(bands, key=abs), bands, (noise[0], noise[1]))
+
+
+def _steepness(plane: np.ndarray) -> np.ndarray:
+    cv2 = opencv()
+    return cv2.magnitude(cv2.Sobel(plane, cv2.CV_32F, 1, 0), cv2.Sobel(plane, cv2.CV_32F, 0, 1))
+
+
+def _spread(plane: np.ndarray, valid: np.ndarray) -> float:
+    return float(plane[valid].std())

@@ -1,0 +1,159 @@
+"""A picture as pairs are judged by it: its pixels at a size that shows a changed digit, and what its file is besides."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from imgsim_ops.files.opening import open_regular
+from imgsim_ops.images.decode import decoded
+from imgsim_ops.images.facts import FileFacts, file_facts
+from imgsim_ops.images.formats import HEAD_SIZE, picture_format
+from imgsim_ops.images.memory import Admit, admit_at_once
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.orientation import upright_transpose
+from imgsim_ops.images.thumbnails import reduced
+from imgsim_ops.matching.features import opencv
+
+if TYPE_CHECKING:
+    from imgsim_ops.images.strips import Strips
+
+#: The longer side of what is looked at, in pixels. At 512 a changed digit of an invoice is too small to be seen.
+SIDE = 1280
+
+_HEAD = struct.Struct("<IIIIB3xI")  # width, height, of the pixels likewise, whether there is alpha, length of the facts
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A picture as pairs are judged by it.
+
+    Attributes:
+        width: Of the picture, upright, in pixels.
+        height: Likewise.
+        pixels: uint8 RGB (h, w, 3), on white where it is transparent; the longer side has at most `SIDE` pixels.
+        alpha: uint8 (h, w), 255 where nothing shines through; None for a picture without transparency.
+        facts: What its file is besides.
+    """
+
+    width: int
+    height: int
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    facts: FileFacts = FileFacts()
+
+    @cached_property
+    def to_full(self) -> np.ndarray:
+        """The matrix from pixels of the look, whose 0 is the edge, to those of the picture: float64 (3, 3)."""
+        h, w = self.pixels.shape[:2]
+        return np.diag([self.width / w, self.height / h, 1.0])
+
+    @cached_property
+    def on_black(self) -> np.ndarray:
+        """`pixels`, on black where they are transparent."""
+        if self.alpha is None:
+            return self.pixels
+        return self.pixels - np.minimum(self.pixels, 255 - self.alpha[..., np.newaxis])
+
+    def halved(self, times: int, *, on_black: bool = False) -> np.ndarray:
+        """The pixels at a half, a quarter, ... of the size: each the mean of what it covers."""
+        levels = self._on_black_levels if on_black and self.alpha is not None else self._levels
+        while len(levels) <= times:
+            last = levels[-1]
+            size = max(1, round(last.shape[1] / 2)), max(1, round(last.shape[0] / 2))
+            levels.append(opencv().resize(last, size, interpolation=opencv().INTER_AREA))
+        return levels[times]
+
+    @cached_property
+    def _levels(self) -> list[np.ndarray]:
+        return [self.pixels]
+
+    @cached_property
+    def _on_black_levels(self) -> list[np.ndarray]:
+        return [self.on_black]
+
+    def to_bytes(self) -> bytes:
+        """For a pipe."""
+        facts = json.dumps(self.facts.as_json()).encode()
+        h, w = self.pixels.shape[:2]
+        head = _HEAD.pack(self.width, self.height, w, h, self.alpha is not None, len(facts))
+        alpha = b"" if self.alpha is None else self.alpha.tobytes()
+        return b"".join((head, facts, np.ascontiguousarray(self.pixels), alpha))
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Look:
+        """What `to_bytes` wrote."""
+        width, height, w, h, has_alpha, length = _HEAD.unpack_from(content)
+        start = _HEAD.size + length
+        facts = FileFacts(**json.loads(content[_HEAD.size : start]))
+        pixels = np.frombuffer(content, np.uint8, 3 * w * h, start).reshape(h, w, 3)
+        alpha = np.frombuffer(content, np.uint8, w * h, start + pixels.size).reshape(h, w) if has_alpha else None
+        return cls(width, height, pixels, alpha, facts)
+
+    @classmethod
+    def of(cls, pixels: np.ndarray, facts: FileFacts = FileFacts(lossless=True)) -> Look:
+        """The look of an array of pixels, uint8 RGB (H, W, 3)."""
+        height, width = pixels.shape[:2]
+        small = Image.fromarray(pixels)
+        small.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
+        return cls(width, height, np.asarray(small), None, facts)
+
+
+def look(path: str | os.PathLike[str], read: ReadOptions = ReadOptions(), *, admit: Admit = admit_at_once) -> bytes:
+    """Looks at a file; a task for ``images.readers``.
+
+    Args:
+        path: The file; see ``images.decode.decode`` for what is read and how.
+        read: How.
+        admit: See ``images.decode.decoded``.
+
+    Returns:
+        `Look.to_bytes`.
+
+    Raises:
+        ImageError: See ``images.decode.decode``.
+    """
+    with decoded(path, max_pixels=read.max_pixels, min_side=None if read.exact else SIDE, admit=admit) as picture:
+        pixels, width, height = _shrunk(picture), picture.width, picture.height
+    with open_regular(path) as file:
+        kind = picture_format(file.read(HEAD_SIZE)) or ""
+        file.seek(0)
+        facts = file_facts(file, kind)
+        alpha = None
+        if facts.transparent:
+            file.seek(0)
+            alpha = _alpha(file, (pixels.shape[1], pixels.shape[0]))
+    return Look(width, height, pixels, alpha, facts).to_bytes()
+
+
+def _shrunk(picture: Strips) -> np.ndarray:
+    longer = max(picture.width, picture.height)
+    factor = max(1, longer // picture.scale // (2 * SIDE))
+    pixels = np.concatenate(list(reduced(picture, factor)))
+    if longer <= SIDE:
+        return pixels
+    shrink = picture.scale * factor
+    size = max(1, round(picture.width * SIDE / longer)), max(1, round(picture.height * SIDE / longer))
+    box = (0, 0, picture.width / shrink, picture.height / shrink)
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX, box=box))
+
+
+def _alpha(file, size: tuple[int, int]) -> np.ndarray | None:
+    """The alpha channel at a size, None where nothing shines through."""
+    with Image.open(file) as image:
+        transpose = upright_transpose(image)
+        channel = image.convert("RGBA").getchannel("A")
+    if channel.getextrema() == (255, 255):
+        return None
+    if transpose is not None:
+        channel = channel.transpose(transpose)
+    return np.asarray(channel.resize(size, Image.Resampling.BOX))
+
+
