@@ -179,7 +179,6 @@ KINDS: dict[str, Kind] = {
     "grey": Kind(lambda image, _: image.convert("L").convert("RGB")),
     "brighter": Kind(lambda image, _: ImageEnhance.Brightness(image).enhance(1.3)),
     "more contrast": Kind(lambda image, _: ImageEnhance.Contrast(image).enhance(1.4)),
-    "less contrast": Kind(lambda image, _: ImageEnhance.Contrast(image).enhance(0.6)),
     "white balance": Kind(_white_balance),
     "blurred": Kind(lambda image, _: _blurred(image)),
     "sharpened": Kind(lambda image, _: image.filter(ImageFilter.UnsharpMask(2, 120, 2))),
@@ -190,9 +189,10 @@ KINDS: dict[str, Kind] = {
     "forwarded": Kind(_forwarded, ("part",), quality=25),
     "caption": Kind(lambda image, generator: captioned(image, str(generator.choice(WORDS))), ("edited",)),
     "logo": Kind(_logo, ("edited",)),
+    "watermark": Kind(lambda image, _: _watermark(image), ("edited",)),
     "screenshot": Kind(_screenshot, ("edited",)),
 }
-#: Left out, as 28 are asked for: darker, more colour, a watermark, and saving as PNG.
+#: Left out, as 28 are asked for: darker, less contrast, more colour, and saving as PNG.
 LYING_OTHERWISE = ("mirrored", "turned 90")
 
 
