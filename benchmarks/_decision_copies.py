@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import matplotlib
 import numpy as np
 from _decision_folders import Folder, Truth
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
@@ -15,7 +16,6 @@ from imgsim_ops.quality.copies import Change
 
 #: Words over pictures, so that not every copy has the same caption.
 WORDS = ("summer holidays", "look at this!", "for sale, call me", "Monday again", "happy birthday", "do not forget")
-_SANS, _BOLD = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,10 @@ class Kind:
     quality: int | None = None
 
 
-def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font that Debian and matplotlib have."""
-    try:
-        return ImageFont.truetype(_BOLD if bold else _SANS, size)
-    except OSError:
-        import matplotlib
-
-        folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-        return ImageFont.truetype(folder / (_BOLD if bold else _SANS), size)
+def font(size: int, bold: bool = False, family: str = "") -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """DejaVu Sans, which matplotlib brings along; or its family ``Mono``."""
+    name = f"DejaVuSans{family}{'-Bold' * bold}.ttf"
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
 
 
 def _resized(image: Image.Image, across: float, down: float | None = None) -> Image.Image:
@@ -100,11 +95,11 @@ def _blurred(image: Image.Image) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(max(1.0, max(image.size) / 250)))
 
 
-def captioned(image: Image.Image, words: str) -> Image.Image:
-    """White words with a dark edge over the lower part."""
+def captioned(image: Image.Image, words: str, top: bool = False) -> Image.Image:
+    """White words with a dark edge over the lower part, or the upper one."""
     copy = image.copy()
     size = max(12, min(image.height // 9, round(1.6 * image.width / len(words))))
-    place = (image.width // 2, image.height - size)
+    place = (image.width // 2, size if top else image.height - size)
     ImageDraw.Draw(copy).text(
         place, words, "white", font(size, bold=True), anchor="mm", stroke_width=max(1, size // 12), stroke_fill="black"
     )
