@@ -19,6 +19,8 @@ _SIZE = (640, 480)
 _TEXTURES = ("gravel", "brick", "grass")
 # Parts of a texture lie beside each other in so many rows and columns: they have nothing in common.
 _PARTS = 3
+# From so many on, what the originals have of a sort is enough.
+_FEW = 6
 
 
 def is_photograph(picture: Image.Image) -> bool:
@@ -46,7 +48,7 @@ class Photographs:
                 large = image.width >= _SIZE[0] and image.height >= _SIZE[1]
             if large and is_photograph(opened(path)):
                 found.append(path)
-        return found
+        return found if len(found) >= _FEW else list(self.paths)
 
     @cached_property
     def things(self) -> list[Image.Image]:
@@ -63,7 +65,7 @@ class Photographs:
             saturation = np.asarray(thing.convert("RGB").convert("HSV"))[..., 1]
             if min(thing.size) > 100 and 0.15 < clear.mean() < 0.7 and saturation[~clear].mean() > 90:
                 found.append(thing)
-        return found
+        return found if len(found) >= _FEW else [_drawn_thing(number) for number in range(2 * _FEW)]
 
     def kinds(self) -> dict[str, Callable[[Generator, Generator], Image.Image]]:
         """Their names and what draws them."""
@@ -170,6 +172,18 @@ class Photographs:
         thing = ImageOps.contain(thing, (150, 150))
         page.paste(thing, (int(common.integers(60, 420)), int(common.integers(60, 300))), thing)
         return page
+
+
+def _drawn_thing(number: int) -> Image.Image:
+    """Discs and polygons in colours, over transparency."""
+    generator = np.random.default_rng([5, number])
+    thing = Image.new("RGBA", (220, 220))
+    draw = ImageDraw.Draw(thing)
+    for reach in (95, 70, 45, 30):
+        x, y = (int(value) for value in generator.integers(100, 121, 2))
+        colour = tuple(round(255 * part) for part in colorsys.hsv_to_rgb(generator.random(), 0.85, 0.9))
+        draw.regular_polygon((x, y, reach), int(generator.integers(3, 9)), int(generator.integers(90)), fill=colour)
+    return thing
 
 
 def _studio(generator: Generator) -> Image.Image:
