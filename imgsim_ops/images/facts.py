@@ -31,7 +31,7 @@ class FileFacts:
         deep: More than 8 bits a channel.
         transparent: Some of it is see-through, or may be.
         camera: How many of six facts about a camera and an exposure its EXIF tells.
-        quantisation: Sum of the first 16 values of a JPEG's quantisation table for brightness, in zigzag order; 0 for
+        quantisation: Sum of the first two rows of a JPEG's quantisation table for brightness; 0 for
             what is not a JPEG.
         palette: It has at most 256 colours by its format.
         lossless: Its format keeps every pixel that it was given.

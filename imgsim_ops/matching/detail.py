@@ -33,6 +33,7 @@ class Detail:
     finer: float
     bands: tuple[float, ...]
     noise: tuple[float, float]
+    sharp: tuple[float, float] = (0.0, 0.0)
 
 
 def detail(found: Frame, axis: int | None = None) -> Detail:
@@ -74,7 +75,8 @@ def detail(found: Frame, axis: int | None = None) -> Detail:
         float(np.log2(max(energies[0][i], floor[0]) / max(energies[1][i], floor[1]))) for i in range(len(_BLURS) - 2)
     )
     noise = tuple(float(rows[0, 1] / gain * max(gains)) for rows, gain in zip(found_bands, gains, strict=True))
-    return Detail(max(bands, key=abs), bands, (noise[0], noise[1]))
+    sharp = tuple(float(rows[1]) for rows in energies)
+    return Detail(max(bands, key=abs), bands, (noise[0], noise[1]), (sharp[0], sharp[1]))
 
 
 def _steepness(plane: np.ndarray) -> np.ndarray:

@@ -23,6 +23,8 @@ _STEP = BLOCK // 2
 _STRUCTURE = 6.0
 # Full contrast: the deviation of all pixels.
 _FULL_CONTRAST = 50.0
+# Fewer blocks say nothing.
+_LEAST_BLOCKS = 4
 # Structured blocks that correlate so agree.
 _AGREEING = 0.6
 # Blocks that correlate so do not differ, whatever their pixels say.
@@ -30,8 +32,12 @@ _ALIKE = 0.75
 # A pixel differs by so many levels at full contrast, and so many times the median difference.
 _LEVELS = 12.0
 _TIMES_MEDIAN = 3.0
-# A block differs where more of its pixels do.
+_CLEARLY = 40.0
+# A block differs where more of its pixels do; where it does not correlate at all, a few are enough.
 _SHARE = 1 / 8
+_FEW = 3 / 256
+#: An agreement from which on nothing is looked at twice, as long as no pixel differs.
+CLEAN = 0.985
 # Steps of blur, standard deviation in pixels.
 _BLURS = (0.5, 0.8, 1.2, 1.8, 2.6, 3.8, 5.5, 8.0)
 
@@ -61,8 +67,6 @@ class Comparison:
         agreement: Share of the structured ones that correlate, 0 to 1; 0 where there are none.
         clusters: Places that differ, the largest first.
         uncorrelated: Places that are structured and do not correlate, the largest first: another picture in a frame.
-        unexplained: Share of the structured blocks of the one, and of the other, that the other picture's tones do not
-            explain: where highlights are lost in a brightened copy, say.
         blur: How much the one, and the other, was blurred to be as sharp as the other one, in pixels of the frame.
         chroma: Mean colourfulness of the one, and of the other, in levels.
         hue: Places where the colours differ.
@@ -73,7 +77,6 @@ class Comparison:
     agreement: float
     clusters: tuple[Cluster, ...]
     uncorrelated: tuple[Cluster, ...]
-    unexplained: tuple[float, float]
     blur: tuple[float, float]
     chroma: tuple[float, float]
     hue: tuple[Cluster, ...] = ()
@@ -97,7 +100,7 @@ def correlations(x: np.ndarray, y: np.ndarray, valid: np.ndarray, block: int) ->
     mean_x, mean_y, xx, yy, xy = sums
     var_x, var_y = np.maximum(xx - mean_x * mean_x, 0), np.maximum(yy - mean_y * mean_y, 0)
     correlation = (xy - mean_x * mean_y) / np.sqrt(var_x * var_y + 1e-3)
-    inside = _sums((valid > 0).astype(np.float32), block) > 0.99
+    inside = _sums(valid, block) > 252
     return correlation, np.sqrt(var_x), np.sqrt(var_y), inside
 
 
@@ -106,19 +109,20 @@ def _sums(plane: np.ndarray, block: int) -> np.ndarray:
     cv2 = opencv()
     step = block // 2
     rows, columns = plane.shape[0] // step, plane.shape[1] // step
-    quarters = cv2.resize(
-        np.ascontiguousarray(plane[: rows * step, : columns * step]), (columns, rows), interpolation=cv2.INTER_AREA
-    )
+    whole = np.ascontiguousarray(plane[: rows * step, : columns * step])
+    quarters = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
     return (quarters[:-1, :-1] + quarters[1:, :-1] + quarters[:-1, 1:] + quarters[1:, 1:]) / 4
 
 
-def agreement(found: Frame, block: int) -> float:
-    """Share of the structured blocks that correlate: a first look that costs little."""
-    x, y = (opencv().GaussianBlur(grey.astype(np.float32), (0, 0), 0.8) for grey in found.greys)
+def agreement(found: Frame, block: int) -> tuple[float, int]:
+    """Share of the structured blocks that correlate, and how many are structured: a first look that costs little."""
+    cv2 = opencv()
+    x, y = (cv2.GaussianBlur(grey, (0, 0), 0.8).astype(np.float32) for grey in found.greys)
     correlation, std_x, std_y, inside = correlations(x, y, found.valid, block)
-    scale_x, scale_y = _contrast(x, found.valid), _contrast(y, found.valid)
+    scale_x, scale_y = _contrast(found.greys[0], found.valid), _contrast(found.greys[1], found.valid)
     structured = inside & (np.maximum(std_x / scale_x, std_y / scale_y) > _STRUCTURE)
-    return float((correlation[structured] > _AGREEING).mean()) if structured.sum() >= 4 else 0.0
+    count = int(structured.sum())
+    return (float((correlation[structured] > _AGREEING).mean()) if count >= _LEAST_BLOCKS else 0.0), count
 
 
 def _contrast(plane: np.ndarray, valid: np.ndarray) -> float:
@@ -126,22 +130,23 @@ def _contrast(plane: np.ndarray, valid: np.ndarray) -> float:
     return float(np.clip(deviation[0, 0] / _FULL_CONTRAST, 0.15, 1.0))
 
 
-def compared(found: Frame, known: float | None = None) -> Comparison:
+def compared(found: Frame, known: tuple[float, int], *, colours: bool = True) -> Comparison:
     """Looks for what differs.
 
     Args:
         found: Both pictures.
-        known: The agreement, where another size has said it: then, as long as nothing differs, no more is looked at.
+        known: What `agreement` said, of this size or another one.
+        colours: Look for places where they differ too.
     """
     cv2 = opencv()
     valid = found.valid
     x8, y8 = found.greys
     scale_x, scale_y = _contrast(x8, valid), _contrast(y8, valid)
-    if known is not None:
-        flagged, _ = _differing_shares(x8, y8, valid, scale_x, scale_y)
-        if not (flagged > _SHARE).any():
-            inside = int((_sums((valid > 0).astype(np.float32), BLOCK) > 0.99).sum())
-            return Comparison(inside, inside, known, (), (), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+    inside = _sums(valid, BLOCK) > 252
+    hue, chroma = _colours(found, inside) if colours else ((), (0.0, 0.0))
+    flagged, strong = _differing_shares(x8, y8, valid, scale_x, scale_y)
+    if known[0] >= CLEAN and not ((flagged > _SHARE) | (strong > _FEW)).any():
+        return Comparison(int(inside.sum()), known[1], known[0], (), (), (0.0, 0.0), chroma, hue)
     x, y, blur = equally_sharp(x8.astype(np.float32), y8.astype(np.float32), valid)
     # Noise correlates with nothing, and is finer than what is looked for.
     correlation, std_x, std_y, inside = correlations(*(cv2.GaussianBlur(p, (0, 0), 1.0) for p in (x, y)), valid, BLOCK)
@@ -150,24 +155,23 @@ def compared(found: Frame, known: float | None = None) -> Comparison:
     count = int(structured.sum())
     agreeing = structured & (correlation > _AGREEING)
     x8, y8 = (np.clip(np.rint(plane), 0, 255).astype(np.uint8) for plane in (x, y))
-    flagged, sides = _differing_shares(x8, y8, valid, scale_x, scale_y)
+    flagged, _ = _differing_shares(x8, y8, valid, scale_x, scale_y)
     poorly = inside & (correlation < _ALIKE)
-    clusters = _clusters((flagged > _SHARE) & poorly, both)
-    unexplained = [float((structured & (share > _SHARE) & poorly).sum() / max(1, count)) for share in sides]
-    hue, chroma = _colours(found)
+    # Where nothing correlates, a few pixels are enough; but for a few, highlights may be lost, which differs in nothing.
+    differing = ((flagged > _SHARE) & poorly) | ((flagged > _FEW) & structured & ~agreeing)
     return Comparison(
-        int(inside.sum()), count, float(agreeing.sum() / count) if count else 0.0, clusters,
-        _clusters(structured & ~agreeing, both), (unexplained[0], unexplained[1]), blur, chroma, hue,
+        int(inside.sum()), count, float(agreeing.sum() / count) if count else 0.0, _clusters(differing, both),
+        _clusters(structured & ~agreeing, both), blur, chroma, hue,
     )  # fmt: skip
 
 
 def _differing_shares(
     x: np.ndarray, y: np.ndarray, valid: np.ndarray, scale_x: float, scale_y: float
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Of each block the share of pixels that neither picture explains, and of those of x, and of y, alone."""
-    of_y, of_x = _unexplained(x, y, valid, scale_y), _unexplained(y, x, valid, scale_x)
-    both, *sides = (_sums(plane.astype(np.float32), BLOCK) for plane in (opencv().min(of_x, of_y), of_x, of_y))
-    return both, sides
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each block the share of pixels that neither picture explains, and of those of which that is clear."""
+    cv2 = opencv()
+    (of_y, clear_y), (of_x, clear_x) = _unexplained(x, y, valid, scale_y), _unexplained(y, x, valid, scale_x)
+    return _sums(cv2.min(of_x, of_y), BLOCK) / 255, _sums(cv2.min(clear_x, clear_y), BLOCK) / 255
 
 
 def equally_sharp(x: np.ndarray, y: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
@@ -216,8 +220,10 @@ def tone_curve(x: np.ndarray, y: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.interp(np.arange(256), known, rising).astype(np.float32)
 
 
-def _unexplained(x: np.ndarray, y: np.ndarray, valid: np.ndarray, contrast: float) -> np.ndarray:
-    """Pixels of y, uint8 0 or 1, whose neighbourhood does not have what x and the tone curve say."""
+def _unexplained(
+    x: np.ndarray, y: np.ndarray, valid: np.ndarray, contrast: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of y, uint8 0 or 255, whose neighbourhood does not have what x and the tone curve say; and clearly so."""
     cv2 = opencv()
     said = cv2.LUT(x, np.clip(np.rint(tone_curve(x, y, valid)), 0, 255).astype(np.uint8))
     around = np.ones((3, 3), np.uint8)
@@ -226,9 +232,9 @@ def _unexplained(x: np.ndarray, y: np.ndarray, valid: np.ndarray, contrast: floa
     plain = cv2.absdiff(said, y)
     histogram = cv2.calcHist([plain], [0], valid, [256], [0, 256]).ravel()
     median = float(np.searchsorted(np.cumsum(histogram), histogram.sum() / 2))
-    least = max(_LEVELS * contrast, _TIMES_MEDIAN * median * contrast)
-    _, over = cv2.threshold(apart, least, 1, cv2.THRESH_BINARY)
-    return cv2.bitwise_and(over, valid)
+    least = max(_LEVELS, min(_TIMES_MEDIAN * median, _CLEARLY)) * contrast
+    over = [cv2.threshold(apart, limit, 255, cv2.THRESH_BINARY)[1] for limit in (least, _CLEARLY * contrast)]
+    return cv2.bitwise_and(over[0], valid), cv2.bitwise_and(over[1], valid)
 
 
 def _clusters(differing: np.ndarray, rich: np.ndarray) -> tuple[Cluster, ...]:
@@ -251,14 +257,31 @@ def lost(found: Frame, blur: tuple[float, float]) -> tuple[float, float]:
     cv2 = opencv()
     around = np.ones((5, 5), np.uint8)
     # What a blurred edge spills into white is not lost there.
-    even = [cv2.GaussianBlur(p, (0, 0), sigma) if sigma else p for p, sigma in zip(found.greys, blur, strict=True)]
-    ranges = [cv2.subtract(cv2.dilate(grey, around), cv2.erode(grey, around)) for grey in even]
-    inside = found.valid > 0
+    even = [cv2.GaussianBlur(p, (0, 0), s) if s else p for p, s in zip((found.a, found.b), blur, strict=True)]
+    size = [max(8, side // 2) for side in found.valid.shape[::-1]]
+    even = [cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) for pixels in even]
+    valid = cv2.resize(found.valid, size, interpolation=cv2.INTER_NEAREST)
+    ranges = [cv2.subtract(cv2.dilate(pixels, around), cv2.erode(pixels, around)) for pixels in even]
+    # Nor is noise that was added there.
+    smooth = [cv2.GaussianBlur(pixels, (0, 0), 1.2) for pixels in even]
+    lives = [cv2.subtract(cv2.dilate(pixels, around), cv2.erode(pixels, around)) for pixels in smooth]
+    total = max(1, cv2.countNonZero(valid))
     shares = []
-    for (grey, flat), lively in zip(zip(even, ranges, strict=True), ranges[::-1], strict=True):
-        at_end = ((grey <= 6) | (grey >= 249)) & (flat <= 3) & (lively >= 12) & inside
-        shares.append(float(at_end.sum() / max(1, inside.sum())))
+    for pixels, flat, lively in ((even[0], ranges[0], lives[1]), (even[1], ranges[1], lives[0])):
+        at_end = cv2.bitwise_and(cv2.LUT(pixels, _AT_END), cv2.threshold(flat, 3, 255, cv2.THRESH_BINARY_INV)[1])
+        at_end = cv2.bitwise_and(at_end, cv2.threshold(lively, 5, 255, cv2.THRESH_BINARY)[1])
+        shares.append(cv2.countNonZero(cv2.bitwise_and(_any_channel(at_end), valid)) / total)
     return shares[0], shares[1]
+
+
+# Levels from which on a channel is at the end of its scale.
+_AT_END = np.where((np.arange(256) <= 6) | (np.arange(256) >= 249), 255, 0).astype(np.uint8)
+
+
+def _any_channel(mask: np.ndarray) -> np.ndarray:
+    cv2 = opencv()
+    one, two, three = cv2.split(mask)
+    return cv2.max(cv2.max(one, two), three)
 
 
 # --- colours ---------------------------------------------------------------------------------------------------------
@@ -266,28 +289,34 @@ def lost(found: Frame, blur: tuple[float, float]) -> tuple[float, float]:
 # Blocks whose colour is off by so many levels once one map has been fitted to all.
 _HUE_LEVELS = 22.0
 _ROUNDS = 4
+# Colourful, in levels; and the cosine of 55 degrees, by which hues turn in no copy that was measured.
+_COLOURFUL = 24.0
+_MOST_TURN = 0.57
 
 
-def _colours(found: Frame) -> tuple[tuple[Cluster, ...], tuple[float, float]]:
+def _colours(found: Frame, inside: np.ndarray) -> tuple[tuple[Cluster, ...], tuple[float, float]]:
     """Where colours differ, and how colourful each is."""
-    planes = [np.stack([_sums(plane, BLOCK) for plane in np.moveaxis(pixels.astype(np.float32), 2, 0)], -1) for pixels in (found.a, found.b)]
-    inside = _sums((found.valid > 0).astype(np.float32), BLOCK) > 0.99
-    one, other = (plane[inside] for plane in planes)
+    one, other = (_sums(pixels, BLOCK)[inside] for pixels in (found.a, found.b))
     chroma = [float(np.abs(c - c.mean(1, keepdims=True)).mean()) if len(c) else 0.0 for c in (one, other)]
     if len(one) < 16 or max(chroma) < 0.5:
         return (), (chroma[0], chroma[1])
     off = np.minimum(_off_colour(one, other), _off_colour(other, one))
     differs = np.zeros(inside.shape, bool)
-    differs[inside] = off > _HUE_LEVELS
+    differs[inside] = (off > _HUE_LEVELS) | _turned_hue(one, other)
     if differs.any():
         # Where a channel is at its end, colours turn without anything else being shown.
-        clipped = np.maximum(_clipped(found.a), _clipped(found.b))
-        differs &= _sums(clipped.astype(np.float32), BLOCK) < _SHARE
+        cv2 = opencv()
+        clipped = cv2.max(*(_any_channel(cv2.LUT(pixels, _AT_END)) for pixels in (found.a, found.b)))
+        differs &= _sums(clipped, BLOCK) < 255 * _SHARE
     return _clusters(differs, np.ones_like(differs)), (chroma[0], chroma[1])
 
 
-def _clipped(pixels: np.ndarray) -> np.ndarray:
-    return ((pixels < 6) | (pixels > 249)).any(2)
+def _turned_hue(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Blocks that are colourful in both, in colours that no copy turns into each other, bool (N,)."""
+    planes = [np.stack([c[:, 0] - c[:, 1], c[:, 2] - (c[:, 0] + c[:, 1]) / 2], 1) for c in (one, other)]
+    lengths = [np.linalg.norm(plane, axis=1) for plane in planes]
+    cosine = (planes[0] * planes[1]).sum(1) / np.maximum(lengths[0] * lengths[1], 1e-6)
+    return (np.minimum(*lengths) > _COLOURFUL) & (cosine < _MOST_TURN)
 
 
 def _off_colour(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -250,9 +250,9 @@ def drift(found: Frame) -> np.ndarray | None:
     )
     best = None if affine is None else np.vstack([affine, (0, 0, 1)])
     agreeing = 0 if inside is None else int(inside.sum())
-    if agreeing < 0.8 * len(here_points) and len(here_points) >= 2 * _LEAST_POINTS:
+    if agreeing < 0.97 * len(here_points) and len(here_points) >= 2 * _LEAST_POINTS:
         matrix, inside = cv2.findHomography(here_points, there_points, cv2.RANSAC, _TOLERANCE, maxIters=500)
-        if matrix is not None and inside.sum() > 1.1 * agreeing + 4:
+        if matrix is not None and inside.sum() > 1.05 * agreeing + 3:
             best, agreeing = matrix, int(inside.sum())
     return best if best is not None and agreeing >= _LEAST_POINTS else None
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from imgsim_ops.images.orientation import LINEAR
 from imgsim_ops.matching import frames
-from imgsim_ops.matching.choice import BREAKS, STRETCHED, Sight, lacks, preferred, shows_more
+from imgsim_ops.matching.choice import BREAKS, STRETCHED, Sight, lacks, more_compressed, preferred, shows_more
 from imgsim_ops.matching.coverage import Beyond, beyond
 from imgsim_ops.matching.detail import Detail, detail
-from imgsim_ops.matching.differences import Comparison, agreement, compared, lost
+from imgsim_ops.matching.differences import CLEAN, Comparison, agreement, compared, lost
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.frames import Frame
+from imgsim_ops.matching.generations import first_saved, quality_of
 from imgsim_ops.matching.looks import SIDE, Look
 
 #: Of the rules of this package: a judgement of another version is made anew.
@@ -26,7 +27,7 @@ _FIRST, _MIDDLE, _LARGE = 128, 256, 512
 _FIRST_BLOCK, _BLOCK = 12, 16
 _TRIED = 2
 # Detail is measured over so many pixels each way, where most is to be seen.
-_WINDOW = 384
+_WINDOW = 288
 _LEAST_AGREEMENT = 0.12
 # A look at more pixels is worth it where there are so many times more.
 _WORTH_LARGEST = 1.25
@@ -36,14 +37,12 @@ _LEAST_STRUCTURED = 24
 # Below this share of agreeing blocks no alignment explains the pixels; below that, something else is shown somewhere.
 _ALIGNED = 0.45
 _UNCHANGED = 0.7
-# So many agreeing blocks need no better alignment.
-_ENOUGH = 0.985
 # Blocks of a place that differs, and of one whose colour does.
-_DIFFERING = 4
+_DIFFERING = 3
 _HUE = 5
 # Another picture in the same frame: a place of this share of all blocks, structured in both, without correlation.
 _OTHER_PICTURE = 0.12
-_RICH = 0.6
+_RICH = 0.5
 _SAME_SOURCE = 0.6
 # Of a pair in which each shows more than the other, one must lie in the other to such a share.
 _COMMON = 0.4
@@ -107,6 +106,26 @@ class Judgement:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """Two pictures laid over each other, and what agrees.
+
+    Attributes:
+        frame: Both.
+        agreement: Share of the structured blocks that correlate.
+        structured: How many blocks are structured.
+    """
+
+    frame: Frame
+    agreement: float
+    structured: int
+
+    @property
+    def known(self) -> tuple[float, int]:
+        """What `differences.compared` asks for."""
+        return self.agreement, self.structured
+
+
 def whole_to_whole(a: Look, b: Look, orientation: int = 1) -> np.ndarray:
     """The transform that lays all of the one picture, turned, over all of the other, float64 (3, 3)."""
     unit = np.eye(3)
@@ -115,28 +134,32 @@ def whole_to_whole(a: Look, b: Look, orientation: int = 1) -> np.ndarray:
     return np.diag([b.width, b.height, 1.0]) @ unit @ np.diag([1 / a.width, 1 / a.height, 1.0])
 
 
-def aligned(a: Look, b: Look, transforms: Sequence[np.ndarray]) -> Frame | None:
+def aligned(a: Look, b: Look, transforms: Sequence[np.ndarray]) -> Aligned | None:
     """The best of some alignments, refined; None where none of them explains any pixels.
 
     Args:
         a: The one.
         b: The other.
-        transforms: From pixels of the one to those of the other, float64 (3, 3) each.
+        transforms: From pixels of the one to those of the other, float64 (3, 3) each; the likeliest first.
     """
+    if transforms:
+        first = _refined(a, b, transforms[0], _LARGE, most=0)
+        if first is not None and first.agreement >= CLEAN:
+            return first
     scored = []
     for transform in transforms:
         found = frames.frame(a, b, transform, _FIRST)
         if found is not None:
-            scored.append((agreement(found, _FIRST_BLOCK), transform))
+            scored.append((agreement(found, _FIRST_BLOCK)[0], transform))
     scored.sort(key=lambda pair: -pair[0])
-    best: tuple[float, Frame] | None = None
+    best: Aligned | None = None
     for score, transform in scored[:_TRIED]:
-        if score < _LEAST_AGREEMENT or (best is not None and best[0] > 0.9):
+        if score < _LEAST_AGREEMENT or (best is not None and best.agreement > 0.9):
             break
         refined = _refined(a, b, transform, _MIDDLE)
-        if refined is not None and (best is None or refined[0] > best[0]):
+        if refined is not None and (best is None or refined.agreement > best.agreement):
             best = refined
-    return None if best is None else best[1]
+    return None if best is None else _refined(a, b, best.frame.transform, _LARGE)
 
 
 def judge(a: Look, b: Look, transforms: Sequence[np.ndarray]) -> Judgement:
@@ -152,14 +175,11 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray]) -> Judgement:
     """
     if _are_equal(a, b):
         return _judged_equal(a, b)
-    found = aligned(a, b, transforms)
-    if found is None:
-        return Judgement(Relation.LOOK_ALIKE)
-    refined = _refined(a, b, found.transform, _LARGE)
+    refined = aligned(a, b, transforms)
     if refined is None:
         return Judgement(Relation.LOOK_ALIKE)
-    found = refined[1]
-    comparison = compared(found)
+    found = small = refined.frame
+    comparison = compared(found, refined.known)
     if _is_another(comparison):
         return _judgement(Relation.LOOK_ALIKE, a, b, found, comparison)
     if not _differs(comparison) and _pixels_in_common(a, b, found) > _WORTH_LARGEST * _LARGE:
@@ -167,11 +187,11 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray]) -> Judgement:
     if a.alpha is not None and b.alpha is not None and not _differs(comparison):
         on_black = frames.frame(a, b, found.transform, SIDE, on_black=True)
         if on_black is not None:
-            black = compared(on_black)
+            black = compared(on_black, (0.0, 0))
             if black.structured > comparison.structured or _differs(black):
                 found, comparison = on_black, black
     here, there = _beyond(a, b, found)
-    sight = _sight(a, b, found, comparison, here, there)
+    sight = _sight(a, b, small, comparison, here, there)
     more = shows_more(sight)
     missing = tuple(
         (*(("more",) if more[side] else ()), *lacks(*pair, sight if side == 0 else _turned(sight)))
@@ -217,26 +237,26 @@ def _judged_equal(a: Look, b: Look) -> Judgement:
     )  # fmt: skip
 
 
-def _refined(a: Look, b: Look, transform: np.ndarray, side: int) -> tuple[float, Frame] | None:
-    """The frame in a size, the second picture moved as long as that makes more agree; and how much agrees."""
+def _refined(a: Look, b: Look, transform: np.ndarray, side: int, most: int = 2) -> Aligned | None:
+    """The frame in a size, the second picture moved as long as that makes more agree."""
     found = frames.frame(a, b, transform, side)
     if found is None:
         return None
-    score = agreement(found, _BLOCK)
-    for _ in range(2):
-        if score >= _ENOUGH:
+    best = Aligned(found, *agreement(found, _BLOCK))
+    for _ in range(most):
+        if best.agreement >= CLEAN:
             break
-        by = frames.drift(found)
-        better = None if by is None else frames.moved(found, a, b, by, side)
+        by = frames.drift(best.frame)
+        better = None if by is None else frames.moved(best.frame, a, b, by, side)
         if better is None:
             break
-        new = agreement(better, _BLOCK)
-        if new < score:
+        after = Aligned(better, *agreement(better, _BLOCK))
+        if after.agreement < best.agreement:
             break
-        gain, score, found = new - score, new, better
+        gain, best = after.agreement - best.agreement, after
         if gain < 0.01:
             break
-    return score, found
+    return best
 
 
 def _looked_closely(a: Look, b: Look, found: Frame, comparison: Comparison) -> tuple[Frame, Comparison]:
@@ -244,15 +264,17 @@ def _looked_closely(a: Look, b: Look, found: Frame, comparison: Comparison) -> t
     close = frames.frame(a, b, found.transform, SIDE)
     if close is None:
         return found, comparison
-    more = compared(close, comparison.agreement)
+    known = comparison.agreement, comparison.structured
+    more = compared(close, known, colours=False)
     if more.clusters:
         by = frames.drift(close)
         moved = None if by is None else frames.moved(close, a, b, by, SIDE)
-        again = None if moved is None else compared(moved, comparison.agreement)
-        if moved is not None and again is not None and again.largest <= more.largest:
-            close, more = moved, again
+        if moved is not None and agreement(moved, _BLOCK)[0] >= agreement(close, _BLOCK)[0]:
+            again = compared(moved, known, colours=False)
+            if again.largest <= more.largest:
+                close, more = moved, again
     if _differs(more):
-        return close, more
+        return close, replace(more, hue=comparison.hue, chroma=comparison.chroma)
     return close, replace(comparison, clusters=more.clusters)
 
 
@@ -262,7 +284,7 @@ def _is_another(comparison: Comparison) -> bool:
         return True
     largest = comparison.uncorrelated[:1]
     return any(
-        place.blocks > _OTHER_PICTURE * comparison.blocks and place.rich > _RICH and comparison.agreement < _UNCHANGED
+        place.blocks > _OTHER_PICTURE * comparison.blocks and place.rich > _RICH
         for place in largest
     )
 
@@ -310,9 +332,18 @@ def _sight(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyond,
         if back is not None:
             measured = _mean(measured, detail(back))
     cv2 = opencv()
+    resampled = not _on_grid(linear)
+    saved = 0
+    stronger = more_compressed(a, b)
+    if stronger and fine is not None and not resampled:
+        strong = a if stronger > 0 else b
+        if strong.facts.quantisation and max(strong.width, strong.height) <= SIDE:
+            saved = first_saved(fine, quality_of(strong.facts.quantisation), stronger > 0)
+        else:
+            saved = -stronger
     clipped = lost(found, comparison.blur)
     contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in found.greys)
-    return Sight(here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales)
+    return Sight(here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved)
 
 
 def _liveliest(found: Frame) -> np.ndarray:
@@ -359,14 +390,13 @@ def _turned(sight: Sight) -> Sight:
     """The same seen from the other picture."""
     c, d = sight.comparison, sight.detail
     comparison = Comparison(
-        c.blocks, c.structured, c.agreement, c.clusters, c.uncorrelated, c.unexplained[::-1], c.blur[::-1],
-        c.chroma[::-1], c.hue,
+        c.blocks, c.structured, c.agreement, c.clusters, c.uncorrelated, c.blur[::-1], c.chroma[::-1], c.hue,
     )  # fmt: skip
     measured = Detail(-d.finer, tuple(-band for band in d.bands), d.noise[::-1])
     large, small = sight.scales
     return Sight(
         sight.there, sight.here, comparison, measured, sight.clipped[::-1], sight.contrast[::-1],
-        (1 / max(small, 1e-9), 1 / max(large, 1e-9)),
+        (1 / max(small, 1e-9), 1 / max(large, 1e-9)), sight.resampled, -sight.saved,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from imgsim_ops.collection.candidates.looking import Looking
 from imgsim_ops.embedding.crops import SMALL
 from imgsim_ops.images.orientation import MIRRORED
 from imgsim_ops.matching.alignment import verify
+from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.looks import Look
 from imgsim_ops.matching.relations import VERSION, Judgement, Relation, judge, whole_to_whole
 
@@ -87,9 +88,13 @@ class Judge:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="imgsim-judge")
 
     def __enter__(self) -> Judge:
+        # Pairs are what is done side by side; OpenCV's own threads would only wait for each other.
+        self._inner = opencv().getNumThreads()
+        opencv().setNumThreads(1)
         return self
 
     def __exit__(self, *exception: object) -> None:
+        opencv().setNumThreads(self._inner)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def __call__(self, asked: Iterable[Asked]) -> Iterator[tuple[Asked, Judged | None]]:
