@@ -288,9 +288,7 @@ class Collection:
         pictures = Pictures.of(self.store)
         with ExitStack() as resources:
             looking = resources.enter_context(Looking(self.store, self.read))
-            judge = resources.enter_context(
-                Judge(looking, looking, self.read.processes, match.verify, progress)
-            )
+            judge = resources.enter_context(Judge(looking, looking, self.read.processes, match.verify, progress))
             turned = self._turned(self, match.orientations, progress)
             groups = find_duplicates(self.store, pictures, match, looking, judge, rules, turned, progress)
             return Findings(judge, groups, resources.pop_all())

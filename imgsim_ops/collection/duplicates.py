@@ -122,7 +122,9 @@ def find_duplicates(
     grouping.search(rows, len(pictures), neighbours)
     blocks = list(turned)
     if blocks:
-        grouping.search(rows, len(pictures), lambda some, labels: _turned_neighbours(pictures, match, blocks, some, labels))
+        grouping.search(
+            rows, len(pictures), lambda some, labels: _turned_neighbours(pictures, match, blocks, some, labels)
+        )
     clusters = grouping.clusters()
     grouped = {row for cluster in clusters for row in (cluster.keep, *cluster.members)}
     clusters += [Cluster(row) for row in store.shared_rows() if row not in grouped]
@@ -172,9 +174,7 @@ def _turned_neighbours(
     return pairs
 
 
-def _few_each(
-    rows: np.ndarray, cols: np.ndarray, orientation: int, every: float | None
-) -> list[tuple[int, int, int]]:
+def _few_each(rows: np.ndarray, cols: np.ndarray, orientation: int, every: float | None) -> list[tuple[int, int, int]]:
     """Pairs that are among the ``rules.CANDIDATES`` nearest of their first picture; all of them where a score was given."""
     taken: dict[int, int] = {}
     pairs = []

@@ -237,26 +237,24 @@ class Grouping:
         """Finds the one worth keeping, and takes the cluster in; returns rows that do not belong to it."""
         everyone = {cluster.keep, *cluster.members}
         crowned = {cluster.keep}
-        # Who beats whom may go round in circles: then the one stays that the fewest beat.
-        least = len(self._better(cluster)), cluster
         for _ in range(_MOST_CROWNS):
-            better = [row for row in self._better(cluster) if row not in crowned]
-            by_number = not better
-            if by_number:
-                better = [row for row in self._outnumbering(cluster) if row not in crowned]
-            if not better:
+            # Who surely beats the one kept; else who is as good and older; else who has more copies in the cluster.
+            for contenders, gain in (
+                (self._better(cluster), _losses),
+                (self._older(cluster), _losses),
+                (self._outnumbering(cluster), _edited),
+            ):
+                contenders = [row for row in contenders if row not in crowned]
+                if contenders:
+                    break
+            else:
                 break
-            champion = yield from self._champion(cluster, better)
+            champion = yield from self._champion(cluster, contenders)
             crowned.add(champion)
             after = yield from self._kept(cluster, champion)
-            # Of pictures that were written upon, the one that most others are copies of was not.
-            if by_number and (_edited(after) > _edited(cluster) or len(after) < len(cluster)):
-                continue
-            cluster = after
-            beaten = len(self._better(cluster))
-            if beaten < least[0] or by_number:
-                least = beaten, cluster
-        cluster = least[1]
+            # Who beats whom may go round in circles: then the one stays that the fewest beat.
+            if gain(after) < gain(cluster) or (gain(after) == gain(cluster) and len(after) >= len(cluster)):
+                cluster = after
         for row in everyone:
             self._cluster_of.pop(row, None)
         for row in (cluster.keep, *cluster.members):
@@ -280,7 +278,7 @@ class Grouping:
         return champion
 
     def _first(self, cluster: Cluster, rows: list[int]) -> int:
-        sure = [row for row in rows if cluster.members[row].judgement.original]
+        sure = [row for row in rows if cluster.members[row].judgement.original > 0]
         return min(sure, key=self._order) if sure else min(rows, key=self._by_age)
 
     @staticmethod
@@ -298,11 +296,18 @@ class Grouping:
         return Cluster(keep, members)
 
     def _better(self, cluster: Cluster) -> list[int]:
-        """Who should be kept in place of the one that is."""
+        """Who should be kept in place of the one that is, by favour or by what the pixels say."""
+        return [row for row, judged in cluster.members.items() if self._surely_beats(row, cluster.keep, judged)]
+
+    def _older(self, cluster: Cluster) -> list[int]:
+        """Who is as good as the one kept, and older."""
         return [
             row
             for row, judged in cluster.members.items()
-            if judged.judgement.relation is not Relation.EDITED and self._beats(row, cluster.keep, judged)
+            if judged.judgement.relation is not Relation.EDITED
+            and not judged.judgement.original
+            and self._favour(row) == self._favour(cluster.keep)
+            and self._age(row) < self._age(cluster.keep)
         ]
 
     def _outnumbering(self, cluster: Cluster) -> list[int]:
@@ -314,6 +319,12 @@ class Grouping:
             return []
         return edited
 
+    def _surely_beats(self, row: int, keep: int, judged: Judged) -> bool:
+        favours = self._favour(row) - self._favour(keep)
+        if favours or judged.judgement.relation is Relation.EDITED:
+            return favours > 0
+        return judged.judgement.original > 0
+
     def _beats(self, row: int, keep: int, judged: Judged) -> bool:
         favours = self._favour(row) - self._favour(keep)
         if favours:
@@ -321,6 +332,14 @@ class Grouping:
         if judged.judgement.original:
             return judged.judgement.original > 0
         return self._age(row) < self._age(keep)
+
+
+def _losses(cluster: Cluster) -> int:
+    """How many members are surely better than the one kept, by what the pixels say."""
+    return sum(
+        judged.judgement.relation is not Relation.EDITED and judged.judgement.original > 0
+        for judged in cluster.members.values()
+    )
 
 
 def _edited(cluster: Cluster) -> int:

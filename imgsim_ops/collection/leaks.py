@@ -83,14 +83,20 @@ def find_leaks(
     order = np.lexsort((apart, pairs.rows))
     search.look(_firsts(pairs.rows[order], pairs.cols[order], _MOST_BY_HASH), identical, 1, alike=True)
     least = candidate_threshold(gallery, match)
-    rows = np.array([row for row in np.flatnonzero(queries.alive) if row not in identical and not search.is_sure(row)], np.int64)
+    rows = np.array(
+        [row for row in np.flatnonzero(queries.alive) if row not in identical and not search.is_sure(row)], np.int64
+    )
     pairs = nearest_pairs(queries.vectors_of(rows), rows, gallery, rules.CANDIDATES)
     if match.threshold is not None or match.false_positives is not None:
         pairs = pairs[pairs.scores >= least]
     search.look(zip(pairs.rows.tolist(), pairs.cols.tolist(), strict=True), identical, 1)
     for block in turned:
         pairs = nearest_pairs(block.vectors, block.rows, gallery, rules.CANDIDATES, block.orientation)
-        open_ = [(row, col) for row, col in zip(pairs.rows.tolist(), pairs.cols.tolist(), strict=True) if not search.is_sure(row)]
+        open_ = [
+            (row, col)
+            for row, col in zip(pairs.rows.tolist(), pairs.cols.tolist(), strict=True)
+            if not search.is_sure(row)
+        ]
         search.look(open_, identical, block.orientation)
     for row in sorted({*identical, *search.best}):
         col, evidence = (identical[row], IDENTICAL) if row in identical else search.evidence(row, test)

@@ -97,8 +97,10 @@ def _is_deep(image: Image.Image, kind: str, head: bytes) -> bool:
 def _camera(image: Image.Image) -> int:
     exif = image.getexif()
     shot = exif.get_ifd(ExifTags.IFD.Exif)
-    return sum(bool(exif.get(tag)) for tag in _CAMERA_TAGS) + sum(bool(shot.get(tag)) for tag in _SHOT_TAGS) + bool(
-        exif.get_ifd(ExifTags.IFD.GPSInfo)
+    return (
+        sum(bool(exif.get(tag)) for tag in _CAMERA_TAGS)
+        + sum(bool(shot.get(tag)) for tag in _SHOT_TAGS)
+        + bool(exif.get_ifd(ExifTags.IFD.GPSInfo))
     )
 
 
@@ -112,5 +114,3 @@ def _is_lossless_webp(file: BinaryIO, kind: str) -> bool:
         return False
     file.seek(0)
     return b"VP8L" in file.read(64)
-
-

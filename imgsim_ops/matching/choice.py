@@ -25,7 +25,7 @@ _RESAMPLED = 0.12
 _NO_FINER = 0.45
 # So many times more colourful is in colour, where the other is grey; and a picture that is grey at all.
 _COLOURFUL = 4.0
-_GREY = 2.5
+GREY = 2.5
 # Pixels at the end of the scale in one picture only, as a share, from which highlights or shadows were lost.
 _CLIPPED = 0.003
 _CLIPPED_TIMES = 3.0
@@ -93,7 +93,7 @@ def lacks(a: Look, b: Look, sight: Sight) -> tuple[str, ...]:
 
 
 def _is_coloured(chroma: tuple[float, float]) -> bool:
-    return chroma[0] > _GREY and chroma[0] > _COLOURFUL * chroma[1]
+    return chroma[0] > GREY and chroma[0] > _COLOURFUL * chroma[1]
 
 
 def preferred(a: Look, b: Look, sight: Sight) -> tuple[int, str]:

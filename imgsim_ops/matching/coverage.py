@@ -105,5 +105,3 @@ def _breaks(grey: np.ndarray, corners: np.ndarray) -> float:
 def _at(grey: np.ndarray, points: np.ndarray) -> np.ndarray:
     x, y = (np.ascontiguousarray(points[:, axis : axis + 1] - 0.5, np.float32) for axis in range(2))
     return opencv().remap(grey, x, y, opencv().INTER_LINEAR).ravel()
-
-

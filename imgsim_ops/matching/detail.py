@@ -53,7 +53,9 @@ def detail(found: Frame, axis: int | None = None) -> Detail:
     planes = [grey.astype(np.float32) for grey in found.greys]
     valid = found.valid > 0
     coarse = [blurred(plane, _BLURS[-1]) for plane in planes]
-    edges = sum(_steepness(cv2.GaussianBlur(plane, (0, 0), _BLURS[-2])) / (_spread(plane, valid) + 1) for plane in planes)
+    edges = sum(
+        _steepness(cv2.GaussianBlur(plane, (0, 0), _BLURS[-2])) / (_spread(plane, valid) + 1) for plane in planes
+    )
     inside = edges[valid]
     if inside.size < 256:
         return Detail(0.0, (), (0.0, 0.0))
@@ -69,7 +71,10 @@ def detail(found: Frame, axis: int | None = None) -> Detail:
         found_bands.append(np.array(rows))
     one, other = found_bands
     gains = [max(rows[-1, 0], 1e-3) for rows in found_bands]
-    energies = [np.sqrt(np.maximum(rows[:, 0] ** 2 - rows[:, 1] ** 2, 0)) / gain for rows, gain in zip(found_bands, gains, strict=True)]
+    energies = [
+        np.sqrt(np.maximum(rows[:, 0] ** 2 - rows[:, 1] ** 2, 0)) / gain
+        for rows, gain in zip(found_bands, gains, strict=True)
+    ]
     floor = [_LEAST / gain for gain in gains]
     bands = tuple(
         float(np.log2(max(energies[0][i], floor[0]) / max(energies[1][i], floor[1]))) for i in range(len(_BLURS) - 2)

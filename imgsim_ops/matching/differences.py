@@ -174,7 +174,9 @@ def _differing_shares(
     return _sums(cv2.min(of_x, of_y), BLOCK) / 255, _sums(cv2.min(clear_x, clear_y), BLOCK) / 255
 
 
-def equally_sharp(x: np.ndarray, y: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+def equally_sharp(
+    x: np.ndarray, y: np.ndarray, valid: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
     """Blurs the sharper one in steps, as long as both become more alike."""
     cv2 = opencv()
 
@@ -220,9 +222,7 @@ def tone_curve(x: np.ndarray, y: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.interp(np.arange(256), known, rising).astype(np.float32)
 
 
-def _unexplained(
-    x: np.ndarray, y: np.ndarray, valid: np.ndarray, contrast: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _unexplained(x: np.ndarray, y: np.ndarray, valid: np.ndarray, contrast: float) -> tuple[np.ndarray, np.ndarray]:
     """Pixels of y, uint8 0 or 255, whose neighbourhood does not have what x and the tone curve say; and clearly so."""
     cv2 = opencv()
     said = cv2.LUT(x, np.clip(np.rint(tone_curve(x, y, valid)), 0, 255).astype(np.uint8))
@@ -247,17 +247,19 @@ def _clusters(differing: np.ndarray, rich: np.ndarray) -> tuple[Cluster, ...]:
     return tuple(sorted(found, key=lambda cluster: -cluster.blocks))
 
 
-def lost(found: Frame, blur: tuple[float, float]) -> tuple[float, float]:
+def lost(found: Frame, blur: tuple[float, float], *, grey: bool = False) -> tuple[float, float]:
     """Shares of the common part in which the one, and the other, is flat at the end of its scale, the other picture not.
 
     Args:
         found: Both pictures.
         blur: How much each must be blurred to be as sharp as the other.
+        grey: One of them is in grey: channels say nothing.
     """
     cv2 = opencv()
     around = np.ones((5, 5), np.uint8)
+    planes = found.greys if grey else (found.a, found.b)
     # What a blurred edge spills into white is not lost there.
-    even = [cv2.GaussianBlur(p, (0, 0), s) if s else p for p, s in zip((found.a, found.b), blur, strict=True)]
+    even = [cv2.GaussianBlur(p, (0, 0), s) if s else p for p, s in zip(planes, blur, strict=True)]
     size = [max(8, side // 2) for side in found.valid.shape[::-1]]
     even = [cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) for pixels in even]
     valid = cv2.resize(found.valid, size, interpolation=cv2.INTER_NEAREST)
@@ -269,17 +271,23 @@ def lost(found: Frame, blur: tuple[float, float]) -> tuple[float, float]:
     shares = []
     for pixels, flat, lively in ((even[0], ranges[0], lives[1]), (even[1], ranges[1], lives[0])):
         at_end = cv2.bitwise_and(cv2.LUT(pixels, _AT_END), cv2.threshold(flat, 3, 255, cv2.THRESH_BINARY_INV)[1])
-        at_end = cv2.bitwise_and(at_end, cv2.threshold(lively, 5, 255, cv2.THRESH_BINARY)[1])
-        shares.append(cv2.countNonZero(cv2.bitwise_and(_any_channel(at_end), valid)) / total)
+        at_end = cv2.bitwise_and(at_end, cv2.threshold(lively, _LIVELY, 255, cv2.THRESH_BINARY)[1])
+        # A margin beside an edge is where compression and interpolation spill; what is lost is wider.
+        wide = cv2.morphologyEx(cv2.bitwise_and(_any_channel(at_end), valid), cv2.MORPH_OPEN, around)
+        shares.append(cv2.countNonZero(wide) / total)
     return shares[0], shares[1]
 
 
+# Levels by which neighbours differ where something is shown, beyond noise and compression.
+_LIVELY = 11
 # Levels from which on a channel is at the end of its scale.
 _AT_END = np.where((np.arange(256) <= 6) | (np.arange(256) >= 249), 255, 0).astype(np.uint8)
 
 
 def _any_channel(mask: np.ndarray) -> np.ndarray:
     cv2 = opencv()
+    if mask.ndim == 2:
+        return mask
     one, two, three = cv2.split(mask)
     return cv2.max(cv2.max(one, two), three)
 

@@ -131,5 +131,3 @@ def opencv() -> ModuleType:
     except ImportError as error:
         raise ImgsimError("local features: OpenCV is needed (got none); pip install opencv-python-headless") from error
     return cv2
-
-

@@ -237,7 +237,12 @@ def drift(found: Frame) -> np.ndarray | None:
     if points is None or len(points) < _LEAST_POINTS:
         return None
     moved, known, _ = cv2.calcOpticalFlowPyrLK(
-        here, there, points, None, winSize=(_WINDOW, _WINDOW), maxLevel=2,
+        here,
+        there,
+        points,
+        None,
+        winSize=(_WINDOW, _WINDOW),
+        maxLevel=2,
         criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 0.02),
     )
     good = known.ravel() == 1

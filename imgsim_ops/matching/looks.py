@@ -155,5 +155,3 @@ def _alpha(file, size: tuple[int, int]) -> np.ndarray | None:
     if transpose is not None:
         channel = channel.transpose(transpose)
     return np.asarray(channel.resize(size, Image.Resampling.BOX))
-
-

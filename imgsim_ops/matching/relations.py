@@ -10,7 +10,7 @@ import numpy as np
 
 from imgsim_ops.images.orientation import LINEAR
 from imgsim_ops.matching import frames
-from imgsim_ops.matching.choice import BREAKS, STRETCHED, Sight, lacks, more_compressed, preferred, shows_more
+from imgsim_ops.matching.choice import BREAKS, GREY, STRETCHED, Sight, lacks, more_compressed, preferred, shows_more
 from imgsim_ops.matching.coverage import Beyond, beyond
 from imgsim_ops.matching.detail import Detail, detail
 from imgsim_ops.matching.differences import CLEAN, Comparison, agreement, compared, lost
@@ -28,6 +28,7 @@ _FIRST_BLOCK, _BLOCK = 12, 16
 _TRIED = 2
 # Detail is measured over so many pixels each way, where most is to be seen.
 _WINDOW = 288
+_HALF_A_PIXEL = 0.6
 _LEAST_AGREEMENT = 0.12
 # A look at more pixels is worth it where there are so many times more.
 _WORTH_LARGEST = 1.25
@@ -283,10 +284,7 @@ def _is_another(comparison: Comparison) -> bool:
     if comparison.agreement < _ALIGNED:
         return True
     largest = comparison.uncorrelated[:1]
-    return any(
-        place.blocks > _OTHER_PICTURE * comparison.blocks and place.rich > _RICH
-        for place in largest
-    )
+    return any(place.blocks > _OTHER_PICTURE * comparison.blocks and place.rich > _RICH for place in largest)
 
 
 def _differs(comparison: Comparison) -> bool:
@@ -316,7 +314,7 @@ def _beyond(a: Look, b: Look, found: Frame) -> tuple[Beyond, Beyond]:
 
 
 def _sight(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyond, there: Beyond) -> Sight:
-    linear = found.transform
+    linear = _snapped(found.transform, a)
     window = _liveliest(found)
     fine = frames.frame(a, b, linear, _WINDOW, finer=True, window=window)
     scales = _scales(linear, window)
@@ -341,7 +339,7 @@ def _sight(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyond,
             saved = first_saved(fine, quality_of(strong.facts.quantisation), stronger > 0)
         else:
             saved = -stronger
-    clipped = lost(found, comparison.blur)
+    clipped = lost(found, comparison.blur, grey=min(comparison.chroma) < GREY)
     contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in found.greys)
     return Sight(here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved)
 
@@ -372,6 +370,17 @@ def _scales(transform: np.ndarray, point: np.ndarray) -> tuple[float, float]:
 def _length(matrix: np.ndarray, axis: int) -> float:
     """How long a step along x, 0, or y, 1, becomes."""
     return float(np.linalg.norm(matrix[:2, axis]))
+
+
+def _snapped(transform: np.ndarray, a: Look) -> np.ndarray:
+    """The transform that lays pixels on pixels, where that is less than half a pixel away: refinement never hits it."""
+    near = np.eye(3)
+    near[:2] = np.rint(transform[:2])
+    if abs(np.linalg.det(near[:2, :2])) != 1:
+        return transform
+    corners = frames.corners(a.width, a.height)
+    apart = np.abs(frames.mapped(transform, corners) - frames.mapped(near, corners)).max()
+    return near if apart < _HALF_A_PIXEL else transform
 
 
 def _on_grid(transform: np.ndarray) -> bool:

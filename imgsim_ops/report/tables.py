@@ -39,7 +39,9 @@ def write_csv(path: str | os.PathLike[str], groups: Iterable[Group]) -> None:
             role = "kept" if member.evidence is None else "member"
             best = "yes" if place == group.best else ""
             decided = member.relation or "", "yes" if member.remove else ""
-            writer.writerow([number, member.picture.path, role, best, *decided, *_why(member.evidence), *_facts(member.picture)])
+            writer.writerow(
+                [number, member.picture.path, role, best, *decided, *_why(member.evidence), *_facts(member.picture)]
+            )
     write_file(Path(path), text.getvalue().encode("utf-8", "surrogateescape"))
 
 

@@ -147,7 +147,9 @@ class Looking:
             if look is None:
                 return None
             found = described(look.pixels[:, ::-1] if mirrored else look.pixels, look.width, look.height)
-            self._keep("INSERT OR REPLACE INTO features VALUES (?, ?, ?)", (self._content(row), mirrored, found.to_bytes()))
+            self._keep(
+                "INSERT OR REPLACE INTO features VALUES (?, ?, ?)", (self._content(row), mirrored, found.to_bytes())
+            )
         with self._lock:
             self._features[key] = found
             if len(self._features) > _HELD_FEATURES:

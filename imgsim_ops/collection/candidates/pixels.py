@@ -68,10 +68,7 @@ def pixel_hash(
 def same_pixels(looking: Looking, clusters: Sequence[Cluster], progress: Progress) -> set[tuple[int, int]]:
     """Rows of clusters with the row kept there, of which all pixels are equal."""
     pairs = [
-        (row, cluster.keep)
-        for cluster in clusters
-        for row, judged in cluster.members.items()
-        if judged.judgement.equal
+        (row, cluster.keep) for cluster in clusters for row, judged in cluster.members.items() if judged.judgement.equal
     ]
     if not pairs:
         return set()
