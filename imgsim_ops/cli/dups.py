@@ -41,19 +41,36 @@ def dups(
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="A table, a line for each picture.")] = None,
     decisions: Annotated[
         Path | None,
-        typer.Option("--decisions", metavar="FILE", help="For imgsim apply: the best copy of each group stays."),
+        typer.Option("--decisions", metavar="FILE", help="For imgsim apply: what is proposed to go, and what stays."),
+    ] = None,
+    remove: Annotated[
+        str,
+        typer.Option(
+            "--remove",
+            metavar="WHAT",
+            help="What is proposed to go: identical (bytes or pixels), copies, or parts too.",
+        ),
+    ] = "copies",
+    prefer: Annotated[
+        list[str] | None,
+        typer.Option("--prefer", metavar="FOLDER", help="Pictures in it are kept, rather than others; repeatable."),
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option("--reference", metavar="FOLDER", help="Likewise, and nothing in it goes; repeatable."),
     ] = None,
     *,
     match: MatchOptions,
     options: dict[str, Any],
     as_json: JsonOption = False,
 ) -> None:
-    """Find copies: equal files, and the same picture saved anew, resized, cropped, written upon.
+    """Find pictures that come of one picture, and say which of them may go.
 
-    Every member of a group is a copy of the group's first picture; nothing is chained. The best copy
-    has the most pixels; among those it is a PNG, TIFF, BMP or GIF, then the larger file, then the
-    older one. Nothing is changed: [cyan]imgsim apply[/cyan] does that. What was learnt of a folder is kept
-    in the cache folder, so that the next run looks at new and changed files only.
+    Each is laid over the picture kept and compared pixel by pixel: it is a copy, a part, or edited.
+    What is proposed to go shows nothing that the picture kept does not show; all else stays, unless you
+    decide otherwise. The picture kept is the original, as far as pixels tell: true detail, then a camera's
+    facts, compression, noise, age. Nothing is changed: [cyan]imgsim apply[/cyan] does that. What was learnt
+    of a folder is kept in the cache folder, so that the next run looks at new and changed files only.
 
     [bold]Examples[/bold]
 
@@ -61,17 +78,22 @@ def dups(
 
     [cyan]imgsim dups photos/ --html report.html[/cyan]      look at it, and decide
 
+    [cyan]imgsim dups inbox/ archive/ --reference archive/[/cyan]   what of the inbox is archived?
+
     [cyan]imgsim dups photos.imgsim --flips --json[/cyan]    mirrored copies too, for a program
 
     [cyan]imgsim dups photos/ --decisions d.json && imgsim apply d.json --trash[/cyan]
     """
     start = time.perf_counter()
+    from imgsim_ops.collection.duplicates import Rules
     from imgsim_ops.collection.find import find_duplicates
 
+    rules = Rules.of(remove, prefer or (), reference or ())
     with Stages() as stages:
         found = find_duplicates(
             paths,
             match,
+            rules,
             **options,
             progress=stages,
         )
@@ -109,6 +131,12 @@ def dups(
         raise typer.Exit(SOME_SKIPPED)
 
 
+def _fate(kept: bool, goes: bool) -> Any:
+    from rich.text import Text
+
+    return Text("keep", style="green") if kept else Text("goes", style="red") if goes else Text("")
+
+
 def _print(console: Console, groups: Duplicates, seconds: float) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -120,7 +148,7 @@ def _print(console: Console, groups: Duplicates, seconds: float) -> None:
         for place, member in enumerate(group.members[:_MOST_MEMBERS]):
             picture = member.picture
             table.add_row(
-                Text("best" if place == group.best else "", style="green"),
+                _fate(place == group.best, member.remove),
                 Text(printable(picture.path), overflow="fold"),
                 Text(f"{picture.width} x {picture.height}", style="dim"),
                 Text(f"{picture.size / 1e3:,.0f} kB", style="dim", justify="right"),
@@ -136,12 +164,17 @@ def _print(console: Console, groups: Duplicates, seconds: float) -> None:
     if groups:
         many = "1 group" if len(groups) == 1 else f"{len(groups):,} groups"
         console.print(
-            f"{many}: {groups.copies:,} of {pictures:,} pictures are copies of others, {size:,.1f} MB, "
-            f"in {seconds:.1f} s",
+            f"{many}: {groups.copies:,} of {pictures:,} pictures may go, {size:,.1f} MB; "
+            f"{groups.undecided:,} more are parts, edited or finer, and stay; in {seconds:.1f} s",
             soft_wrap=True,
         )
     else:
         console.print(f"No copies among {pictures:,} pictures, in {seconds:.1f} s", soft_wrap=True)
+    for some in groups.similar[:_MOST_GROUPS]:
+        console.print(f"\n{len(some.pictures)} look alike:")
+        for place, picture in enumerate(some.pictures[:_MOST_MEMBERS]):
+            mark = "  the sharpest" if place == some.sharpest else ""
+            console.print(f"  {printable(picture.path)}{mark}", soft_wrap=True, markup=False)
 
 
 def _print_next(console: Console, groups: Duplicates, html: Path | None, decisions: Path | None) -> None:

@@ -43,16 +43,27 @@ def leak(
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="JUnit's XML for CI: each leak is a failed test.")
     ] = None,
+    count: Annotated[
+        str | None,
+        typer.Option(
+            "--count",
+            metavar="RELATIONS",
+            help="Which count for --fail-over, --clean and --junit, of identical, same_pixels, copy, part, edited and "
+            "look_alike, with commas between; all but look_alike by default.",
+        ),
+    ] = None,
     clean: Annotated[
         Path | None,
-        typer.Option("--clean", metavar="FILE", help="The pictures of TEST that are no copies, one path in each line."),
+        typer.Option(
+            "--clean", metavar="FILE", help="The pictures of TEST that do not count as leaks, one path in each line."
+        ),
     ] = None,
     *,
     match: MatchOptions,
     options: dict[str, Any],
     as_json: JsonOption = False,
 ) -> None:
-    """Find pictures of a test set that are copies, or nearly, of pictures of the training set.
+    """Find pictures of a test set that come of pictures of the training set: copies, parts, edited ones.
 
     Exit codes: 0 whatever is found, unless --fail-over is given; then 1 when more pictures than that leak.
 
@@ -75,6 +86,8 @@ def leak(
             **options,
             progress=stages,
         )
+        if count is not None:
+            found = found.counting([name.strip() for name in count.split(",")])
         if html is not None:
             from imgsim_ops.report.documents import facts_of
             from imgsim_ops.report.html import PageOptions, write_leaks
@@ -90,7 +103,7 @@ def leak(
     if junit is not None:
         from imgsim_ops.report.tables import write_junit
 
-        write_junit(junit, found.tested, found)
+        write_junit(junit, found.tested, found.counted)
     if clean is not None:
         from imgsim_ops.report.tables import write_paths
 
@@ -103,7 +116,7 @@ def leak(
     else:
         _print(output(), found, seconds)
         print_skipped(output(), found.skipped)
-    if fail_over is not None and len(found) > fail_over:
+    if fail_over is not None and len(found.counted) > fail_over:
         raise typer.Exit(TOO_MANY)
     if found.skipped:
         raise typer.Exit(SOME_SKIPPED)
@@ -117,7 +130,7 @@ def _print(console: Console, leaks: Leaks, seconds: float) -> None:
     from imgsim_ops.files.names import printable
 
     if leaks:
-        table = Table("test", "is in train as", "because of", box=SIMPLE_HEAD, pad_edge=False)
+        table = Table("test", "is in train as", "what it is", box=SIMPLE_HEAD, pad_edge=False)
         for leak in leaks[:_MOST]:
             table.add_row(
                 Text(printable(leak.picture.path), overflow="fold"),
@@ -128,9 +141,10 @@ def _print(console: Console, leaks: Leaks, seconds: float) -> None:
         if len(leaks) > _MOST:
             console.print(f"and {len(leaks) - _MOST:,} more (--json, --html and --junit have them all)")
     tested, trained = len(leaks.tested), leaks.provenance.pictures
-    share = f" ({len(leaks) / tested:.1%})" if tested else ""
+    counted = len(leaks.counted)
+    share = f" ({counted / tested:.1%})" if tested else ""
     console.print(
-        f"{len(leaks):,} of {tested:,} test pictures{share} are copies of some of {trained:,} training pictures, "
+        f"{counted:,} of {tested:,} test pictures{share} come of some of {trained:,} training pictures, "
         f"in {seconds:.1f} s",
         soft_wrap=True,
     )

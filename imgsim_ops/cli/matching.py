@@ -32,7 +32,7 @@ def _asked(
         typer.Option(
             "--threshold",
             metavar="SCORE",
-            help="Pairs from this score on, -1 to 1, are copies without a second look. Default: by --false-positives.",
+            help="Pairs from this score on, -1 to 1, are looked at. Default: by --false-positives.",
         ),
     ] = None,
     false_positives: Annotated[
@@ -41,13 +41,13 @@ def _asked(
             "--false-positives",
             metavar="SHARE",
             help="The share of pairs of unlike pictures that may reach that score, by the pictures' own scores. "
-            "1e-6, or less in collections so large that more than one pair would.",
+            "By default each picture has three others above it by chance.",
         ),
     ] = None,
     no_verify: Annotated[
         bool,
         typer.Option(
-            "--no-verify", help="Go by scores and hashes alone: quicker, and misses copies that were changed much."
+            "--no-verify", help="Look at pictures as they lie only: quicker, and misses crops and turned ones."
         ),
     ] = False,
     flips: Annotated[
@@ -59,6 +59,10 @@ def _asked(
             "--rotations",
             help="Look for copies turned by 90, 180 and 270 degrees too; with --flips in all eight orientations.",
         ),
+    ] = False,
+    similar: Annotated[
+        bool,
+        typer.Option("--similar", help="List what only looks alike too: bursts, one place, one template."),
     ] = False,
     exclude: ExcludeOption = None,
     backbone: Annotated[
@@ -89,7 +93,7 @@ def _asked(
         "recipe": recipe,
         "exclude": exclude or (),
     }
-    return MatchOptions(threshold, false_positives, not no_verify, flips, rotations), options
+    return MatchOptions(threshold, false_positives, not no_verify, flips, rotations, similar), options
 
 
 def takes_match_options(command: Callable[..., None]) -> Callable[..., None]:

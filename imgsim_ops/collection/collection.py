@@ -15,7 +15,7 @@ from imgsim_ops.collection.candidates.looking import Looking, forget_features
 from imgsim_ops.collection.candidates.pairs import Pictures, Progress
 from imgsim_ops.collection.candidates.turned import Turned, turned_pictures
 from imgsim_ops.collection.duplicates import Rules, find_duplicates
-from imgsim_ops.collection.findings import Findings, Group, Hits, Leak, Picture
+from imgsim_ops.collection.findings import Findings, Group, Hits, Leak, Picture, Similar
 from imgsim_ops.collection.indexing.fitting import apply_recipe
 from imgsim_ops.collection.indexing.indexing import IndexReport, index_files
 from imgsim_ops.collection.leaks import find_leaks, pictures_for
@@ -270,13 +270,19 @@ class Collection:
         return gone
 
     def duplicates(
-        self, match: MatchOptions = MatchOptions(), rules: Rules = Rules(), *, progress: Progress = silent
+        self,
+        match: MatchOptions = MatchOptions(),
+        rules: Rules = Rules(),
+        *,
+        similar: list[Similar] | None = None,
+        progress: Progress = silent,
     ) -> Findings[Group]:
         """The groups of pictures that come of one picture each, see ``collection.grouping`` for how they are found.
 
         Args:
             match: How candidates are chosen.
             rules: What is kept, and what may go.
+            similar: Takes groups of what only looks alike, before the first group comes.
             progress: Called with what is being done, how much of it is done, and how much there is, 0 if unknown.
 
         Returns:
@@ -290,7 +296,7 @@ class Collection:
             looking = resources.enter_context(Looking(self.store, self.read))
             judge = resources.enter_context(Judge(looking, looking, self.read.processes, match.verify, progress))
             turned = self._turned(self, match.orientations, progress)
-            groups = find_duplicates(self.store, pictures, match, looking, judge, rules, turned, progress)
+            groups = find_duplicates(pictures, match, looking, judge, rules, turned, similar=similar, progress=progress)
             return Findings(judge, groups, resources.pop_all())
 
     def leaks(
@@ -298,7 +304,6 @@ class Collection:
         test: Collection,
         match: MatchOptions = MatchOptions(),
         *,
-        similar: bool = False,
         progress: Progress = silent,
     ) -> Findings[Leak]:
         """The pictures of a test set that come of pictures of this collection, the training set.
@@ -306,7 +311,6 @@ class Collection:
         Args:
             test: The test set, made by the same backbone, weights and precision; its recipe does not matter.
             match: How candidates are chosen; pictures of the test set are turned.
-            similar: What only looks alike counts too.
             progress: As in `duplicates`.
 
         Returns:
@@ -322,9 +326,7 @@ class Collection:
             theirs = resources.enter_context(Looking(test.store, test.read))
             judge = resources.enter_context(Judge(theirs, mine, self.read.processes, match.verify, progress))
             turned = self._turned(test, match.orientations, progress)
-            leaks = find_leaks(
-                test.store, self.store, queries, gallery, match, judge, turned, similar=similar, progress=progress
-            )
+            leaks = find_leaks(test.store, self.store, queries, gallery, match, judge, turned, progress=progress)
             return Findings(judge, leaks, resources.pop_all())
 
     def _turned(self, queries: Collection, orientations: Sequence[int], progress: Progress) -> Iterator[Turned]:

@@ -20,9 +20,12 @@ from imgsim_ops.collection.candidates.pairs import (
     scores_of,
 )
 from imgsim_ops.collection.candidates.pixels import same_pixels
-from imgsim_ops.collection.findings import Evidence, Group, Member, Picture
+from imgsim_ops.collection.findings import Evidence, Group, Member, Picture, Similar
 from imgsim_ops.collection.grouping import DELEGATES, Cluster, Grouping
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.names import printable
 from imgsim_ops.matching import rules
+from imgsim_ops.matching.detail import sharpness_of
 from imgsim_ops.matching.hashes import distances, is_flat
 from imgsim_ops.matching.options import MatchOptions
 from imgsim_ops.matching.relations import Relation
@@ -30,7 +33,6 @@ from imgsim_ops.matching.relations import Relation
 if TYPE_CHECKING:
     from imgsim_ops.collection.candidates.looking import Looking
     from imgsim_ops.collection.candidates.turned import Turned
-    from imgsim_ops.collection.store.store import Store
 
 #: Formats that keep every pixel; WebP may be either.
 _LOSSLESS = {"PNG", "TIFF", "BMP", "GIF"}
@@ -53,6 +55,20 @@ class Rules:
     remove: str = "copies"
     prefer: tuple[str, ...] = ()
     reference: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, remove: str, prefer: Sequence[str], reference: Sequence[str]) -> Rules:
+        """Those with absolute folders.
+
+        Raises:
+            ImgsimError: There is no such choice, or a folder is none.
+        """
+        if remove not in REMOVED:
+            raise ImgsimError(f"dups: what is removed must be one of {', '.join(REMOVED)} (got {remove})")
+        for folder in (*prefer, *reference):
+            if not os.path.isdir(folder):
+                raise ImgsimError(f"dups: what is preferred must be a folder (got {printable(folder)})")
+        return cls(remove, tuple(map(os.path.abspath, prefer)), tuple(map(os.path.abspath, reference)))
 
     def favour(self, picture: Picture) -> int:
         """How much its place speaks for keeping it."""
@@ -80,25 +96,26 @@ def _age(picture: Picture) -> tuple:
 
 
 def find_duplicates(
-    store: Store,
     pictures: Pictures,
     match: MatchOptions,
     looking: Looking,
     judge: Judge,
     rules_: Rules = Rules(),
     turned: Iterable[Turned] = (),
+    *,
+    similar: list[Similar] | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Iterator[Group]:
     """The groups, by the first row of each.
 
     Args:
-        store: The collection.
-        pictures: What `store` has.
+        pictures: What the collection has.
         match: How candidates are chosen.
         looking: How pictures are looked at.
         judge: Tells what two of them are to each other.
         rules_: What is kept, and what may go.
         turned: Pictures of the collection turned, which are looked for too.
+        similar: Takes groups of what only looks alike, before the first group comes.
         progress: Called while this goes on.
     """
 
@@ -125,14 +142,24 @@ def find_duplicates(
         grouping.search(
             rows, len(pictures), lambda some, labels: _turned_neighbours(pictures, match, blocks, some, labels)
         )
+    if match.similar and similar is not None:
+        similar.extend(_similar(grouping.similar(), looking))
     clusters = grouping.clusters()
     grouped = {row for cluster in clusters for row in (cluster.keep, *cluster.members)}
-    clusters += [Cluster(row) for row in store.shared_rows() if row not in grouped]
+    clusters += [Cluster(row) for row in looking.shared_rows() if row not in grouped]
     equal = same_pixels(looking, clusters, progress)
     for cluster in sorted(clusters, key=lambda cluster: min(cluster.keep, *cluster.members, cluster.keep)):
         group = _group(cluster, pictures, looking, equal, rules_)
         if group is not None:
             yield group
+
+
+def _similar(groups: Iterable[Sequence[int]], looking: Looking) -> Iterator[Similar]:
+    for rows in groups:
+        sharpness = [(-1.0 if (look := looking.look(row)) is None else sharpness_of(look), row) for row in rows]
+        pictures = [picture for row in rows for picture in looking.files(row)[:1]]
+        best = max(sharpness)[1]
+        yield Similar(pictures, rows.index(best))
 
 
 def _neighbours(
@@ -175,7 +202,7 @@ def _turned_neighbours(
 
 
 def _few_each(rows: np.ndarray, cols: np.ndarray, orientation: int, every: float | None) -> list[tuple[int, int, int]]:
-    """Pairs that are among the ``rules.CANDIDATES`` nearest of their first picture; all of them where a score was given."""
+    """Pairs among the ``rules.CANDIDATES`` nearest of their first picture; all of them where a score was given."""
     taken: dict[int, int] = {}
     pairs = []
     for row, col in zip(rows.tolist(), cols.tolist(), strict=True):

@@ -6,14 +6,14 @@ import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar, overload
 
 from imgsim_ops.collection.candidates.pairs import Progress
 from imgsim_ops.collection.collection import Collection, silent
 from imgsim_ops.collection.duplicates import Rules
-from imgsim_ops.collection.findings import Findings, Group, Leak, Picture
+from imgsim_ops.collection.findings import Findings, Group, Leak, Picture, Similar
 from imgsim_ops.collection.folders import FolderOptions, open_pictures, open_sets
 from imgsim_ops.collection.notebook import as_figures
 from imgsim_ops.errors import ImgsimError
@@ -21,7 +21,11 @@ from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.matching.options import MatchOptions
+from imgsim_ops.matching.relations import Relation
 from imgsim_ops.models.spec import ModelSpec
+
+#: The relations that count as leaks.
+COUNTED = tuple(relation.value for relation in Relation if relation is not Relation.LOOK_ALIKE)
 
 _MOST_SHOWN = 20  # groups or leaks in a notebook
 
@@ -97,11 +101,13 @@ class Duplicates(_Listed[Group]):
         groups: By the first picture of each.
         provenance: What was looked into, and how.
         skipped: The files that are no readable pictures.
+        similar: What only looks alike, where that was asked for.
     """
 
     groups: tuple[Group, ...]
     provenance: Provenance
     skipped: tuple[SkippedFile, ...]
+    similar: tuple[Similar, ...] = ()
 
     @property
     def _all(self) -> tuple[Group, ...]:
@@ -111,6 +117,11 @@ class Duplicates(_Listed[Group]):
     def copies(self) -> int:
         """How many pictures are proposed to go."""
         return sum(member.remove for group in self.groups for member in group.members)
+
+    @property
+    def undecided(self) -> int:
+        """How many pictures are in groups, neither kept nor proposed to go."""
+        return sum(len(group.members) - 1 for group in self.groups) - self.copies
 
     @property
     def bytes_of_copies(self) -> int:
@@ -131,6 +142,7 @@ class Leaks(_Listed[Leak]):
         test: The collection of the test set.
         tested: All pictures of the test set.
         skipped: The files of both that are no readable pictures.
+        relations: Those that count as leaks.
     """
 
     leaks: tuple[Leak, ...]
@@ -138,19 +150,39 @@ class Leaks(_Listed[Leak]):
     test: Path
     tested: tuple[Picture, ...]
     skipped: tuple[SkippedFile, ...]
+    relations: tuple[str, ...] = COUNTED
 
     @property
     def _all(self) -> tuple[Leak, ...]:
         return self.leaks
 
+    def counting(self, relations: Sequence[str]) -> Leaks:
+        """The same with other relations that count.
+
+        Args:
+            relations: Of ``matching.relations.Relation``.
+
+        Raises:
+            ImgsimError: There is no such relation.
+        """
+        known = [relation.value for relation in Relation]
+        if unknown := sorted(set(relations) - set(known)):
+            raise ImgsimError(f"leak: what counts must be of {', '.join(known)} (got {', '.join(unknown)})")
+        return replace(self, relations=tuple(relations))
+
+    @property
+    def counted(self) -> tuple[Leak, ...]:
+        """The leaks of the relations that count."""
+        return tuple(leak for leak in self.leaks if leak.relation in self.relations)
+
     @property
     def clean(self) -> tuple[Picture, ...]:
-        """The pictures of the test set that are no copies."""
-        leaking = {leak.picture.path for leak in self.leaks}
+        """The pictures of the test set that do not count as leaks."""
+        leaking = {leak.picture.path for leak in self.counted}
         return tuple(picture for picture in self.tested if picture.path not in leaking)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} of {len(self.tested)} test pictures are copies of training pictures>"
+        return f"<{len(self.counted)} of {len(self.tested)} test pictures come of training pictures>"
 
 
 def find_duplicates(
@@ -198,9 +230,10 @@ def find_duplicates(
         else:
             collection, skipped = open_pictures("dups", _paths(pictures), options, progress)
             resources.enter_context(collection)
-        with collection.duplicates(match, rules, progress=progress) as findings:
+        alike: list[Similar] = []
+        with collection.duplicates(match, rules, similar=alike, progress=progress) as findings:
             groups = tuple(findings)
-        return Duplicates(groups, Provenance.of(collection, findings), tuple(skipped))
+        return Duplicates(groups, Provenance.of(collection, findings), tuple(skipped), tuple(alike))
 
 
 def find_leaks(
@@ -212,7 +245,6 @@ def find_leaks(
     read: ReadOptions = ReadOptions(),
     recipe: str | None = None,
     exclude: Sequence[str] = (),
-    similar: bool = False,
     progress: Progress = silent,
 ) -> Leaks:
     """The pictures of a test set that come of pictures of the training set.
@@ -225,7 +257,6 @@ def find_leaks(
         read: How files are read.
         recipe: For folders.
         exclude: For folders.
-        similar: What only looks alike is listed too, with the relation ``look_alike``.
         progress: Called while this goes on.
 
     Raises:
@@ -246,7 +277,7 @@ def find_leaks(
             trained, tested, skipped = open_sets(os.fspath(train), os.fspath(test), options, progress)
             resources.enter_context(trained)
             resources.enter_context(tested)
-        with trained.leaks(tested, match, similar=similar, progress=progress) as findings:
+        with trained.leaks(tested, match, progress=progress) as findings:
             leaks = tuple(findings)
         provenance = Provenance.of(trained, findings)
         return Leaks(leaks, provenance, tested.path, tuple(tested.pictures()), tuple(skipped))

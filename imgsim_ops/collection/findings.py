@@ -160,6 +160,19 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Similar:
+    """Pictures that look alike, and are no copies: a burst, one place, one template.
+
+    Attributes:
+        pictures: At least two.
+        sharpest: Position of the sharpest one.
+    """
+
+    pictures: Sequence[Picture]
+    sharpest: int
+
+
+@dataclass(frozen=True)
 class Leak:
     """A picture of the test set that comes of one of the training set.
 

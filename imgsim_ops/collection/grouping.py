@@ -19,8 +19,8 @@ from imgsim_ops.matching.relations import Relation
 
 #: Judges pairs, in order; None where one cannot be read.
 Judges = Callable[[Iterable[Asked]], Iterable[tuple[Asked, Judged | None]]]
-#: Of rows, and what group each row is in, int64 (N,): pairs (P, 2) of rows of different groups that are near each other,
-#: with the orientation of the first, the nearest first.
+#: Of rows, and what group each row is in, int64 (N,): pairs of rows of different groups that are near each other, with
+#: the orientation of the first, the nearest first.
 Neighbours = Callable[[np.ndarray, np.ndarray], Iterable[tuple[int, int, int]]]
 
 # Pictures that were alike by their hashes, and were none, are tried with so many others.
@@ -28,6 +28,9 @@ _TRIES = 6
 # Pictures of a group that look for others, and are found by them.
 DELEGATES = 8
 _MOST_ROUNDS = 8
+# Agreement, and matching local features, that pictures of unlike things do not have.
+_ALIKE = 0.3
+_MANY_INLIERS = 12
 # Times that the picture kept changes before the last one stays.
 _MOST_CROWNS = 6
 
@@ -84,10 +87,27 @@ class Grouping:
         self._favour = favour
         self._cluster_of: dict[int, Cluster] = {}
         self._tried: set[tuple[int, int, int]] = set()
+        self._alike: list[tuple[int, int]] = []
 
     def clusters(self) -> list[Cluster]:
         """Those found so far, of two pictures and more."""
         return sorted({id(c): c for c in self._cluster_of.values() if c.members}.values(), key=lambda c: c.keep)
+
+    def similar(self) -> list[list[int]]:
+        """Rows that look alike and come of no one picture: of each cluster the one kept, by the first."""
+        neighbours: dict[int, set[int]] = defaultdict(set)
+        for pair in self._alike:
+            one, other = (self._cluster(row).keep for row in pair)
+            if one != other:
+                neighbours[one].add(other)
+                neighbours[other].add(one)
+        found, seen = [], set[int]()
+        for first in sorted(neighbours):
+            if first not in seen:
+                group = _reachable(first, neighbours)
+                seen |= group
+                found.append(sorted(group))
+        return found
 
     def link(self, links: np.ndarray) -> None:
         """Looks at pictures that are alike by their hashes.
@@ -138,11 +158,12 @@ class Grouping:
     def _meet(self, pairs: Sequence[tuple[int, int, int]]) -> bool:
         """Judges pairs, and joins what belongs together; whether anything did."""
         asked = [Asked(row, col, orientation=orientation) for row, col, orientation in pairs]
-        joined = [
-            (pair.row, pair.col, judged)
-            for pair, judged in self._judge(asked)
-            if judged is not None and judged.judgement.joined
-        ]
+        joined = []
+        for pair, judged in self._judge(asked):
+            if judged is not None and judged.judgement.joined:
+                joined.append((pair.row, pair.col, judged))
+            elif judged is not None and _look_alike(judged):
+                self._alike.append((pair.row, pair.col))
         joined.sort(key=lambda found: -found[2].judgement.agreement)
         changed = False
         while joined:
@@ -198,8 +219,10 @@ class Grouping:
             for row, judged in zip(others, answers, strict=True):
                 if judged is not None and judged.judgement.joined:
                     members[row] = judged
-                else:
-                    left.append(row)
+                    continue
+                left.append(row)
+                if judged is not None and _look_alike(judged):
+                    self._alike.append((row, keep))
             if members:
                 left = sorted([*left, *(yield from self._crowned(Cluster(keep, members)))], key=self._order)
 
@@ -239,21 +262,23 @@ class Grouping:
         crowned = {cluster.keep}
         for _ in range(_MOST_CROWNS):
             # Who surely beats the one kept; else who is as good and older; else who has more copies in the cluster.
-            for contenders, gain in (
+            contests = (
                 (self._better(cluster), _losses),
                 (self._older(cluster), _losses),
                 (self._outnumbering(cluster), _edited),
-            ):
-                contenders = [row for row in contenders if row not in crowned]
-                if contenders:
-                    break
-            else:
+            )
+            contenders, gain = next(
+                ((left, gain) for rows, gain in contests if (left := [row for row in rows if row not in crowned])),
+                ([], _losses),
+            )
+            if not contenders:
                 break
             champion = yield from self._champion(cluster, contenders)
             crowned.add(champion)
             after = yield from self._kept(cluster, champion)
             # Who beats whom may go round in circles: then the one stays that the fewest beat.
-            if gain(after) < gain(cluster) or (gain(after) == gain(cluster) and len(after) >= len(cluster)):
+            as_good = gain is _losses and gain(after) == gain(cluster) and len(after) >= len(cluster)
+            if gain(after) < gain(cluster) or as_good:
                 cluster = after
         for row in everyone:
             self._cluster_of.pop(row, None)
@@ -321,9 +346,7 @@ class Grouping:
 
     def _surely_beats(self, row: int, keep: int, judged: Judged) -> bool:
         favours = self._favour(row) - self._favour(keep)
-        if favours or judged.judgement.relation is Relation.EDITED:
-            return favours > 0
-        return judged.judgement.original > 0
+        return favours > 0 if favours else _is_original(judged)
 
     def _beats(self, row: int, keep: int, judged: Judged) -> bool:
         favours = self._favour(row) - self._favour(keep)
@@ -334,12 +357,20 @@ class Grouping:
         return self._age(row) < self._age(keep)
 
 
+def _is_original(judged: Judged) -> bool:
+    """Whether pixels say that the first is the original; of what is edited, only a frame around it tells that."""
+    told = judged.judgement.relation is not Relation.EDITED or judged.judgement.why == "shown"
+    return told and judged.judgement.original > 0
+
+
 def _losses(cluster: Cluster) -> int:
     """How many members are surely better than the one kept, by what the pixels say."""
-    return sum(
-        judged.judgement.relation is not Relation.EDITED and judged.judgement.original > 0
-        for judged in cluster.members.values()
-    )
+    return sum(_is_original(judged) for judged in cluster.members.values())
+
+
+def _look_alike(judged: Judged) -> bool:
+    """Whether there is more in common than two pictures have by chance."""
+    return judged.judgement.agreement >= _ALIKE or (judged.inliers or 0) >= _MANY_INLIERS
 
 
 def _edited(cluster: Cluster) -> int:

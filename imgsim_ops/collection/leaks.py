@@ -59,7 +59,6 @@ def find_leaks(
     judge: Judge,
     turned: Iterable[Turned] = (),
     *,
-    similar: bool = False,
     progress: Progress = lambda what, done, total: None,
 ) -> Iterator[Leak]:
     """The leaks, by row of the test set, then path; each picture of the test set once, with its best match.
@@ -72,10 +71,9 @@ def find_leaks(
         match: How candidates are chosen.
         judge: Tells what a picture of the test set is to one of the training set.
         turned: Pictures of the test set turned, which are looked for too.
-        similar: What only looks alike is a leak too, of the relation ``look_alike``.
         progress: Called while this goes on.
     """
-    search = _Search(queries, gallery, judge, similar)
+    search = _Search(queries, gallery, judge, match.similar)
     identical = dict(test.rows_shared_with(train))
     progress("Searching", 0, 0)
     pairs = hash_pairs_between(queries, gallery)
@@ -84,7 +82,8 @@ def find_leaks(
     search.look(_firsts(pairs.rows[order], pairs.cols[order], _MOST_BY_HASH), identical, 1, alike=True)
     least = candidate_threshold(gallery, match)
     rows = np.array(
-        [row for row in np.flatnonzero(queries.alive) if row not in identical and not search.is_sure(row)], np.int64
+        [row for row in np.flatnonzero(queries.alive).tolist() if row not in identical and not search.is_sure(row)],
+        np.int64,
     )
     pairs = nearest_pairs(queries.vectors_of(rows), rows, gallery, rules.CANDIDATES)
     if match.threshold is not None or match.false_positives is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -168,14 +169,20 @@ class Embedder:
         )
         return streamed(self._engine, task, paths, self.read)
 
-    def compare(self, a: PathOrPixels, b: PathOrPixels) -> Similarity:
-        """How alike two pictures are, as a whole and at each of the four scales.
+    def compare(self, a: PathOrPixels, b: PathOrPixels, *, score_only: bool = False) -> Similarity:
+        """How alike two pictures are, as a whole and at each of the four scales, and what they are to each other.
+
+        Args:
+            a: A path, or a uint8 RGB array (H, W, 3).
+            b: Likewise.
+            score_only: Do not look what they are to each other, which takes longer than the score.
 
         Raises:
             ImageError: A file cannot be read as a picture.
             ValueError: An array is no picture.
         """
-        return self._compared(pixels_of(a, self.read), pixels_of(b, self.read))
+        similarity = self._compared(pixels_of(a, self.read), pixels_of(b, self.read))
+        return similarity if score_only else _related(similarity, a, b, self.read)
 
     def _compared(self, *pixels: np.ndarray) -> Similarity:
         (first, second), layers = self._engine.embed_with_layers(np.stack(pixels))
@@ -195,8 +202,11 @@ def compare(
     *,
     read: ReadOptions = ReadOptions(),
     threads: int = 0,
+    score_only: bool = False,
 ) -> Similarity:
-    """How alike two pictures are. Loads the model each time: for many comparisons keep an ``Embedder``.
+    """How alike two pictures are, and what they are to each other.
+
+    Loads the model each time: for many comparisons keep an ``Embedder``.
 
     Args:
         a: A path, or a uint8 RGB array (H, W, 3).
@@ -205,6 +215,7 @@ def compare(
         engine: As in ``Embedder``.
         read: As in ``Embedder``.
         threads: As in ``Embedder``.
+        score_only: As in ``Embedder.compare``.
 
     Raises:
         ImgsimError: As ``Embedder``.
@@ -214,7 +225,39 @@ def compare(
     """
     # Before the model, which takes seconds: a wrong name is told at once.
     pixels = [pixels_of(picture, read) for picture in (a, b)]
-    return Embedder(model, engine, read=read, threads=threads)._compared(*pixels)
+    similarity = Embedder(model, engine, read=read, threads=threads)._compared(*pixels)
+    return similarity if score_only else _related(similarity, a, b, read)
+
+
+def _related(similarity: Similarity, a: PathOrPixels, b: PathOrPixels, read: ReadOptions) -> Similarity:
+    """The same with what the one is to the other."""
+    # OpenCV takes as long to load as the rest does, and a score needs none of it.
+    from imgsim_ops.images.pixel_hash import pixel_hash
+    from imgsim_ops.matching.looks import Look, look
+    from imgsim_ops.matching.pair import judged
+    from imgsim_ops.matching.relations import Relation
+
+    if not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray) and _have_equal_bytes(a, b):
+        return replace(similarity, relation=Relation.IDENTICAL.value)
+    looks = [
+        Look.of(picture) if isinstance(picture, np.ndarray) else Look.from_bytes(look(picture, read))
+        for picture in (a, b)
+    ]
+    found = judged(*looks)
+    relation = found.relation
+    if found.equal:
+        hashes = [
+            picture.tobytes() if isinstance(picture, np.ndarray) else pixel_hash(picture, read) for picture in (a, b)
+        ]
+        both = isinstance(a, np.ndarray) == isinstance(b, np.ndarray)
+        relation = Relation.SAME_PIXELS if both and hashes[0] and hashes[0] == hashes[1] else relation
+    return replace(
+        similarity, relation=relation.value, differences=found.differences, transform=found.transform, lacks=found.lacks
+    )
+
+
+def _have_equal_bytes(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> bool:
+    return os.path.getsize(a) == os.path.getsize(b) and filecmp.cmp(a, b, shallow=False)
 
 
 def pixels_of(picture: PathOrPixels, read: ReadOptions = ReadOptions()) -> np.ndarray:

@@ -27,6 +27,9 @@ _WORDS = {
 }
 
 
+Box = tuple[int, int, int, int]
+
+
 @dataclass(frozen=True)
 class Similarity:
     """How alike two pictures are.
@@ -38,12 +41,52 @@ class Similarity:
             encoders have.
         word: What the score means; None for a model whose scores were not measured on real weights.
         fingerprint: What made the vectors.
+        relation: What the first picture is to the second, by their pixels: ``identical``, ``same_pixels``, ``copy``,
+            ``part``, ``edited`` or ``look_alike``, see ``matching.relations.Relation``; None where only the score was
+            asked for.
+        differences: Boxes (x, y, width, height) around places that differ, in pixels of the first and of the second.
+        transform: From pixels of the first to those of the second, a homography in nine numbers, row by row; None where
+            nothing lies over each other.
+        lacks: What the first shows and the second lacks, and the other way round; see ``matching.relations.Judgement``.
     """
 
     score: float
     layers: tuple[float, ...] = ()
     word: str | None = None
     fingerprint: str = ""
+    relation: str | None = None
+    differences: tuple[tuple[Box, Box], ...] = ()
+    transform: tuple[float, ...] | None = None
+    lacks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+    @property
+    def sentence(self) -> str | None:
+        """What the first picture is to the second, in words; None where only the score was asked for."""
+        if self.relation is None:
+            return None
+        words = {
+            "identical": "the same file",
+            "same_pixels": "the same pixels, in another file",
+            "copy": "a copy of it",
+            "part": "a part of it" if "more" not in self.lacks[0] else "it shows all of the other, and more",
+            "edited": "edited here",
+            "look_alike": "not the same picture" if self.score < _ALIKE else "look alike, not the same picture",
+        }[self.relation]
+        if self.relation == "part" and all("more" in side for side in self.lacks):
+            words = "parts of one picture"
+        if self.relation == "copy" and self.transform is not None:
+            words += self._size()
+        return words
+
+    def _size(self) -> str:
+        a, b, _, d, e, *_ = self.transform or (1, 0, 0, 0, 1)
+        scale = abs(a * e - b * d) ** 0.5
+        return "" if 1 / _RESIZED < scale < _RESIZED else ", resized"
+
+
+# Scores below this say that the pictures have nothing to do with each other.
+_ALIKE = 0.78
+_RESIZED = 1.02
 
 
 def word_for(backbone: str, score: float) -> str | None:

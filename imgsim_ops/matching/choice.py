@@ -73,7 +73,7 @@ def shows_more(sight: Sight) -> tuple[bool, bool]:
 
 
 def lacks(a: Look, b: Look, sight: Sight) -> tuple[str, ...]:
-    """What the first picture shows inside the common part, or has, and the second lacks; empty where it lacks nothing."""
+    """What the first picture shows inside the common part, or has, and the second lacks."""
     found = []
     if a.facts.further or b.facts.further:
         found.append("frames")

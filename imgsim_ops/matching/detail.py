@@ -7,15 +7,18 @@ what is fine in each is measured where both show edges, less what is as fine whe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.frames import Frame
+from imgsim_ops.matching.looks import Look
 
 # Bands between blurs of these deviations, in pixels of the finer grid.
 _BLURS = (0.0, 0.7, 1.4, 2.8, 5.6)
 _EDGES, _FLAT = 0.85, 0.4
+_SHARPNESS_SIDE = 1024
 _LEAST = 0.35  # levels; a band with less says nothing
 
 
@@ -33,7 +36,6 @@ class Detail:
     finer: float
     bands: tuple[float, ...]
     noise: tuple[float, float]
-    sharp: tuple[float, float] = (0.0, 0.0)
 
 
 def detail(found: Frame, axis: int | None = None) -> Detail:
@@ -53,9 +55,8 @@ def detail(found: Frame, axis: int | None = None) -> Detail:
     planes = [grey.astype(np.float32) for grey in found.greys]
     valid = found.valid > 0
     coarse = [blurred(plane, _BLURS[-1]) for plane in planes]
-    edges = sum(
-        _steepness(cv2.GaussianBlur(plane, (0, 0), _BLURS[-2])) / (_spread(plane, valid) + 1) for plane in planes
-    )
+    steep = [_steepness(cv2.GaussianBlur(plane, (0, 0), _BLURS[-2])) / (_spread(plane, valid) + 1) for plane in planes]
+    edges = steep[0] + steep[1]
     inside = edges[valid]
     if inside.size < 256:
         return Detail(0.0, (), (0.0, 0.0))
@@ -65,11 +66,10 @@ def detail(found: Frame, axis: int | None = None) -> Detail:
     for plane, whole in zip(planes, coarse, strict=True):
         levels = [plane, *(blurred(plane, sigma) for sigma in _BLURS[1:-1]), whole]
         rows = []
-        for sharp, soft in zip(levels, levels[1:], strict=False):
+        for sharp, soft in pairwise(levels):
             band = np.abs(sharp - soft)
             rows.append((float(band[there].mean()), float(band[flat].mean())))
         found_bands.append(np.array(rows))
-    one, other = found_bands
     gains = [max(rows[-1, 0], 1e-3) for rows in found_bands]
     energies = [
         np.sqrt(np.maximum(rows[:, 0] ** 2 - rows[:, 1] ** 2, 0)) / gain
@@ -80,8 +80,7 @@ def detail(found: Frame, axis: int | None = None) -> Detail:
         float(np.log2(max(energies[0][i], floor[0]) / max(energies[1][i], floor[1]))) for i in range(len(_BLURS) - 2)
     )
     noise = tuple(float(rows[0, 1] / gain * max(gains)) for rows, gain in zip(found_bands, gains, strict=True))
-    sharp = tuple(float(rows[1]) for rows in energies)
-    return Detail(max(bands, key=abs), bands, (noise[0], noise[1]), (sharp[0], sharp[1]))
+    return Detail(max(bands, key=abs), bands, (noise[0], noise[1]))
 
 
 def _steepness(plane: np.ndarray) -> np.ndarray:
@@ -91,3 +90,13 @@ def _steepness(plane: np.ndarray) -> np.ndarray:
 
 def _spread(plane: np.ndarray, valid: np.ndarray) -> float:
     return float(plane[valid].std())
+
+
+def sharpness_of(look: Look) -> float:
+    """How sharp a picture is, to tell the sharpest of a burst: variance of the Laplacian, in levels squared."""
+    cv2 = opencv()
+    grey = cv2.cvtColor(look.pixels, cv2.COLOR_RGB2GRAY)
+    factor = _SHARPNESS_SIDE / max(grey.shape)
+    if factor < 1:
+        grey = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return float(cv2.Laplacian(grey, cv2.CV_64F).var())

@@ -149,7 +149,8 @@ def compared(found: Frame, known: tuple[float, int], *, colours: bool = True) ->
         return Comparison(int(inside.sum()), known[1], known[0], (), (), (0.0, 0.0), chroma, hue)
     x, y, blur = equally_sharp(x8.astype(np.float32), y8.astype(np.float32), valid)
     # Noise correlates with nothing, and is finer than what is looked for.
-    correlation, std_x, std_y, inside = correlations(*(cv2.GaussianBlur(p, (0, 0), 1.0) for p in (x, y)), valid, BLOCK)
+    smooth_x, smooth_y = (cv2.GaussianBlur(plane, (0, 0), 1.0) for plane in (x, y))
+    correlation, std_x, std_y, inside = correlations(smooth_x, smooth_y, valid, BLOCK)
     structured = inside & (np.maximum(std_x / scale_x, std_y / scale_y) > _STRUCTURE)
     both = (np.minimum(std_x / scale_x, std_y / scale_y) > _STRUCTURE) & inside
     count = int(structured.sum())
@@ -157,7 +158,7 @@ def compared(found: Frame, known: tuple[float, int], *, colours: bool = True) ->
     x8, y8 = (np.clip(np.rint(plane), 0, 255).astype(np.uint8) for plane in (x, y))
     flagged, _ = _differing_shares(x8, y8, valid, scale_x, scale_y)
     poorly = inside & (correlation < _ALIKE)
-    # Where nothing correlates, a few pixels are enough; but for a few, highlights may be lost, which differs in nothing.
+    # Where nothing correlates, a few pixels are enough; without any, highlights are lost, which is no difference.
     differing = ((flagged > _SHARE) & poorly) | ((flagged > _FEW) & structured & ~agreeing)
     return Comparison(
         int(inside.sum()), count, float(agreeing.sum() / count) if count else 0.0, _clusters(differing, both),
@@ -248,7 +249,7 @@ def _clusters(differing: np.ndarray, rich: np.ndarray) -> tuple[Cluster, ...]:
 
 
 def lost(found: Frame, blur: tuple[float, float], *, grey: bool = False) -> tuple[float, float]:
-    """Shares of the common part in which the one, and the other, is flat at the end of its scale, the other picture not.
+    """Shares of the common part in which this picture is flat at the end of its scale, and the other one is not.
 
     Args:
         found: Both pictures.

@@ -8,22 +8,13 @@ Needs OpenCV (``opencv-python-headless``), which is imported when it is used.
 
 from __future__ import annotations
 
-import os
 import struct
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.decode import decoded
-from imgsim_ops.images.memory import Admit, admit_at_once
-from imgsim_ops.images.options import ReadOptions
-from imgsim_ops.images.orientation import turned
-
-if TYPE_CHECKING:
-    from imgsim_ops.images.strips import Strips
 
 #: The longer side of what is described, in pixels. Smaller pictures are enlarged: a thumbnail has too few keypoints.
 SIDE = 512

@@ -195,7 +195,7 @@ def _part(look: Look, to_pixels: np.ndarray, size: tuple[int, int], on_black: bo
         to_pixels = np.diag([pixels.shape[1] / width, pixels.shape[0] / height, 1.0]) @ to_pixels
         finer = density(to_pixels, np.array(size) / 2)
     straight = abs(to_pixels[0, 1]) + abs(to_pixels[1, 0]) + np.abs(to_pixels[2, :2]).sum() < 1e-9
-    if straight and finer > 1.02 or straight and finer < 0.98:
+    if straight and not 0.98 < finer < 1.02:
         box = _whole_box(to_pixels, size, pixels)
         if box is not None:
             left, top, right, bottom = box

@@ -1,4 +1,4 @@
-"""A picture as pairs are judged by it: its pixels at a size that shows a changed digit, and what its file is besides."""
+"""A picture as pairs are judged by it: pixels at a size that shows a changed digit, and what its file is besides."""
 
 from __future__ import annotations
 

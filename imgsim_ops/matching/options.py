@@ -1,4 +1,4 @@
-"""How pairs of pictures are judged."""
+"""Which pairs of pictures are looked at."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from imgsim_ops.images.orientation import orientations_asked
 
 @dataclass(frozen=True)
 class MatchOptions:
-    """How pairs of pictures are judged.
+    """Which pairs of pictures are looked at.
 
     Attributes:
-        threshold: The score from which on vectors alone make a pair of copies. None: by `false_positives`.
+        threshold: The score from which on pairs are looked at. None: by `false_positives`.
         false_positives: The share of pairs of unlike pictures that may reach that score, in place of `threshold`; see
-            ``collection.candidates.cascade.choose_thresholds`` for what holds without either.
-        verify: Look again at pairs below it that are near each other, by their local features.
+            ``collection.candidates.pairs.candidate_threshold`` for what holds without either.
+        verify: Look for how pictures lie over each other by their local features too, not only as they are.
         flips: Look for mirrored copies too, which embeds every picture once more.
         rotations: Look for copies turned by 90, 180 and 270 degrees too; with `flips` for all eight orientations.
+        similar: List what only looks alike too.
 
     Raises:
         ImgsimError: A number is out of range, or both are given.
@@ -29,6 +30,7 @@ class MatchOptions:
     verify: bool = True
     flips: bool = False
     rotations: bool = False
+    similar: bool = False
 
     def __post_init__(self) -> None:
         if self.threshold is not None and self.false_positives is not None:

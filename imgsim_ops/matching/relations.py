@@ -411,7 +411,8 @@ def _turned(sight: Sight) -> Sight:
 
 def _judgement(relation: Relation, a: Look, b: Look, found: Frame, comparison: Comparison) -> Judgement:
     boxes = []
-    for place in (*comparison.clusters, *comparison.hue):
+    places = () if relation is Relation.LOOK_ALIKE else (*comparison.clusters, *comparison.hue)
+    for place in places:
         if place.blocks < _DIFFERING:
             continue
         x, y, width, height = place.box

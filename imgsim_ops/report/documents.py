@@ -22,6 +22,9 @@ def duplicates_as_json(found: Duplicates) -> dict[str, Any]:
         **_provenance_as_json(provenance),
         "groups": list(map(_group_as_json, found)),
         "bytes_of_copies": found.bytes_of_copies,
+        "similar": [
+            {"sharpest": some.sharpest, "pictures": list(map(picture_as_json, some.pictures))} for some in found.similar
+        ],
     }
 
 
@@ -36,6 +39,7 @@ def leaks_as_json(found: Leaks) -> dict[str, Any]:
         **_provenance_as_json(provenance),
         "leaks": list(map(_leak_as_json, found)),
         "clean": len(found.clean),
+        "counted": len(found.counted),
     }
 
 

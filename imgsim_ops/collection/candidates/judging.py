@@ -16,10 +16,9 @@ from imgsim_ops.images.orientation import MIRRORED
 from imgsim_ops.matching.alignment import verify
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.looks import Look
+from imgsim_ops.matching.pair import transform_of
 from imgsim_ops.matching.relations import VERSION, Judgement, Relation, judge, whole_to_whole
 
-# Matched local features that make a transform worth trying.
-_LEAST_INLIERS = 5
 _AHEAD = 4
 
 
@@ -155,11 +154,9 @@ class Judge:
         if features[0] is None or features[1] is None:
             return found or Judged(judge(a, b, hints))
         match = verify(features[0], features[1])
-        if match.transform is None or match.inliers < _LEAST_INLIERS:
+        transform = transform_of(match, a.width if mirrored else None)
+        if transform is None:
             return found or Judged(judge(a, b, hints), match.inliers)
-        transform = np.vstack([np.reshape(match.transform, (2, 3)), (0, 0, 1)])
-        if mirrored:  # from the picture as it is, not from its mirror image
-            transform = transform @ np.array([[-1, 0, a.width], [0, 1, 0], [0, 0, 1.0]])
         better = Judged(judge(a, b, [transform, *hints]), match.inliers)
         return better if found is None or _rank(better) >= _rank(found) else found
 

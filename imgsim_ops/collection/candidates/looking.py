@@ -83,6 +83,10 @@ class Looking:
                 self._files[row] = self._store.pictures_of(row)
             return self._files[row]
 
+    def shared_rows(self) -> list[int]:
+        """The rows of contents that several files have."""
+        return list(self._store.shared_rows())
+
     def expect(self, row: int) -> None:
         """Has a picture read, as it will be looked at soon."""
         with self._lock:
@@ -210,9 +214,9 @@ def forget_features(store: Store) -> None:
     kept = {picture.sha256 for _, picture in store.pictures()}
     with _disk_errors(store.path), closing(_opened(path)) as connection:
         for table, column in (("features", "sha256"), ("judgements", "a"), ("judgements", "b")):
-            found = connection.execute(f"SELECT DISTINCT {column} FROM {table}")  # noqa: S608  (names of ours)
+            found = connection.execute(f"SELECT DISTINCT {column} FROM {table}")
             gone = [(content,) for (content,) in found if content not in kept]
-            connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", gone)  # noqa: S608
+            connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", gone)
         connection.commit()
         connection.execute("VACUUM")
 

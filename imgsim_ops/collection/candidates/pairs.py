@@ -1,4 +1,4 @@
-"""Which pictures may be copies of each other: by perceptual hashes, and by vectors. What they are, their pixels tell."""
+"""Which pictures may be copies of each other, by perceptual hashes and by vectors. What they are, pixels tell."""
 
 from __future__ import annotations
 

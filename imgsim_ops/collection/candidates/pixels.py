@@ -1,23 +1,11 @@
-"""Which pictures have equal pixels, all of them: by a hash of what is decoded."""
+"""Which pictures of a collection have equal pixels, all of them."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
-from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.images.decode import decoded
-from imgsim_ops.images.facts import file_facts
-from imgsim_ops.images.formats import HEAD_SIZE, picture_format
-from imgsim_ops.images.memory import Admit, admit_at_once
-from imgsim_ops.images.options import ReadOptions
-from imgsim_ops.images.orientation import upright_transpose
 from imgsim_ops.images.readers import IsolatedReaders
 
 if TYPE_CHECKING:
@@ -25,44 +13,7 @@ if TYPE_CHECKING:
     from imgsim_ops.collection.candidates.pairs import Progress
     from imgsim_ops.collection.grouping import Cluster
 
-_TASK = "imgsim_ops.collection.candidates.pixels:pixel_hash"
-
-
-def pixel_hash(
-    path: str | os.PathLike[str], read: ReadOptions = ReadOptions(), *, admit: Admit = admit_at_once
-) -> bytes:
-    """The SHA-256 of a picture's size and upright pixels, transparency with them; a task for ``images.readers``.
-
-    Args:
-        path: The file.
-        read: How.
-        admit: See ``images.decode.decoded``.
-
-    Returns:
-        32 bytes; none for a file with frames, pages or depth that are not looked at.
-
-    Raises:
-        ImageError: See ``images.decode.decode``.
-    """
-    with open_regular(path) as file:
-        kind = picture_format(file.read(HEAD_SIZE)) or ""
-        file.seek(0)
-        facts = file_facts(file, kind)
-        if facts.further or facts.deep:
-            return b""
-        digest = hashlib.sha256()
-        with decoded(path, max_pixels=read.max_pixels, admit=admit) as picture:
-            digest.update(f"{picture.width} {picture.height}".encode())
-            for strip in picture.strips:
-                digest.update(np.ascontiguousarray(strip))
-        if facts.transparent:
-            file.seek(0)
-            with Image.open(file) as image:
-                transpose = upright_transpose(image)
-                alpha = image.convert("RGBA").getchannel("A")
-            if alpha.getextrema() != (255, 255):
-                digest.update((alpha if transpose is None else alpha.transpose(transpose)).tobytes())
-    return digest.digest()
+_TASK = "imgsim_ops.images.pixel_hash:pixel_hash"
 
 
 def same_pixels(looking: Looking, clusters: Sequence[Cluster], progress: Progress) -> set[tuple[int, int]]:
