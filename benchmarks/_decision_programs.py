@@ -85,6 +85,7 @@ class Imgsim:
             self._environment["PYTHONPATH"] = str(folder)
         else:
             self._command = [str(folder)]
+            self._environment.pop("PYTHONPATH", None)
         if cache_folder().is_dir():
             for entry in cache_folder().iterdir():
                 if entry.name != "collections" and not entry.name.endswith(".lock"):

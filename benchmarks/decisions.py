@@ -278,14 +278,14 @@ def measure(options: argparse.Namespace, console: Console) -> None:
         ways["imgsim"] = found = decide(imgsim, manifest)
         found["leak"] = leaks_of_copies(imgsim, manifest, place)
         found["tiny leak"] = leaks_of_tiny(imgsim, tiny)
-    python = python_with_imagededup(ROOT / "build" / "imagededup", install=not options.quick)
-    if python is None:
+    python = None if options.no_hashes else python_with_imagededup(ROOT / "build/imagededup", install=not options.quick)
+    if python is None and not options.no_hashes:
         console.print("imagededup is not installed and could not be: its hashes are not measured")
     for method in HASHES if python else ():
         ways[method] = decide(Imagededup(python, method), manifest)
     facts = machine(kernels.build_info()["threads"], ("opencv-python-headless", "pillow"))
     copied = f"{manifest.facts['copied']} originals of the half {options.half}, {options.copies} copies each"
-    show(console, f"{machine_line(facts)}\n{copied}; hashes by imagededup", ways)
+    show(console, f"{machine_line(facts)}\n{copied}{'; hashes by imagededup' * bool(python)}", ways)
     made = {name: value for name, value in manifest.facts.items() if name != "makers"}
     document = {
         "machine": facts,
@@ -315,6 +315,7 @@ def main() -> None:
     )
     parser.add_argument("--flags", action="store_true", help=f"run with {' '.join(FLAGS)}")
     parser.add_argument("--program", type=Path, help="another imgsim: its command, or a folder with its imgsim_ops")
+    parser.add_argument("--no-hashes", action="store_true", help="leave imagededup out")
     parser.add_argument("--quick", action="store_true", help="few pictures of scikit-image: does everything run?")
     parser.add_argument("--json", type=Path)
     commands = parser.add_subparsers(dest="command")
