@@ -216,12 +216,19 @@ def opened(path: Path) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", turned.size, "white"), turned).convert("RGB")
 
 
+def is_transparent(path: Path) -> bool:
+    """Whether something shines through a picture."""
+    with Image.open(path) as image:
+        return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] < 255
+
+
 def make_copies(folder: Folder, originals: Sequence[Path], copied: Sequence[int], copies: int, seed: int) -> None:
     """Writes all originals as they are, and copies of those whose places are in `copied`."""
     hands = dict(zip(copied, dealt(len(copied), copies, [seed, 1]), strict=True))
     for place, path in enumerate(originals):
         name = f"original {place}"
-        folder.keep(path, Truth(name, "original"))
+        transparent = is_transparent(path)
+        folder.keep(path, Truth(name, "original", transparent=transparent))
         if place not in hands:
             continue
         picture = opened(path)
@@ -230,4 +237,4 @@ def make_copies(folder: Folder, originals: Sequence[Path], copied: Sequence[int]
             generator = np.random.default_rng([seed, 2, place, number])
             changed = kind.change(picture, generator)
             quality = kind.quality or int(generator.integers(85, 96))
-            folder.write(changed, Truth(name, kind_name, kind.right), kind.suffix, quality)
+            folder.write(changed, Truth(name, kind_name, kind.right, transparent), kind.suffix, quality)

@@ -24,11 +24,13 @@ class Truth:
         original: Which picture it shows; files with the same one belong together, and no others.
         kind: ``original``, the kind of copy, overlay or look-alike.
         right: The relations to its original that are right; empty for what is a copy of nothing.
+        transparent: Whether its original is, so that what stands behind it decides what is seen.
     """
 
     original: str
     kind: str
     right: tuple[str, ...] = ()
+    transparent: bool = False
 
 
 class Manifest:
@@ -48,7 +50,7 @@ class Manifest:
         document = json.loads((root / MANIFEST).read_text())
         manifest = cls(root, **document["made"])
         for name, truth in document["files"].items():
-            manifest[name] = Truth(truth["original"], truth["kind"], tuple(truth["right"]))
+            manifest[name] = Truth(**{**truth, "right": tuple(truth["right"])})
         return manifest
 
     def __setitem__(self, name: str, truth: Truth) -> None:

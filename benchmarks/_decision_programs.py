@@ -48,8 +48,8 @@ class Group:
 class Finder(Protocol):
     """Whatever finds copies."""
 
-    def groups(self, folder: Path) -> tuple[list[Group], float]:
-        """Those in a folder, and the seconds that it took."""
+    def groups(self, *folders: Path) -> tuple[list[Group], float]:
+        """Those in each folder by itself, and the seconds that it took."""
 
 
 def _as_groups(document: dict[str, Any]) -> list[Group]:
@@ -85,15 +85,19 @@ class Imgsim:
             self._environment["PYTHONPATH"] = str(folder)
         else:
             self._command = [str(folder)]
+            self._environment.pop("PYTHONPATH", None)
         if cache_folder().is_dir():
             for entry in cache_folder().iterdir():
                 if entry.name != "collections" and not entry.name.endswith(".lock"):
                     (cache / entry.name).symlink_to(entry)
 
-    def groups(self, folder: Path) -> tuple[list[Group], float]:
-        """Those in a folder, and the seconds that it took."""
-        document, seconds = self._run("dups", folder)
-        return _as_groups(document), seconds
+    def groups(self, *folders: Path) -> tuple[list[Group], float]:
+        """Those in each folder by itself, and the seconds that it took."""
+        found, seconds = [], 0.0
+        for folder in folders:
+            document, taken = self._run("dups", folder)
+            found, seconds = found + _as_groups(document), seconds + taken
+        return found, seconds
 
     def leaks(self, train: Path, test: Path) -> tuple[dict[str, str], float]:
         """The names of the pictures that leak, with those of their sources, and the seconds that it took."""
@@ -118,11 +122,11 @@ class Imagededup:
         self._command = [str(python), str(Path(__file__).with_name("_imagededup.py"))]
         self._method = method
 
-    def groups(self, folder: Path) -> tuple[list[Group], float]:
-        """Those in a folder, and the seconds that it took."""
+    def groups(self, *folders: Path) -> tuple[list[Group], float]:
+        """Those in each folder by itself, and the seconds that it took."""
         start = time.perf_counter()
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        line = [*self._command, str(folder), self._method]
+        line = [*self._command, self._method, *map(str, folders)]
         ran = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
         if ran.returncode:
             raise SystemExit(f"decisions: imagededup's {self._method} must run (got exit code {ran.returncode})")

@@ -15,6 +15,7 @@ OF_ANOTHER = "for a picture of something else"
 ORIGINAL = "the original, for its copy"
 NOT_A_COPY = "what is a part or edited"
 FOR_LESS = "a copy, for a part or what is edited"
+REASONS = (OF_ANOTHER, ORIGINAL, NOT_A_COPY, FOR_LESS)
 
 
 def by_name(truths: Mapping[Path, Truth]) -> dict[str, Truth]:
@@ -30,15 +31,16 @@ def _shares(kinds: Iterable[str], parts: Mapping[str, int], wholes: Mapping[str,
     return {kind: _share(parts.get(kind, 0), wholes.get(kind, 0)) for kind in kinds}
 
 
-def _fault(member: Truth, best: Truth) -> str | None:
-    """Why the one may not go for the other; None where it may."""
-    if member.original != best.original:
+def _fault(member: Truth, kept: Iterable[Truth]) -> str | None:
+    """Why a picture may not go while these of its group are kept; None where it may."""
+    same = [truth for truth in kept if truth.original == member.original]
+    if not same:
         return OF_ANOTHER
     if member.kind == "original":
         return ORIGINAL
     if "copy" not in member.right:
         return NOT_A_COPY
-    if best.kind != "original" and "copy" not in best.right:
+    if not any(truth.kind == "original" or "copy" in truth.right for truth in same):
         return FOR_LESS
     return None
 
@@ -52,7 +54,8 @@ def score_copies(truths: Mapping[str, Truth], groups: Sequence[Group]) -> dict[s
 
     Returns:
         ``recall``: the share of copies that are in a group with their original, and ``recall_lying`` without those that
-        are mirrored or turned. ``plain_copies_gone``: the share of those that may go that do, for what they may go for.
+        are mirrored or turned, ``recall_opaque`` without those of transparent originals, which programs show before
+        white or black. ``plain_copies_gone``: the share of those that may go that do, for what they may go for.
         ``original_kept`` and ``original_best``: shares of the originals that have a copy in their group.
         ``best_instead``: the kinds of copies that are the best of a group with their original.
         ``wrong_joins``: the number of groups with pictures of several originals. ``wrong_removals`` by reason.
@@ -62,9 +65,10 @@ def score_copies(truths: Mapping[str, Truth], groups: Sequence[Group]) -> dict[s
     found, gone, faults, wrong_kinds = Counter(), Counter(), Counter(), Counter()
     relations: dict[str, Counter[str]] = {}
     met, kept, best_of_all, instead = set(), set(), set(), Counter()
-    wrong_joins, strangers, grouped = 0, 0, set()
+    wrong_joins, strangers, opaque, related_rightly, grouped = 0, 0, 0, 0, set()
     for group in groups:
         known = [(member, truths[member.name]) for member in group.members]
+        stays = [truth for member, truth in known if not member.goes]
         best = truths[group.best.name]
         originals = Counter(truth.original for _, truth in known)
         if len(originals) > 1:
@@ -73,14 +77,16 @@ def score_copies(truths: Mapping[str, Truth], groups: Sequence[Group]) -> dict[s
         with_original = {truth.original for _, truth in known if truth.kind == "original"}
         for member, truth in known:
             grouped.add(member.name)
-            if member.goes and (fault := _fault(truth, best)):
+            if member.goes and (fault := _fault(truth, stays)):
                 faults[fault] += 1
                 wrong_kinds[truth.kind] += 1
             if truth.kind != "original":
                 found[truth.kind] += truth.original in with_original
-                gone[truth.kind] += member.goes and _fault(truth, best) is None
+                opaque += truth.original in with_original and not truth.transparent
+                gone[truth.kind] += member.goes and _fault(truth, stays) is None
                 if member.relation and best.kind == "original" and best.original == truth.original:
                     relations.setdefault(truth.kind, Counter())[member.relation] += 1
+                    related_rightly += member.relation in truth.right
             elif originals[truth.original] > 1:
                 met.add(member.name)
                 kept |= set() if member.goes else {member.name}
@@ -97,6 +103,7 @@ def score_copies(truths: Mapping[str, Truth], groups: Sequence[Group]) -> dict[s
         "groups": len(groups),
         "recall": _share(found.total(), len(copies)),
         "recall_lying": _share(sum(found[kind] for kind in lying), sum(wholes[kind] for kind in lying)),
+        "recall_opaque": _share(opaque, sum(not truths[name].transparent for name in copies)),
         "recall_by_kind": _shares(kinds, found, wholes),
         "in_no_group": sum(name not in grouped for name in copies),
         "plain_copies_gone": _share(sum(gone[kind] for kind in plain), plain.total()),
@@ -110,6 +117,7 @@ def score_copies(truths: Mapping[str, Truth], groups: Sequence[Group]) -> dict[s
         "removals": sum(member.goes for group in groups for member in group.members),
         "wrong_removals": {"all": faults.total(), **dict(faults.most_common())},
         "wrong_removals_by_kind": dict(wrong_kinds.most_common()),
+        "relations_right": _share(related_rightly, sum(counter.total() for counter in relations.values())),
         "relations": {kind: dict(relations[kind].most_common()) for kind in sorted(relations)},
     }
 
@@ -144,4 +152,5 @@ def score_leaks(test: Mapping[str, Truth], train: Mapping[str, Truth], leaks: Ma
         "recall_by_kind": _shares(sorted(wholes), right, wholes),
         "wrong_source": sum(name in leaks for name in copies) - right.total(),
         "others": sum(name not in copies for name in leaks),
+        "others_by_kind": dict(Counter(test[name].kind for name in leaks if name not in copies)),
     }

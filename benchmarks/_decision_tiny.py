@@ -14,6 +14,8 @@ from PIL import Image, ImageEnhance
 SIDE = 32
 _ACROSS = (4, 6, 8)
 _LEAST_DEVIATION = 12
+# So many pictures on is one that only the test set has parts of.
+_EVERY_APART = 7
 # Two of which 8 x 8 pixels, less the plane through them, correlate more than this may be the same to look at.
 _ALIKE = 0.9
 
@@ -62,9 +64,9 @@ def _cells(paths: Sequence[Path], seed: int) -> list[_Cell]:
     return [found[place] for place in generator.permutation(len(found)).tolist()]
 
 
-def _distinct(cells: Sequence[_Cell], count: int) -> Iterator[tuple[_Cell, Image.Image]]:
+def _distinct(cells: Sequence[_Cell]) -> Iterator[tuple[_Cell, Image.Image]]:
     """Those that show something, and something else than all before them."""
-    seen = np.empty((count, 64), np.float32)
+    seen = np.empty((len(cells), 64), np.float32)
     # What runs evenly from one colour into another shows nothing.
     down, across = np.mgrid[:8, :8].reshape(2, 64) - 3.5
     planes = np.linalg.qr(np.stack([np.ones(64), down, across], axis=1))[0].astype(np.float32)
@@ -77,8 +79,6 @@ def _distinct(cells: Sequence[_Cell], count: int) -> Iterator[tuple[_Cell, Image
         shown.update((place, _small(cells[place].cut(picture))) for place in places)
     number = 0
     for place, cell in enumerate(cells):
-        if number == count:
-            return
         grey = np.asarray(shown[place].convert("L").resize((8, 8), Image.Resampling.BOX), np.float32).ravel()
         grey -= planes @ (planes.T @ grey)
         length = float(np.linalg.norm(grey))
@@ -94,20 +94,30 @@ def make_tiny(
 ) -> None:
     """Writes a training set, and a test set with copies out of it among others.
 
+    Half of these others are parts of pictures of which the training set has other parts, often mirrored or beside them
+    (``beside``); the rest are of pictures that it has nothing of (``other``).
+
     Raises:
         SystemExit: The pictures do not give so many.
     """
-    cells = list(_distinct(_cells(paths, seed), train + test))
-    if len(cells) < train + test:
+    cells = list(_distinct(_cells(paths, seed)))
+    apart = set(paths[::_EVERY_APART])
+    others = [cell for cell in cells if cell[0].path in apart][: test // 2]
+    rest = [cell for cell in cells if cell[0].path not in apart]
+    beside, trained = rest[: test - test // 2], rest[test - test // 2 :][:train]
+    if len(others) + len(beside) + len(trained) < train + test:
         raise SystemExit(f"decisions: there must be {train + test} different tiny pictures (got {len(cells)})")
     training, testing = Folder(manifest, f"{name}/train", seed), Folder(manifest, f"{name}/test", seed)
-    for number, (_, picture) in enumerate(cells[:train]):
+    for number, (_, picture) in enumerate(trained):
         training.write(picture, Truth(f"tiny {number}", "original"), ".png")
-    for number, (_, picture) in enumerate(cells[train:], start=train):
-        testing.write(picture, Truth(f"tiny {number}", "other"), ".png")
+    for kind, written in (("beside", beside), ("other", others)):
+        for number, (_, picture) in enumerate(written):
+            testing.write(picture, Truth(f"{kind} {number}", kind), ".png")
     for number in range(planted):
         place = number * train // planted
         kind = list(PLANTED)[number % len(PLANTED)]
-        copy = PLANTED[kind](opened(cells[place][0].path), cells[place][0])
+        cell = trained[place][0]
         suffix = ".jpg" if kind.startswith("jpeg") else ".png"
-        testing.write(copy, Truth(f"tiny {place}", kind, ("copy",)), suffix, quality=85)
+        testing.write(
+            PLANTED[kind](opened(cell.path), cell), Truth(f"tiny {place}", kind, ("copy",)), suffix, quality=85
+        )

@@ -1,6 +1,8 @@
 """Groups of copies by one of imagededup's perceptual hashes, as JSON: run by the Python that has imagededup.
 
-python _imagededup.py FOLDER PHash|DHash|WHash|AHash
+    python _imagededup.py PHash|DHash|WHash|AHash FOLDER...
+
+It imports nothing of imgsim.
 """
 
 import json
@@ -11,10 +13,8 @@ import imagededup.methods
 from PIL import Image
 
 
-def main() -> None:
-    """Of each picture with most pixels, and then the next, what is near it goes."""
-    folder, method = Path(sys.argv[1]), sys.argv[2]
-    hasher = getattr(imagededup.methods, method)(verbose=False)
+def grouped(hasher: "imagededup.methods.hashing.Hashing", folder: Path) -> list[dict]:
+    """Of the picture with most pixels, and then the next, what is near it goes."""
     near = hasher.find_duplicates(image_dir=folder, recursive=True, num_enc_workers=0, num_dist_workers=0)
     pixels = {}
     for name in near:
@@ -28,7 +28,13 @@ def main() -> None:
         gone.update(others)
         members = [{"path": str(folder / path), "remove": path != name} for path in (name, *others)]
         groups.append({"best": 0, "members": members})
-    print(json.dumps({"groups": groups}))
+    return groups
+
+
+def main() -> None:
+    """Prints the groups of all folders, each looked at by itself."""
+    hasher = getattr(imagededup.methods, sys.argv[1])(verbose=False)
+    print(json.dumps({"groups": [group for folder in sys.argv[2:] for group in grouped(hasher, Path(folder))]}))
 
 
 if __name__ == "__main__":

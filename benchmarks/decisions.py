@@ -14,7 +14,8 @@ files that say nothing; what their files are lies beside them in ``manifest.json
 - ``overlays``: one caption, or one frame of an app, over many photographs, with these beside them.
 - ``lookalikes``: 32 kinds of pictures that are of one make and show other things, nine of each: pages of one template,
   drawings of one style, parts of one surface, frames of a burst, things in other colours.
-- ``tiny``: 6,000 pictures of 32 x 32 pixels, and 1,000 others among which are 100 copies out of the 6,000.
+- ``tiny``: 6,000 pictures of 32 x 32 pixels; and 1,000 others, and 100 copies out of the 6,000 among them. Half of the
+  others are parts of pictures of which the 6,000 are parts too.
 
 The program itself is run on them, ``dups`` and ``leak``, with a cache that is empty but for the model file. A picture
 goes when its ``remove`` is true; in versions whose ``dups --json`` has no such field, when it is not its group's best.
@@ -42,7 +43,7 @@ from _decision_copies import make_copies
 from _decision_folders import MANIFEST, Folder, Manifest, Truth
 from _decision_overlays import make_overlays
 from _decision_programs import HASHES, Finder, Imagededup, Imgsim, python_with_imagededup
-from _decision_scores import by_name, score_copies, score_leaks, score_lookalikes
+from _decision_scores import REASONS, by_name, score_copies, score_leaks, score_lookalikes
 from _decision_tiny import make_tiny
 from _harness import ROOT, save
 from _lookalike_photographs import Photographs
@@ -150,10 +151,7 @@ def decide(finder: Finder, manifest: Manifest) -> dict[str, object]:
     truths = by_name(manifest.under("lookalikes"))
     groups, seconds = finder.groups(manifest.root / "lookalikes")
     found["look-alikes together"] = {**score_lookalikes(truths, groups), "seconds": round(seconds, 1)}
-    groups, seconds = [], 0.0
-    for folder in sorted((manifest.root / "lookalikes").iterdir()):
-        of_kind, taken = finder.groups(folder)
-        groups, seconds = groups + of_kind, seconds + taken
+    groups, seconds = finder.groups(*sorted((manifest.root / "lookalikes").iterdir()))
     found["look-alikes by kind"] = {**score_lookalikes(truths, groups), "seconds": round(seconds, 1)}
     return found
 
@@ -182,35 +180,50 @@ def leaks_of_tiny(imgsim: Imgsim, manifest: Manifest) -> dict[str, object]:
     return {**score_leaks(test, train, leaks), "seconds": round(seconds, 1)}
 
 
-#: What the table shows of each folder: a measure's name, and where it stands.
-ROWS: tuple[tuple[str, str, str], ...] = (
-    ("copies", "copies with their original", "recall"),
-    ("copies", "... without mirrored and turned", "recall_lying"),
-    ("copies", "copies in no group", "in_no_group"),
-    ("copies", "groups of several originals", "wrong_joins"),
-    ("copies", "originals kept", "original_kept"),
-    ("copies", "originals best", "original_best"),
-    ("copies", "plain copies that go", "plain_copies_gone"),
-    ("copies", "wrong removals", "wrong_removals"),
-    ("copies", "seconds", "seconds"),
-    ("overlays", "overlays with their photograph", "recall"),
-    ("overlays", "groups of several photographs", "wrong_joins"),
-    ("overlays", "wrong removals", "wrong_removals"),
-    ("look-alikes together", "gone", "gone"),
-    ("look-alikes by kind", "gone", "gone"),
-    ("leak", "copies with the right source", "recall"),
-    ("leak", "copies with a wrong source", "wrong_source"),
-    ("leak", "others called copies", "others"),
-    ("tiny leak", "copies with the right source", "recall"),
-    ("tiny leak", "others called copies", "others"),
-    ("tiny leak", "seconds", "seconds"),
+#: What the table shows of each folder: a label and the names of where the measure stands.
+ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("copies", "with their original", ("recall",)),
+    ("", "... without mirrored and turned", ("recall_lying",)),
+    ("", "... of opaque originals", ("recall_opaque",)),
+    ("", "in no group", ("in_no_group",)),
+    ("", "groups of several originals", ("wrong_joins",)),
+    ("", "originals kept", ("original_kept",)),
+    ("", "originals best", ("original_best",)),
+    ("", "relation right", ("relations_right",)),
+    ("", "plain copies that go", ("plain_copies_gone",)),
+    ("", "wrong removals", ("wrong_removals", "all")),
+    *(("", f"... {reason}", ("wrong_removals", reason)) for reason in REASONS),
+    ("", "seconds", ("seconds",)),
+    ("overlays", "with their photograph", ("recall",)),
+    ("", "groups of several photographs", ("wrong_joins",)),
+    ("", "wrong removals", ("wrong_removals", "all")),
+    *(("", f"... {reason}", ("wrong_removals", reason)) for reason in REASONS[:3]),
+    ("look-alikes together", "that go", ("gone",)),
+    ("", "in a group", ("grouped",)),
+    ("look-alikes by kind", "that go", ("gone",)),
+    ("", "in a group", ("grouped",)),
+    ("leak", "copies with the right source", ("recall",)),
+    ("", "copies with a wrong source", ("wrong_source",)),
+    ("", "others called copies", ("others",)),
+    ("", "seconds", ("seconds",)),
+    ("tiny leak", "copies with the right source", ("recall",)),
+    ("", "copies with a wrong source", ("wrong_source",)),
+    ("", "others called copies", ("others",)),
+    ("", "... parts of the same pictures", ("others_by_kind", "beside")),
+    ("", "seconds", ("seconds",)),
 )
 
 
+def _value(way: Mapping[str, object], folder: str, names: tuple[str, ...]) -> object:
+    found = way.get(folder)
+    for name in names:
+        if found is None:
+            return None
+        found = found.get(name, 0)
+    return found
+
+
 def _cell(value: object) -> str:
-    if isinstance(value, dict):
-        reasons = [f"{count} {reason}" for reason, count in value.items() if reason != "all"]
-        return "\n".join([str(value["all"]), *reasons])
     return f"{value:.3f}" if isinstance(value, float) and value <= 1 else "" if value is None else str(value)
 
 
@@ -219,12 +232,16 @@ def show(console: Console, title: str, ways: Mapping[str, Mapping[str, Mapping[s
     table = Table(title=title, title_justify="left")
     for head in ("of", "measure", *ways):
         table.add_column(head)
-    for folder, label, key in ROWS:
-        table.add_row(folder, label, *(_cell(way[folder].get(key)) if folder in way else "" for way in ways.values()))
+    folder = ""
+    for named, label, names in ROWS:
+        if named:
+            table.add_section()
+        folder = named or folder
+        table.add_row(named, label, *(_cell(_value(way, folder, names)) for way in ways.values()))
     console.print(table)
     first = next(iter(ways.values()))
-    table = Table(title="by kind of copy", title_justify="left")
-    for head in ("kind", "with its original", "goes", "goes wrongly", "leak", "best instead", "relations"):
+    table = Table(title="Of each kind of copies, by imgsim", title_justify="left")
+    for head in ("kind", "with original", "goes", "goes wrongly", "leak", "best instead", "relations"):
         table.add_column(head)
     copies, leak = first["copies"], first.get("leak", {})
     for kind, recall in copies["recall_by_kind"].items():
@@ -241,7 +258,7 @@ def show(console: Console, title: str, ways: Mapping[str, Mapping[str, Mapping[s
     console.print(table)
     for folder in ("look-alikes together", "look-alikes by kind"):
         gone = ", ".join(f"{kind} {count}" for kind, count in first[folder]["gone_by_kind"].items())
-        console.print(f"{folder}, gone: {gone or 'none'}")
+        console.print(f"{folder}, by imgsim, that go: {gone or 'none'}")
 
 
 def measure(options: argparse.Namespace, console: Console) -> None:
@@ -261,14 +278,14 @@ def measure(options: argparse.Namespace, console: Console) -> None:
         ways["imgsim"] = found = decide(imgsim, manifest)
         found["leak"] = leaks_of_copies(imgsim, manifest, place)
         found["tiny leak"] = leaks_of_tiny(imgsim, tiny)
-    python = python_with_imagededup(ROOT / "build" / "imagededup", install=not options.quick)
-    if python is None:
+    python = None if options.no_hashes else python_with_imagededup(ROOT / "build/imagededup", install=not options.quick)
+    if python is None and not options.no_hashes:
         console.print("imagededup is not installed and could not be: its hashes are not measured")
     for method in HASHES if python else ():
-        ways[f"imagededup {method}"] = decide(Imagededup(python, method), manifest)
+        ways[method] = decide(Imagededup(python, method), manifest)
     facts = machine(kernels.build_info()["threads"], ("opencv-python-headless", "pillow"))
     copied = f"{manifest.facts['copied']} originals of the half {options.half}, {options.copies} copies each"
-    show(console, f"{machine_line(facts)}\n{copied}", ways)
+    show(console, f"{machine_line(facts)}\n{copied}{'; hashes by imagededup' * bool(python)}", ways)
     made = {name: value for name, value in manifest.facts.items() if name != "makers"}
     document = {
         "machine": facts,
@@ -298,6 +315,7 @@ def main() -> None:
     )
     parser.add_argument("--flags", action="store_true", help=f"run with {' '.join(FLAGS)}")
     parser.add_argument("--program", type=Path, help="another imgsim: its command, or a folder with its imgsim_ops")
+    parser.add_argument("--no-hashes", action="store_true", help="leave imagededup out")
     parser.add_argument("--quick", action="store_true", help="few pictures of scikit-image: does everything run?")
     parser.add_argument("--json", type=Path)
     commands = parser.add_subparsers(dest="command")

@@ -80,6 +80,17 @@ class Features:
         """Pixels of the picture along one of what was described."""
         return max(self.width, self.height) / self.side
 
+    def mirrored(self) -> Features:
+        """The features of the mirror image, exactly but for rounding: descriptors are only ordered anew."""
+        places = self.places.copy()
+        places[:, 0] = self.width - places[:, 0]
+        places[:, 2] = (180 - places[:, 2]) % 360
+        return Features(self.width, self.height, self.side, places, self.descriptors[:, _MIRROR])
+
+
+# A descriptor has 4 x 4 cells of 8 directions in the keypoint's own frame, which the mirror turns over.
+_MIRROR = np.arange(_WIDTH).reshape(4, 4, 8)[::-1][:, :, (8 - np.arange(8)) % 8].ravel()
+
 
 def described(pixels: np.ndarray, width: int, height: int) -> Features:
     """The local features of a picture.

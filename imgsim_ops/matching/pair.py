@@ -31,14 +31,13 @@ def transform_of(match: Match, mirrored_width: int | None = None) -> np.ndarray 
 
 def judged(a: Look, b: Look) -> Judgement:
     """What one picture is to another: as it is, turned by quarters, mirrored, cut, lying anywhere in the other."""
-    found = judge(a, b, [whole_to_whole(a, b)])
+    found = judge(a, b, [whole_to_whole(a, b)], likely=True)
     if found.joined and not found.differences and not any("more" in side for side in found.lacks):
         return found
     features = [described(look.pixels, look.width, look.height) for look in (a, b)]
     transform = transform_of(verify(*features))
     if transform is None:
-        mirrored = described(a.pixels[:, ::-1], a.width, a.height)
-        transform = transform_of(verify(mirrored, features[1]), a.width)
+        transform = transform_of(verify(features[0].mirrored(), features[1]), a.width)
     if transform is None:
         again = judge(a, b, [whole_to_whole(a, b, orientation) for orientation in LINEAR])
     else:

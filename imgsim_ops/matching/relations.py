@@ -135,15 +135,16 @@ def whole_to_whole(a: Look, b: Look, orientation: int = 1) -> np.ndarray:
     return np.diag([b.width, b.height, 1.0]) @ unit @ np.diag([1 / a.width, 1 / a.height, 1.0])
 
 
-def aligned(a: Look, b: Look, transforms: Sequence[np.ndarray]) -> Aligned | None:
+def aligned(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = False) -> Aligned | None:
     """The best of some alignments, refined; None where none of them explains any pixels.
 
     Args:
         a: The one.
         b: The other.
-        transforms: From pixels of the one to those of the other, float64 (3, 3) each; the likeliest first.
+        transforms: From pixels of the one to those of the other, float64 (3, 3) each.
+        likely: The first is likely right as it is, so that nothing need be tried small.
     """
-    if transforms:
+    if likely:
         first = _refined(a, b, transforms[0], _LARGE, most=0)
         if first is not None and first.agreement >= CLEAN:
             return first
@@ -163,20 +164,21 @@ def aligned(a: Look, b: Look, transforms: Sequence[np.ndarray]) -> Aligned | Non
     return None if best is None else _refined(a, b, best.frame.transform, _LARGE)
 
 
-def judge(a: Look, b: Look, transforms: Sequence[np.ndarray]) -> Judgement:
+def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = False) -> Judgement:
     """What one picture is to another, by the pixels.
 
     Args:
         a: The one.
         b: The other.
         transforms: Alignments to try, from pixels of the one to those of the other, float64 (3, 3) each.
+        likely: The first is likely right as it is.
 
     Returns:
         The judgement; never ``identical`` or ``same_pixels``, which bytes and hashes of pixels tell.
     """
     if _are_equal(a, b):
         return _judged_equal(a, b)
-    refined = aligned(a, b, transforms)
+    refined = aligned(a, b, transforms, likely=likely)
     if refined is None:
         return Judgement(Relation.LOOK_ALIKE)
     found = small = refined.frame

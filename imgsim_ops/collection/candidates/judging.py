@@ -12,7 +12,6 @@ import numpy as np
 
 from imgsim_ops.collection.candidates.looking import Looking
 from imgsim_ops.embedding.crops import SMALL
-from imgsim_ops.images.orientation import MIRRORED
 from imgsim_ops.matching.alignment import verify
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.looks import Look
@@ -146,15 +145,17 @@ class Judge:
         hints = [*pair.hints, whole_to_whole(a, b, pair.orientation)]
         found: Judged | None = None
         if pair.hints or pair.alike or not self._features or _is_small(a) or _is_small(b):
-            found = Judged(judge(a, b, hints))
-            if found.judgement.relation in (Relation.COPY, Relation.PART) or not self._features:
+            found = Judged(judge(a, b, hints, likely=bool(pair.hints) or pair.alike))
+            if found.judgement.joined or not self._features:
                 return found
-        mirrored = pair.orientation in MIRRORED
-        features = self._a.features(pair.row, mirrored), self._b.features(pair.col)
-        if features[0] is None or features[1] is None:
+        one, other = self._a.features(pair.row), self._b.features(pair.col)
+        if one is None or other is None:
             return found or Judged(judge(a, b, hints))
-        match = verify(features[0], features[1])
-        transform = transform_of(match, a.width if mirrored else None)
+        match = verify(one, other)
+        transform = transform_of(match)
+        if transform is None:
+            match = verify(one.mirrored(), other)
+            transform = transform_of(match, a.width)
         if transform is None:
             return found or Judged(judge(a, b, hints), match.inliers)
         better = Judged(judge(a, b, [transform, *hints]), match.inliers)

@@ -60,7 +60,7 @@ class Looking:
         self._lock = threading.RLock()
         self._looks: OrderedDict[int, Future | Look | None] = OrderedDict()
         self._bytes = 0
-        self._features: OrderedDict[tuple[int, bool], Features] = OrderedDict()
+        self._features: OrderedDict[int, Features] = OrderedDict()
         self._files: dict[int, list[Picture]] = {}
         self._connection = _opened(store.path / DATABASE)
         self._changes = 0
@@ -138,24 +138,21 @@ class Looking:
                 self._bytes -= found.pixels.nbytes
                 del self._looks[row]
 
-    def features(self, row: int, mirrored: bool = False) -> Features | None:
-        """The local features of a row, or of its mirror image; None where it cannot be read."""
-        key = (row, mirrored)
+    def features(self, row: int) -> Features | None:
+        """The local features of a row; None where it cannot be read."""
         with self._lock:
-            if key in self._features:
-                self._features.move_to_end(key)
-                return self._features[key]
-            found = self._kept(row, mirrored)
+            if row in self._features:
+                self._features.move_to_end(row)
+                return self._features[row]
+            found = self._kept(row)
         if found is None:
             look = self.look(row)
             if look is None:
                 return None
-            found = described(look.pixels[:, ::-1] if mirrored else look.pixels, look.width, look.height)
-            self._keep(
-                "INSERT OR REPLACE INTO features VALUES (?, ?, ?)", (self._content(row), mirrored, found.to_bytes())
-            )
+            found = described(look.pixels, look.width, look.height)
+            self._keep("INSERT OR REPLACE INTO features VALUES (?, 0, ?)", (self._content(row), found.to_bytes()))
         with self._lock:
-            self._features[key] = found
+            self._features[row] = found
             if len(self._features) > _HELD_FEATURES:
                 self._features.popitem(last=False)
         return found
@@ -163,10 +160,10 @@ class Looking:
     def _content(self, row: int) -> bytes:
         return self.files(row)[0].sha256
 
-    def _kept(self, row: int, mirrored: bool) -> Features | None:
+    def _kept(self, row: int) -> Features | None:
         pictures = self.files(row)
-        query = "SELECT content FROM features WHERE sha256 = ? AND mirrored = ?"
-        found = pictures and self._connection.execute(query, (pictures[0].sha256, mirrored)).fetchone()
+        query = "SELECT content FROM features WHERE sha256 = ? AND mirrored = 0"
+        found = pictures and self._connection.execute(query, (pictures[0].sha256,)).fetchone()
         if not found:
             return None
         try:
