@@ -5,28 +5,33 @@ from __future__ import annotations
 import numpy as np
 
 from imgsim_ops.images.orientation import LINEAR
-from imgsim_ops.matching.alignment import Match, verify
-from imgsim_ops.matching.features import described
+from imgsim_ops.matching.alignment import verify
+from imgsim_ops.matching.features import Features, described
 from imgsim_ops.matching.looks import Look
 from imgsim_ops.matching.relations import Judgement, judge, whole_to_whole
 
-#: Matched local features that make a transform worth trying.
-LEAST_INLIERS = 5
+# Matched local features that make a transform worth trying; and so many that no mirror image has more by chance.
+_LEAST_INLIERS = 5
+_SURE_INLIERS = 20
 
 
-def transform_of(match: Match, mirrored_width: int | None = None) -> np.ndarray | None:
-    """The transform that local features agree on, float64 (3, 3); None where too few do.
+def transform_by_features(a: Features, b: Features) -> tuple[np.ndarray | None, int]:
+    """The transform that the local features of two pictures agree on, mirrored or not.
 
-    Args:
-        match: Of two pictures.
-        mirrored_width: Width of the first, in pixels, where it was its mirror image whose features were matched.
+    Returns:
+        From pixels of the first to those of the second, float64 (3, 3), or None where too few agree; and how many do.
     """
-    if match.transform is None or match.inliers < LEAST_INLIERS:
-        return None
+    match, mirrored = verify(a, b), False
+    if match.inliers < _SURE_INLIERS:
+        other = verify(a.mirrored(), b)
+        if other.inliers > match.inliers:
+            match, mirrored = other, True
+    if match.transform is None or match.inliers < _LEAST_INLIERS:
+        return None, match.inliers
     transform = np.vstack([np.reshape(match.transform, (2, 3)), (0, 0, 1)])
-    if mirrored_width is None:
-        return transform
-    return transform @ np.array([[-1, 0, mirrored_width], [0, 1, 0], [0, 0, 1.0]])
+    if mirrored:  # from the picture as it is, not from its mirror image
+        transform = transform @ np.array([[-1, 0, a.width], [0, 1, 0], [0, 0, 1.0]])
+    return transform, match.inliers
 
 
 def judged(a: Look, b: Look) -> Judgement:
@@ -34,10 +39,8 @@ def judged(a: Look, b: Look) -> Judgement:
     found = judge(a, b, [whole_to_whole(a, b)], likely=True)
     if found.joined and not found.differences and not any("more" in side for side in found.lacks):
         return found
-    features = [described(look.pixels, look.width, look.height) for look in (a, b)]
-    transform = transform_of(verify(*features))
-    if transform is None:
-        transform = transform_of(verify(features[0].mirrored(), features[1]), a.width)
+    one, other = (described(look.pixels, look.width, look.height) for look in (a, b))
+    transform, _ = transform_by_features(one, other)
     if transform is None:
         again = judge(a, b, [whole_to_whole(a, b, orientation) for orientation in LINEAR])
     else:

@@ -12,10 +12,9 @@ import numpy as np
 
 from imgsim_ops.collection.candidates.looking import Looking
 from imgsim_ops.embedding.crops import SMALL
-from imgsim_ops.matching.alignment import verify
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.looks import Look
-from imgsim_ops.matching.pair import transform_of
+from imgsim_ops.matching.pair import transform_by_features
 from imgsim_ops.matching.relations import VERSION, Judgement, Relation, judge, whole_to_whole
 
 _AHEAD = 4
@@ -151,14 +150,10 @@ class Judge:
         one, other = self._a.features(pair.row), self._b.features(pair.col)
         if one is None or other is None:
             return found or Judged(judge(a, b, hints))
-        match = verify(one, other)
-        transform = transform_of(match)
+        transform, inliers = transform_by_features(one, other)
         if transform is None:
-            match = verify(one.mirrored(), other)
-            transform = transform_of(match, a.width)
-        if transform is None:
-            return found or Judged(judge(a, b, hints), match.inliers)
-        better = Judged(judge(a, b, [transform, *hints]), match.inliers)
+            return found or Judged(judge(a, b, hints), inliers)
+        better = Judged(judge(a, b, [transform, *hints]), inliers)
         return better if found is None or _rank(better) >= _rank(found) else found
 
 
