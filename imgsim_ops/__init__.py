@@ -17,6 +17,7 @@ from imgsim_ops.errors import ImageError, ImgsimError, WeightsError
 
 if TYPE_CHECKING:
     from imgsim_ops.collection.collection import Collection
+    from imgsim_ops.collection.duplicates import Rules
     from imgsim_ops.collection.find import find_duplicates, find_leaks
     from imgsim_ops.collection.search import SearchOptions
     from imgsim_ops.embedding.embedder import Embedder, compare
@@ -36,6 +37,7 @@ __all__ = [
     "MatchOptions",
     "ModelSpec",
     "ReadOptions",
+    "Rules",
     "SearchOptions",
     "Similarity",
     "WeightsError",
@@ -52,6 +54,7 @@ _LAZY = {
     "MatchOptions": "matching.options",
     "ModelSpec": "models.spec",
     "ReadOptions": "images.options",
+    "Rules": "collection.duplicates",
     "SearchOptions": "collection.search",
     "Similarity": "embedding.similarity",
     "compare": "embedding.embedder",

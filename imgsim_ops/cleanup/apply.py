@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -221,6 +221,7 @@ class _Run:
             self.report.before += 1
             return
         for action in self._way.actions(found, kept, self._places):
+            action = replace(action, own=file.own or None)
             frees = self._way.frees and found.status.st_nlink == 1
             step = Step(file.path, found.status.st_size, kept.path, action.to, frees)
             if journal is not None and not self._carry_out(action, found, kept, journal):

@@ -28,10 +28,12 @@ class DecidedFile:
     Attributes:
         path: Absolute; bytes that are not UTF-8 as surrogate escapes.
         sha256: Of the bytes that were looked at, 64 lower-case hexadecimal digits.
+        own: It goes by a person's own choice, which was not proposed.
     """
 
     path: str
     sha256: str
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ def parse_decisions(content: bytes, name: str) -> Decisions:
 def decisions_as_json(groups: Sequence[DecidedGroup]) -> dict[str, Any]:
     """The document that `parse_decisions` reads."""
 
-    def files(some: Sequence[DecidedFile]) -> list[dict[str, str]]:
-        return [{"path": file.path, "sha256": file.sha256} for file in some]
+    def files(some: Sequence[DecidedFile]) -> list[dict[str, Any]]:
+        return [{"path": f.path, "sha256": f.sha256, **({"own": True} if f.own else {})} for f in some]
 
     listed = [{"keep": files(group.keep), "remove": files(group.remove)} for group in groups]
     return {"imgsim": "decisions", "version": VERSION, "groups": listed}
@@ -185,7 +187,10 @@ def _file(file: Any, number: int) -> DecidedFile:
         raise _error("a path must be one that a file can have", _shown(path))
     if not isinstance(sha256, str) or not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise _error("a sha256 must have 64 hexadecimal digits", _shown(sha256))
-    return DecidedFile(path, sha256.lower())
+    own = file.get("own", False)
+    if not isinstance(own, bool):
+        raise _error("own must be true or false", _shown(own))
+    return DecidedFile(path, sha256.lower(), own)
 
 
 def _place(path: str) -> str:

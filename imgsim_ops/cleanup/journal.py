@@ -74,6 +74,7 @@ class Action:
         part: A name that a copy or a link has until it is whole; None where the file is deleted.
         info: The trash's information file; None for other ways.
         info_text: What that file says.
+        own: It goes by a person's own choice, which was not proposed; None where it was.
     """
 
     path: str
@@ -90,6 +91,7 @@ class Action:
     part: str | None = None
     info: str | None = None
     info_text: str | None = None
+    own: bool | None = None
 
 
 @dataclass

@@ -59,6 +59,9 @@ def dups(
         list[str] | None,
         typer.Option("--reference", metavar="FOLDER", help="Likewise, and nothing in it goes; repeatable."),
     ] = None,
+    equal_only: Annotated[
+        bool, typer.Option("--equal-only", help="Equal bytes and pixels alone: quick, and needs no model.")
+    ] = False,
     *,
     match: MatchOptions,
     options: dict[str, Any],
@@ -88,7 +91,7 @@ def dups(
     from imgsim_ops.collection.duplicates import Rules
     from imgsim_ops.collection.find import find_duplicates
 
-    rules = Rules.of(remove, prefer or (), reference or ())
+    rules = Rules.of(remove, prefer or (), reference or (), equal_only=equal_only)
     with Stages() as stages:
         found = find_duplicates(
             paths,

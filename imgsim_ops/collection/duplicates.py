@@ -50,14 +50,16 @@ class Rules:
         remove: A key of `REMOVED`.
         prefer: Pictures in these folders are kept in place of others; the promise holds against them too.
         reference: Likewise, and nothing in them goes.
+        equal_only: Look for equal bytes and pixels alone, which needs no model.
     """
 
     remove: str = "copies"
     prefer: tuple[str, ...] = ()
     reference: tuple[str, ...] = ()
+    equal_only: bool = False
 
     @classmethod
-    def of(cls, remove: str, prefer: Sequence[str], reference: Sequence[str]) -> Rules:
+    def of(cls, remove: str, prefer: Sequence[str], reference: Sequence[str], *, equal_only: bool = False) -> Rules:
         """Those with absolute folders.
 
         Raises:
@@ -68,7 +70,7 @@ class Rules:
         for folder in (*prefer, *reference):
             if not os.path.isdir(folder):
                 raise ImgsimError(f"dups: what is preferred must be a folder (got {printable(folder)})")
-        return cls(remove, tuple(map(os.path.abspath, prefer)), tuple(map(os.path.abspath, reference)))
+        return cls(remove, tuple(map(os.path.abspath, prefer)), tuple(map(os.path.abspath, reference)), equal_only)
 
     def favour(self, picture: Picture) -> int:
         """How much its place speaks for keeping it."""
@@ -85,13 +87,14 @@ def _is_in(path: str, folders: Iterable[str]) -> bool:
     return any(path == folder or path.startswith(os.path.join(folder, "")) for folder in folders)
 
 
-def _worth(picture: Picture) -> tuple:
+def worth(picture: Picture) -> tuple:
     """Orders pictures before anything was looked at: the least is the likeliest original."""
     lossless = picture.format in _LOSSLESS
     return not lossless, -picture.width * picture.height, -picture.size, picture.modified, os.fsencode(picture.path)
 
 
-def _age(picture: Picture) -> tuple:
+def age(picture: Picture) -> tuple:
+    """Orders pictures where nothing else tells: the oldest first."""
     return picture.modified, os.fsencode(picture.path)
 
 
@@ -124,8 +127,8 @@ def find_duplicates(
 
     grouping = Grouping(
         judge,
-        lambda row: best(row, _worth),
-        lambda row: best(row, _age),
+        lambda row: best(row, worth),
+        lambda row: best(row, age),
         lambda row: max((rules_.favour(picture) for picture in looking.files(row)), default=0),
     )
     progress("Searching", 0, 0)
@@ -220,13 +223,13 @@ def _group(
     rows = sorted(cluster.members)
     keeps = np.full(len(rows), cluster.keep)
     scores = scores_of(np.array(rows, np.int64), keeps, pictures, pictures)
-    kept = sorted(looking.files(cluster.keep), key=lambda picture: (-rules_.favour(picture), _worth(picture)))
+    kept = sorted(looking.files(cluster.keep), key=lambda picture: (-rules_.favour(picture), worth(picture)))
     if not kept:
         return None
     members = [Member(kept[0], None)]
     others: list[tuple[tuple, Evidence, list[Picture]]] = []
     for row, score in zip(rows, scores.tolist(), strict=True):
-        files = sorted(looking.files(row), key=lambda picture: (-rules_.favour(picture), _worth(picture)))
+        files = sorted(looking.files(row), key=lambda picture: (-rules_.favour(picture), worth(picture)))
         if files:
             evidence = _evidence(cluster.members[row], files[0], row, cluster.keep, score, pictures)
             if (row, cluster.keep) in equal:

@@ -13,13 +13,15 @@ from typing import TypeVar, overload
 from imgsim_ops.collection.candidates.pairs import Progress
 from imgsim_ops.collection.collection import Collection, silent
 from imgsim_ops.collection.duplicates import Rules
+from imgsim_ops.collection.equal import equal_groups, pictures_of
 from imgsim_ops.collection.findings import Findings, Group, Leak, Picture, Similar
-from imgsim_ops.collection.folders import FolderOptions, open_pictures, open_sets
+from imgsim_ops.collection.folders import FolderOptions, is_collection, open_pictures, open_sets
 from imgsim_ops.collection.notebook import as_figures
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.scan import scan_names
 from imgsim_ops.matching.options import MatchOptions
 from imgsim_ops.matching.relations import Relation
 from imgsim_ops.models.spec import ModelSpec
@@ -224,6 +226,8 @@ def find_duplicates(
         KeyboardInterrupt: Ctrl-C came; what was learnt is kept.
     """
     options = FolderOptions(ModelSpec.of(model), recipe, tuple(exclude), read)
+    if rules.equal_only:
+        return _find_equal(pictures, rules, options, progress)
     with ExitStack() as resources:
         if isinstance(pictures, Collection):
             collection, skipped = _as_it_is("dups", pictures, options), list[SkippedFile]()
@@ -234,6 +238,28 @@ def find_duplicates(
         with collection.duplicates(match, rules, similar=alike, progress=progress) as findings:
             groups = tuple(findings)
         return Duplicates(groups, Provenance.of(collection, findings), tuple(skipped), tuple(alike))
+
+
+def _find_equal(
+    pictures: Collection | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    rules: Rules,
+    options: FolderOptions,
+    progress: Progress,
+) -> Duplicates:
+    """Those of equal bytes and pixels: of folders the files themselves are looked at, and no collection is made."""
+    paths = [] if isinstance(pictures, Collection) else _paths(pictures)
+    if isinstance(pictures, Collection) or any(map(is_collection, paths)):
+        with ExitStack() as resources:
+            collection = pictures
+            if not isinstance(collection, Collection):
+                collection = resources.enter_context(open_pictures("dups", paths, options, progress)[0])
+            found, skipped = list(collection.pictures()), list[SkippedFile]()
+            where, made_by, recipe = collection.path, str(collection.fingerprint), collection.store.recipe.name
+    else:
+        found, skipped = pictures_of(scan_names(paths, options.exclude), options.read, progress)
+        where, made_by, recipe = Path(os.path.abspath(paths[0])), "", ""
+    groups = tuple(equal_groups(found, options.read, rules, progress))
+    return Duplicates(groups, Provenance(where, len(found), made_by, recipe, 0, 0), tuple(skipped))
 
 
 def find_leaks(

@@ -234,8 +234,10 @@ class _Body:
             shown["printable"] = name
         if member.evidence is not None:
             shown["evidence"] = evidence_as_json(member.evidence)
-        shown["relation"] = getattr(member, "relation", None)
-        shown["remove"] = getattr(member, "remove", False)
+        shown["relation"] = member.relation
+        shown["remove"] = member.remove
+        if member.remove:
+            shown["kept"] = member.kept
         number = self._number(member.picture)
         if isinstance(number, SkippedFile):
             self.unreadable += 1

@@ -23,7 +23,8 @@ export function count(group, value) {
 }
 
 export function proposal(group, i) {
-  if (i === group.best) return KEEP;
+  // Besides the picture kept, what stays in the place of another one is kept too.
+  if (i === group.best || group.members.some((member) => member.remove && member.kept === i)) return KEEP;
   return group.members[i].remove ? REMOVE : UNDECIDED;
 }
 

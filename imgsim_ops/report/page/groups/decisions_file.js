@@ -5,8 +5,11 @@ import { say } from "imgsim/dom";
 import { inBytes, plural } from "imgsim/words";
 
 function exported() {
-  const named = ({ path, sha256 }) => ({ path, sha256 });
-  const listed = (group, value) => group.members.filter((_, i) => decision(group, i) === value).map(named);
+  // What goes although that was not proposed is a person's own choice, and is journalled as such.
+  const named = ({ path, sha256, remove }, value) =>
+    value === REMOVE && !remove ? { path, sha256, own: true } : { path, sha256 };
+  const listed = (group, value) =>
+    group.members.filter((_, i) => decision(group, i) === value).map((member) => named(member, value));
   return {
     imgsim: "decisions",
     version: 1,

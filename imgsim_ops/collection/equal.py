@@ -1,0 +1,120 @@
+"""What is there twice to the byte or to the pixel: no model is asked, and no picture is described."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from imgsim_ops.collection.duplicates import Rules, age, worth
+from imgsim_ops.collection.findings import Evidence, Group, Member, Picture
+from imgsim_ops.files.hashing import digest_of
+from imgsim_ops.files.identity import size_and_time
+from imgsim_ops.files.opening import open_regular
+from imgsim_ops.files.reasons import SkippedFile
+from imgsim_ops.images.decode import decoded
+from imgsim_ops.images.formats import HEAD_SIZE, picture_format
+from imgsim_ops.images.memory import Admit, admit_at_once
+from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.readers import IsolatedReaders
+from imgsim_ops.matching.relations import Relation
+
+if TYPE_CHECKING:
+    from imgsim_ops.collection.candidates.pairs import Progress
+
+_FACTS = struct.Struct("<32sQqII8s")  # SHA-256, bytes, time of change, width, height, format
+_IDENTICAL = Evidence("content", 1.0, Relation.IDENTICAL.value)
+_SAME_PIXELS = Evidence("content", 1.0, Relation.SAME_PIXELS.value)
+_AHEAD = 8
+
+
+def file_identity(
+    path: str | os.PathLike[str], read: ReadOptions = ReadOptions(), *, admit: Admit = admit_at_once
+) -> bytes:
+    """What a file is, as far as its bytes and its header tell; a task for ``images.readers``.
+
+    Args:
+        path: The file.
+        read: How.
+        admit: See ``images.decode.decoded``.
+
+    Returns:
+        What `_picture` reads.
+
+    Raises:
+        ImageError: See ``images.decode.decode``.
+    """
+    with open_regular(path) as file:
+        size, modified = size_and_time(os.fstat(file.fileno()))
+        kind = picture_format(file.read(HEAD_SIZE)) or ""
+        file.seek(0)
+        digest = digest_of(file)
+    with decoded(path, max_pixels=read.max_pixels, min_side=1, admit=admit) as picture:
+        return _FACTS.pack(digest, size, modified, picture.width, picture.height, kind.encode())
+
+
+def _picture(path: str, content: bytes) -> Picture:
+    digest, size, modified, width, height, kind = _FACTS.unpack(content)
+    return Picture(os.path.abspath(path), size, modified, digest, width, height, kind.rstrip(b"\0").decode())
+
+
+def pictures_of(paths: Iterable[str], read: ReadOptions, progress: Progress) -> tuple[list[Picture], list[SkippedFile]]:
+    """Files as pictures, and those that are none."""
+    found: list[Picture] = []
+    skipped: list[SkippedFile] = []
+    with IsolatedReaders("imgsim_ops.collection.equal:file_identity", read) as readers:
+        for done, (path, answer) in enumerate(readers.in_order(paths, ahead=_AHEAD * read.processes), 1):
+            if isinstance(answer, SkippedFile):
+                skipped.append(answer)
+            else:
+                found.append(_picture(path, answer))
+            progress("Reading", done, 0)
+    return found, skipped
+
+
+def equal_groups(pictures: Sequence[Picture], read: ReadOptions, rules: Rules, progress: Progress) -> Iterator[Group]:
+    """Groups of pictures with equal bytes or equal pixels, by the first of each.
+
+    Args:
+        pictures: Any number.
+        read: How files are read.
+        rules: What is kept, and what may go.
+        progress: Called while pixels are compared.
+    """
+    pixels = _pixels(pictures, read, progress)
+    groups: dict[bytes, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        groups[pixels.get(picture.sha256) or picture.sha256].append(picture)
+    for some in groups.values():
+        if len(some) > 1:
+            kept, *others = sorted(some, key=lambda picture: (-rules.favour(picture), *_original(picture)))
+            members = [Member(kept, None)]
+            for picture in others:
+                evidence = _IDENTICAL if picture.sha256 == kept.sha256 else _SAME_PIXELS
+                members.append(Member(picture, evidence, rules.may_go(picture, evidence)))
+            yield Group(members)
+
+
+def _original(picture: Picture) -> tuple:
+    """Pixels of a JPEG come out of its decoder: who has them without loss took them from it."""
+    return picture.format != "JPEG", *age(picture), worth(picture)
+
+
+def _pixels(pictures: Sequence[Picture], read: ReadOptions, progress: Progress) -> dict[bytes, bytes]:
+    """Hashes of the pixels of contents, by SHA-256, of those that have another one's size."""
+    by_size: dict[tuple[int, int], dict[bytes, str]] = defaultdict(dict)
+    for picture in pictures:
+        by_size[picture.width, picture.height].setdefault(picture.sha256, picture.path)
+    wanted = [item for some in by_size.values() if len(some) > 1 for item in some.items()]
+    if not wanted:
+        return {}
+    found = {}
+    with IsolatedReaders("imgsim_ops.images.pixel_hash:pixel_hash", read) as readers:
+        answers = readers.in_order((path for _, path in wanted), ahead=_AHEAD * read.processes)
+        for done, ((content, _), (_, answer)) in enumerate(zip(wanted, answers, strict=True), 1):
+            if not isinstance(answer, SkippedFile) and answer:
+                found[content] = bytes(answer)
+            progress("Comparing pixels", done, len(wanted))
+    return found
