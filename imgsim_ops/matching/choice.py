@@ -36,6 +36,7 @@ _BLOCKS = 1.2
 _RESIZED = 1.1
 _CONTRAST = 1.12
 _NOISIER = 1.5
+_BANDS = 3.0
 # Of formats whose quantisation is not read: that of a JPEG of quality 94.
 _UNKNOWN_COST = 60
 
@@ -53,6 +54,7 @@ class Sight:
         contrast: Deviation of the pixels in common, in levels.
         scales: Pixels of the other for one of the one, along two axes at right angles; the larger first.
         resampled: One was laid onto the other's pixels by interpolation: turned by a few degrees, for example.
+        apart: Mean difference of the greys, in levels.
         saved: 1 where the one was saved first by what compression did, -1 where the other was, 0 where it does not say.
     """
 
@@ -65,6 +67,7 @@ class Sight:
     scales: tuple[float, float]
     resampled: bool = False
     saved: int = 0
+    apart: float = 0.0
 
 
 def shows_more(sight: Sight) -> tuple[bool, bool]:
@@ -85,11 +88,16 @@ def lacks(a: Look, b: Look, sight: Sight) -> tuple[str, ...]:
         found.append("detail")
     if _is_coloured(sight.comparison.chroma):
         found.append("colour")
-    if b.facts.palette and not a.facts.palette:
+    if _is_banded(b, a, sight):
         found.append("levels")
     if sight.clipped[1] - sight.clipped[0] > _TONES_LOST:
         found.append("tones")
     return tuple(found)
+
+
+def _is_banded(a: Look, b: Look, sight: Sight) -> bool:
+    """Whether the first has the second's shades in few colours: a drawing of few colours has lost none."""
+    return a.facts.palette and not b.facts.palette and sight.apart > _BANDS
 
 
 def _is_coloured(chroma: tuple[float, float]) -> bool:
@@ -108,7 +116,7 @@ def preferred(a: Look, b: Look, sight: Sight) -> tuple[int, str]:
         ("shown", _by_coverage(sight)),
         ("transparency", (a.alpha is not None) - (b.alpha is not None)),
         ("colour", _is_coloured(sight.comparison.chroma) - _is_coloured(sight.comparison.chroma[::-1])),
-        ("levels", b.facts.palette - a.facts.palette),
+        ("levels", _is_banded(b, a, sight) - _is_banded(a, b, sight)),
         ("detail", _by_detail(a, b, sight)),
         ("tones", _by_tones(a, b, sight)),
         ("camera", _sign(a.facts.camera - b.facts.camera, 1)),

@@ -28,8 +28,12 @@ _FIRST_BLOCK, _BLOCK = 12, 16
 _TRIED = 2
 # Detail is measured over so many pixels each way, where most is to be seen.
 _WINDOW = 288
-_HALF_A_PIXEL = 0.6
+# A transform so many pixels from one that lays pixels on pixels may be that one, which a smaller window tells.
+_NEAR_GRID = 2.5
+_SMALL_WINDOW = 96
 _LEAST_AGREEMENT = 0.12
+_CLEARLY_BETTER = 1.5
+_GOOD = 0.9
 # A look at more pixels is worth it where there are so many times more.
 _WORTH_LARGEST = 1.25
 
@@ -43,6 +47,7 @@ _DIFFERING = 3
 _HUE = 5
 # Another picture in the same frame: a place of this share of all blocks, structured in both, without correlation.
 _OTHER_PICTURE = 0.12
+_LARGE_PICTURE = 0.17  # where all else agrees; captions take less
 _RICH = 0.5
 _SAME_SOURCE = 0.6
 # Of a pair in which each shows more than the other, one must lie in the other to such a share.
@@ -154,9 +159,12 @@ def aligned(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool 
         if found is not None:
             scored.append((agreement(found, _FIRST_BLOCK)[0], transform))
     scored.sort(key=lambda pair: -pair[0])
+    scored = [pair for pair in scored[:_TRIED] if pair[0] >= _LEAST_AGREEMENT]
+    if scored and (len(scored) == 1 or scored[0][0] > _CLEARLY_BETTER * scored[1][0]):
+        return _refined(a, b, scored[0][1], _LARGE)
     best: Aligned | None = None
-    for score, transform in scored[:_TRIED]:
-        if score < _LEAST_AGREEMENT or (best is not None and best.agreement > 0.9):
+    for _, transform in scored:
+        if best is not None and best.agreement > _GOOD:
             break
         refined = _refined(a, b, transform, _MIDDLE)
         if refined is not None and (best is None or refined.agreement > best.agreement):
@@ -285,8 +293,8 @@ def _is_another(comparison: Comparison) -> bool:
     """Whether no alignment explains the pixels, or only those of a frame around another picture."""
     if comparison.agreement < _ALIGNED:
         return True
-    largest = comparison.uncorrelated[:1]
-    return any(place.blocks > _OTHER_PICTURE * comparison.blocks and place.rich > _RICH for place in largest)
+    least = _OTHER_PICTURE if comparison.agreement < _UNCHANGED else _LARGE_PICTURE
+    return any(place.blocks > least * comparison.blocks and place.rich > _RICH for place in comparison.uncorrelated[:1])
 
 
 def _differs(comparison: Comparison) -> bool:
@@ -316,8 +324,8 @@ def _beyond(a: Look, b: Look, found: Frame) -> tuple[Beyond, Beyond]:
 
 
 def _sight(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyond, there: Beyond) -> Sight:
-    linear = _snapped(found.transform, a)
     window = _liveliest(found)
+    linear = _snapped(a, b, found.transform, window)
     fine = frames.frame(a, b, linear, _WINDOW, finer=True, window=window)
     scales = _scales(linear, window)
     axis = None
@@ -332,6 +340,7 @@ def _sight(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyond,
         if back is not None:
             measured = _mean(measured, detail(back))
     cv2 = opencv()
+    apart = 0.0 if fine is None else float(cv2.mean(cv2.absdiff(*fine.greys), mask=fine.valid)[0])
     resampled = not _on_grid(linear)
     saved = 0
     stronger = more_compressed(a, b)
@@ -343,7 +352,9 @@ def _sight(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyond,
             saved = -stronger
     clipped = lost(found, comparison.blur, grey=min(comparison.chroma) < GREY)
     contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in found.greys)
-    return Sight(here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved)
+    return Sight(
+        here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart
+    )
 
 
 def _liveliest(found: Frame) -> np.ndarray:
@@ -374,15 +385,35 @@ def _length(matrix: np.ndarray, axis: int) -> float:
     return float(np.linalg.norm(matrix[:2, axis]))
 
 
-def _snapped(transform: np.ndarray, a: Look) -> np.ndarray:
-    """The transform that lays pixels on pixels, where that is less than half a pixel away: refinement never hits it."""
+def _snapped(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """The transform that lays pixels on pixels, where that is near and explains as much: refinement never hits it."""
     near = np.eye(3)
     near[:2] = np.rint(transform[:2])
-    if abs(np.linalg.det(near[:2, :2])) != 1:
+    if abs(np.linalg.det(near[:2, :2])) != 1 or max(a.width, a.height, b.width, b.height) > SIDE:
         return transform
     corners = frames.corners(a.width, a.height)
-    apart = np.abs(frames.mapped(transform, corners) - frames.mapped(near, corners)).max()
-    return near if apart < _HALF_A_PIXEL else transform
+    if np.abs(frames.mapped(transform, corners) - frames.mapped(near, corners)).max() > _NEAR_GRID:
+        return transform
+    best = _apart(a, b, transform, window), transform
+    for across in (0, -1, 1):
+        for down in (0, -1, 1):
+            moved = near + np.array([(0, 0, across), (0, 0, down), (0, 0, 0)])
+            apart = _apart(a, b, moved, window)
+            if apart < best[0]:
+                best = apart, moved
+    return best[1]
+
+
+def _apart(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> float:
+    """Mean difference of the finest structure in a small window, in levels; infinite where there is none."""
+    cv2 = opencv()
+    found = frames.frame(a, b, transform, _SMALL_WINDOW, window=window)
+    if found is None or not found.valid.any():
+        return np.inf
+    x, y = (grey.astype(np.float32) for grey in found.greys)
+    x, y = (plane - cv2.blur(plane, (5, 5)) for plane in (x, y))
+    gain = max(float(x.std()), 1e-3), max(float(y.std()), 1e-3)
+    return float(cv2.mean(cv2.absdiff(x / gain[0], y / gain[1]), mask=found.valid)[0])
 
 
 def _on_grid(transform: np.ndarray) -> bool:
@@ -407,7 +438,7 @@ def _turned(sight: Sight) -> Sight:
     large, small = sight.scales
     return Sight(
         sight.there, sight.here, comparison, measured, sight.clipped[::-1], sight.contrast[::-1],
-        (1 / max(small, 1e-9), 1 / max(large, 1e-9)), sight.resampled, -sight.saved,
+        (1 / max(small, 1e-9), 1 / max(large, 1e-9)), sight.resampled, -sight.saved, sight.apart,
     )  # fmt: skip
 
 
