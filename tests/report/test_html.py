@@ -44,7 +44,7 @@ def out(tmp_path):
 
 
 def test_every_group_and_member_is_there(tmp_path, out, nothing_left):
-    groups = list(made_groups(tmp_path))
+    groups = list(made_groups(tmp_path, proposed=True))
     seen = []
     report, page = write(out, iter(groups), progress=seen.append)
     assert (report.groups, report.shown, report.pictures, report.unreadable) == (3, 3, 9, 0)

@@ -11,7 +11,7 @@ from tests.support.findings_made import made_groups, write_picture
 
 
 def test_csv(tmp_path):
-    groups = list(made_groups(tmp_path, 2))
+    groups = list(made_groups(tmp_path, 2, proposed=True))
     tables.write_csv(tmp_path / "t.csv", groups)
     with open(tmp_path / "t.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

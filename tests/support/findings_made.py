@@ -23,8 +23,8 @@ def described(path, size=(40, 30)):
     )
 
 
-def made_groups(folder, count=3):
-    """Of each group the second has the bytes of the one kept and goes; the third differs, and has a transform."""
+def made_groups(folder, count=3, proposed=False):
+    """Of each group the second has the bytes of the one kept, and may go; the third differs, and has a transform."""
     for number in range(count):
         first = write_picture(folder / f"first {number}.png", 2 * number)
         second = write_picture(folder / f"second {number}.png", 2 * number + 1, (20, 15))
@@ -33,5 +33,5 @@ def made_groups(folder, count=3):
             "local", 0.9 - number / 100, "edited", 40, 25, (2.0, 0.0, 0.0, 0.0, 2.0, 0.0), overlap=(1.0, 1.0),
             differences=(((3, 4, 5, 6), (6, 8, 10, 12)),), lacks=("detail",),
         )  # fmt: skip
-        members = Member(first, None), Member(third, Evidence("content", 1.0, "identical"), True), Member(second, edited)
-        yield Group(members)
+        twin = Member(third, Evidence("content", 1.0, "identical"), remove=proposed)
+        yield Group((Member(first, None), twin, Member(second, edited)))
