@@ -311,9 +311,7 @@ def test_what_is_asked_for_goes(collection, copied, remove, gone):
         ("chelsea", unchanged, ".jpg", 50),
     ],
 )
-def test_the_original_is_kept_however_old_its_copy_says_it_is(
-    collection, photos, name, kind, suffix, quality, older
-):
+def test_the_original_is_kept_however_old_its_copy_says_it_is(collection, photos, name, kind, suffix, quality, older):
     copy = write_copy(photos, name, kind, ".png")
     if quality is not None:
         with Image.open(copy) as image:
@@ -463,7 +461,8 @@ def test_progress(collection, photos):
     seen = []
     with collection.duplicates(MatchOptions(), progress=lambda *what: seen.append(what)) as answers:
         list(answers)
-    assert [what for what, _ in itertools.groupby(what for what, _, _ in seen)][-2:] == ["Comparing", "Comparing pixels"]
+    stages = [what for what, _ in itertools.groupby(what for what, _, _ in seen)]
+    assert stages[-2:] == ["Comparing", "Comparing pixels"]
     assert seen[0][0] == "Searching"
     assert all(done <= total for _, done, total in seen)
     assert answers.judge.judged == sum(what == "Comparing" for what, _, _ in seen)

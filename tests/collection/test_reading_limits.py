@@ -108,9 +108,7 @@ def test_turned_pictures_by_time(tmp_path, indexed):
     collection = indexed(slow_twins(tmp_path / "slow"), SHORT)
     seen, turned = [], list(collection.embedder().describe_turned([tmp_path / "slow" / "a.jpg"], [2]))
     assert [answer.code for _, answer in turned] == ["timed_out"]
-    with collection.duplicates(
-        MatchOptions(verify=False, flips=True), progress=lambda *s: seen.append(s)
-    ) as all_:
+    with collection.duplicates(MatchOptions(verify=False, flips=True), progress=lambda *s: seen.append(s)) as all_:
         assert list(all_) == []
     assert ("Turning", 2, 2) in seen
 

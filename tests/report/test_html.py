@@ -157,7 +157,12 @@ def test_what_cannot_be_read_has_a_reason(tmp_path, out):
     os.unlink(gone.path)
     os.unlink(lost.path)
     group = Group(
-        (Member(gone, None), Member(twin, Evidence("content", 1.0, "identical")), Member(lost, Evidence("vector", 0.9))), 0
+        (
+            Member(gone, None),
+            Member(twin, Evidence("content", 1.0, "identical")),
+            Member(lost, Evidence("vector", 0.9)),
+        ),
+        0,
     )
     report, page = write(out, [group])
     first, second, third = page.groups[0]["members"]

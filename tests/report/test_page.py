@@ -220,8 +220,7 @@ def test_choices_are_remembered_apart_from_the_proposal(page, judged, tmp_path):
     page.reload()
     assert counts(page).startswith("7 to remove")
     other = [
-        Group((group.members[0], *(Member(m.picture, m.evidence) for m in group.members[1:])), 0)
-        for group in judged
+        Group((group.members[0], *(Member(m.picture, m.evidence) for m in group.members[1:])), 0) for group in judged
     ]
     write_groups(tmp_path / "report.html", other, PageOptions("", read=ReadOptions(1)), {})
     page.reload()

@@ -76,7 +76,10 @@ BOX = (1, 2, 3, 4)
         (Evidence("perceptual", 0.98, "copy", 3, transform=UPRIGHT), "a copy"),
         (Evidence("vector", 0.98765, "copy", orientation=2), "a copy, mirrored"),
         (Evidence("local", 0.5, "copy", inliers=12, transform=TWICE), "a copy, smaller"),
-        (Evidence("local", 0.5, "part", inliers=12, transform=HALF, orientation=3), "a part of it, turned by 180°, larger"),
+        (
+            Evidence("local", 0.5, "part", inliers=12, transform=HALF, orientation=3),
+            "a part of it, turned by 180°, larger",
+        ),
         (Evidence("local", 0.5, "edited", transform=UPRIGHT), "edited"),
         (Evidence("local", 0.5, "edited", differences=((BOX, BOX),)), "edited, 1 place differs"),
         (Evidence("local", 0.5, "edited", differences=((BOX, BOX),) * 3), "edited, 3 places differ"),
