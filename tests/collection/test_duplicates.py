@@ -19,6 +19,8 @@ from imgsim_ops.matching.options import MatchOptions
 from tests.support.photographs import mirrored, names, piece, write_copy, write_photographs
 from tests.support.stub_engine import Blocks
 
+RULES = Rules()
+
 
 def quarter(image):
     return image.transpose(Image.Transpose.ROTATE_90)
@@ -59,7 +61,7 @@ def collection(tmp_path, embedder):
         yield collection
 
 
-def groups_of(collection, rules=Rules(), **match):
+def groups_of(collection, rules=RULES, **match):
     with collection.duplicates(MatchOptions(**match), rules) as answers:
         groups = list(answers)
     paths = [member.picture.path for group in groups for member in group.members]
