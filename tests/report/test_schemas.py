@@ -57,7 +57,7 @@ def documents(tmp_path_factory):
             (place / "notes.png").write_text("no picture")
         decisions = folder / "decisions.json"
         duplicates = run("dups", album, "--json", "--decisions", decisions, *model, code=3)
-        leaks = run("leak", album, test, "--json", *model, code=3)
+        leaks = run("leak", write_photographs(folder / "train"), test, "--json", *model, code=3)
         decided = json.loads(decisions.read_text())
         run("apply", decisions, "--move-to", folder / "gone", "--yes")
         (journal,) = folder.glob("*.journal.jsonl")
