@@ -90,6 +90,21 @@ def test_each_relation(train, test, leaks):
     assert set(turned) == set(found)
 
 
+def half_another(image):
+    """Another picture in the same frame."""
+    image = image.copy()
+    other = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    image.paste(other.crop((0, 0, image.width // 2, image.height)), (image.width // 2, 0))
+    return image
+
+
+def test_what_only_looks_alike_leaks_when_asked_for(train, test, leaks):
+    moved(train, test, "chelsea", half_another)
+    assert leaks() == {}
+    ((name, (source, evidence)),) = leaks(similar=True).items()
+    assert (name, source, evidence.relation) == ("chelsea-half_another.png", "chelsea.png", "look_alike")
+
+
 def test_one_collection_leaks_all_of_itself(tmp_path, train):
     with made(tmp_path / "c.imgsim") as collection:
         collection.add([train])
