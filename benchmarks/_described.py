@@ -20,7 +20,6 @@ from imgsim_ops.embedding.crops import Crops, load_crops
 from imgsim_ops.embedding.description import Description
 from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.images.decode import decode
-from imgsim_ops.matching.features import local_features
 from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.quality.copies import MIXTURES, SINGLE_STEPS, TURNED
 from imgsim_ops.recipes.recipes import PARTS
@@ -56,7 +55,6 @@ class Described:
         raw: By precision, the raw vectors of ``imgsim_ops.recipes.recipes``, float16 (N, 3 D).
         hashes: Our perceptual hashes, uint8 (N, 32).
         phashes: Those of imagehash, likewise.
-        features: Packed local features.
         originals: How many of them are originals.
         original: Of each copy's version, its original.
         kind: And its kind, as a position in `KINDS`.
@@ -66,7 +64,6 @@ class Described:
     raw: dict[str, np.ndarray]
     hashes: np.ndarray
     phashes: np.ndarray
-    features: list[bytes]
     originals: int
     original: np.ndarray
     kind: np.ndarray
@@ -80,7 +77,6 @@ class Described:
             raw={precision: raw[kept] for precision, raw in self.raw.items()},
             hashes=self.hashes[kept],
             phashes=self.phashes[kept],
-            features=[packed for packed, keep in zip(self.features, kept, strict=True) if keep],
             originals=int((~left_out).sum()),
             original=(np.cumsum(~left_out) - 1)[self.original[copies]],
             kind=self.kind[copies],
@@ -98,12 +94,9 @@ def described(paths: Sequence[Path], copied: int, cache: Path, threads: int) -> 
         np.savez(part, **_made(paths, copied, threads))
         part.rename(file)
     with np.load(file) as kept:
-        ends = np.cumsum(kept["lengths"])
-        packed = kept["features"].tobytes()
-        features = [packed[end - length : end] for end, length in zip(ends, kept["lengths"], strict=True)]
         raw = {precision: kept[precision] for precision in ENGINES}
         rest = {name: kept[name] for name in ("hashes", "phashes", "original", "kind", "turn")}
-        return Described(raw, features=features, originals=len(paths), **rest)
+        return Described(raw, originals=len(paths), **rest)
 
 
 def raw_vectors(paths: Sequence[Path], cache: Path) -> np.ndarray:
@@ -131,7 +124,7 @@ def _made(paths: Sequence[Path], copied: int, threads: int) -> dict[str, np.ndar
                 for precision, embedder in engines.items():
                     raw[precision].append(_raw(embedder, pixels))
                 rows += [(*entry[0], *entry[2:]) for entry in answer]
-    original, kind, turn, hashes, phashes, features = zip(*rows, strict=True)
+    original, kind, turn, hashes, phashes = zip(*rows, strict=True)
     count = len(paths)
     return {
         **{precision: np.concatenate(blocks) for precision, blocks in raw.items()},
@@ -140,8 +133,6 @@ def _made(paths: Sequence[Path], copied: int, threads: int) -> dict[str, np.ndar
         "original": np.array(original[count:]),
         "kind": np.array(kind[count:]),
         "turn": np.array(turn[count:]),
-        "lengths": np.array([len(packed) for packed in features]),
-        "features": np.frombuffer(b"".join(features), np.uint8),
     }
 
 
@@ -186,4 +177,4 @@ def _entry(what: tuple, path: Path, image: Image.Image) -> tuple:
 
     crops = Crops.from_bytes(load_crops(path))
     phash = np.packbits(imagehash.phash(image, hash_size=16).hash.ravel())
-    return what, crops.pixels, crops.perceptual, phash, local_features(path)
+    return what, crops.pixels, crops.perceptual, phash

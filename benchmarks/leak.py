@@ -126,7 +126,7 @@ def main() -> None:
         "planted": len(copies),
         "found": len(copies & leaking),
         "others": len(leaking - copies),
-        "verified": found["verified"]["pairs"],
+        "judged": found["judged"]["pairs"],
         "load": round(os.getloadavg()[0], 1),
     }
     console.print(results)

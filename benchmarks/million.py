@@ -5,7 +5,8 @@
 The vectors have 512 numbers, unit length, and lie around 1,000 centres; each hundredth content is a copy of an earlier
 one with a little noise. They are committed as an indexing commits them, with a file each, by the recipe `gem`: one
 float16 vector for each content, 1 GB. (The raw vectors, from which other recipes can be made, take three.) Perceptual
-hashes are random. `duplicates` goes by hashes and vectors alone: all 5e11 pairs, and groups of what is left.
+hashes are random. `duplicates` finds which pairs to look at, by hashes and vectors, and makes groups of what is found;
+as there are no pictures, who was planted answers in place of a look at pixels.
 
 Each step has a process of its own. `cold` is the first search after the system was told to forget the file of vectors,
 so that the disk is what is measured; `first` the first one of a process while the file is in the system's memory;
@@ -28,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,7 +38,9 @@ import numpy as np
 from _harness import save
 from rich.console import Console
 
-from imgsim_ops.collection.candidates.cascade import Pictures, choose_thresholds
+from imgsim_ops.collection.candidates.judging import Asked, Judged
+from imgsim_ops.collection.candidates.looking import Looking
+from imgsim_ops.collection.candidates.pairs import Pictures, candidate_threshold
 from imgsim_ops.collection.duplicates import find_duplicates
 from imgsim_ops.collection.search import Query, search
 from imgsim_ops.collection.store.record import FileRecord
@@ -46,6 +49,7 @@ from imgsim_ops.collection.summary import summary_of
 from imgsim_ops.embedding.description import Description
 from imgsim_ops.evaluation.machine import machine, machine_line
 from imgsim_ops.matching.options import MatchOptions
+from imgsim_ops.matching.relations import Judgement, Relation
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import PARTS, RECIPES
 
@@ -185,27 +189,50 @@ def measure_approximate(path: Path) -> dict:
     }
 
 
+class _Planted:
+    """Judges pairs by who was planted.
+
+    Attributes:
+        asked: How many pairs it was asked for.
+    """
+
+    def __init__(self, pairs: set[tuple[int, int]]) -> None:
+        """Of pairs of rows, the first before the second."""
+        self.asked = 0
+        self._pairs = pairs
+        self._copy = Judged(Judgement(Relation.COPY, (1, 0, 0, 0, 1, 0, 0, 0, 1), (1.0, 1.0), 1.0, joined=True))
+        self._other = Judged(Judgement(Relation.LOOK_ALIKE))
+
+    def __call__(self, asked: Iterable[Asked]) -> Iterator[tuple[Asked, Judged]]:
+        for pair in asked:
+            self.asked += 1
+            planted = (min(pair.row, pair.col), max(pair.row, pair.col)) in self._pairs
+            yield pair, self._copy if planted else self._other
+
+
 def measure_duplicates(path: Path) -> dict:
-    """All groups of copies by hashes and vectors alone, as there are no pictures to look at again."""
+    """All groups of copies; what two pictures are to each other is known beforehand."""
     stages: list[tuple[str, float]] = []
-    with Store.open(path) as store:
+    with Store.open(path) as store, Looking(store) as looking:
         start = time.perf_counter()
         pictures = Pictures.of(store)
-        thresholds = choose_thresholds(pictures, MatchOptions())
+        threshold = candidate_threshold(pictures, MatchOptions())
         chosen = time.perf_counter() - start
+        planted = set(_pairs(store.rows, every_block=True))
+        judge = _Planted(planted)
         groups = list(
             find_duplicates(
-                store, pictures, thresholds, None, progress=lambda what, *_: stages.append((what, _now(start)))
+                store, pictures, MatchOptions(), looking, judge,
+                progress=lambda what, *_: stages.append((what, _now(start))),
             )
-        )
+        )  # fmt: skip
         found = {tuple(sorted(int(Path(member.picture.path).stem) for member in group.members)) for group in groups}
-        planted = set(_pairs(store.rows, every_block=True))
     return {
         "seconds": round(_now(start), 1),
-        "thresholds_s": round(chosen, 1),
+        "threshold_s": round(chosen, 1),
         "hashes_s": round(stages[1][1] - stages[0][1], 1),
-        "threshold": round(thresholds.alone, 4),
-        "candidates_from": round(thresholds.candidate, 4),
+        "candidates_from": round(threshold, 4),
+        "asked": judge.asked,
         "planted": len(planted),
         "found": len(planted & found),
         "others": len(found - planted),

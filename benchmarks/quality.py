@@ -1,4 +1,6 @@
-"""How well copies are found, by each way that imgsim has and by perceptual hashes.
+"""How well copies are told by vectors and by perceptual hashes, which choose the pairs whose pixels are looked at.
+
+What comes of those is measured by `decisions.py`.
 
     python benchmarks/quality.py [FOLDER...] [--packages build/originals]
 
@@ -20,9 +22,7 @@ A run takes some ten minutes on two cores. What the pictures are described by is
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -35,9 +35,6 @@ from rich.table import Table
 
 from imgsim_ops import kernels
 from imgsim_ops.evaluation.machine import machine, machine_line
-from imgsim_ops.matching import rules
-from imgsim_ops.matching.alignment import Match, verify
-from imgsim_ops.matching.features import Features
 from imgsim_ops.matching.hashes import distances, is_flat
 from imgsim_ops.quality.copies import MIXTURES, SINGLE_STEPS
 from imgsim_ops.quality.precision import micro_average_precision
@@ -64,41 +61,6 @@ def bits_apart(hashes: np.ndarray, originals: int) -> np.ndarray:
     """Distances of perceptual hashes, of each copy's version to each original; 256 where one of them is flat."""
     found = np.stack([distances(value, hashes[:originals]) for value in hashes[originals:]])
     return np.where(is_flat(hashes[originals:])[:, np.newaxis] | is_flat(hashes[:originals]), 256, found)
-
-
-def cascade(data: Described, scores: np.ndarray, cache: Path, threads: int) -> np.ndarray:
-    """The confidence of each pair after all stages, as `collection.duplicates` asks for them."""
-    apart = bits_apart(data.hashes, data.originals)
-    confidence = rules.confidence(scores)
-    settled = apart <= rules.PERCEPTUAL_BITS
-    confidence[settled] = rules.confidence(scores[settled], distance=apart[settled])
-    nearest = np.argsort(-scores, axis=1, kind="stable")[:, : rules.CANDIDATES]
-    pairs = [(row, column) for row, columns in enumerate(nearest) for column in columns if not settled[row, column]]
-    rows, columns = np.array(pairs).reshape(-1, 2).T
-    matches = verified(data, pairs, cache, threads)
-    inliers, spread = (np.array([getattr(match, name) for match in matches]) for name in ("inliers", "spread"))
-    confidence[rows, columns] = rules.confidence(scores[rows, columns], inliers=inliers, spread=spread)
-    return confidence
-
-
-def verified(data: Described, pairs: list[tuple[int, int]], cache: Path, threads: int) -> list[Match]:
-    """What local features say of pairs of a copy's version and an original; kept in a file."""
-    key = hashlib.sha256(np.array(pairs).tobytes() + b"".join(data.features)).hexdigest()[:12]
-    file = cache / f"verified-{key}.npz"
-    if not file.exists():
-        blocks = [
-            [(data.features[data.originals + row], data.features[column]) for row, column in pairs[first : first + 256]]
-            for first in range(0, len(pairs), 256)
-        ]
-        with ProcessPoolExecutor(threads) as pool:
-            found = [match for block in pool.map(_verify, blocks) for match in block]
-        np.savez(file, found=np.array([(m.inliers, m.matches, m.spread) for m in found]).reshape(-1, 3))
-    with np.load(file) as kept:
-        return [Match(int(inliers), None, int(matches), spread) for inliers, matches, spread in kept["found"]]
-
-
-def _verify(block: list[tuple[bytes, bytes]]) -> list[Match]:
-    return [verify(Features.from_bytes(one), Features.from_bytes(other)) for one, other in block]
 
 
 def best_of_versions(data: Described, scores: np.ndarray, turned: bool) -> np.ndarray:
@@ -132,9 +94,7 @@ def measured(data: Described, scores: np.ndarray, which: np.ndarray) -> dict[str
     return found
 
 
-def ways(
-    data: Described, fitted_on: np.ndarray, cache: Path, threads: int
-) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
+def ways(data: Described, fitted_on: np.ndarray) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
     """Names, and how the scores of each version with each original are had."""
     count = data.originals
     yield "pHash of imagehash, 256 bits", lambda: -bits_apart(data.phashes, count).astype(np.float32)
@@ -149,12 +109,8 @@ def ways(
             unwhitened = ", not whitened" * RECIPES[name].whitens
             yield f"`{name}`{unwhitened}, {precision}", partial(by_vectors, name, precision)
     for name in ("whitened", "crops"):
-        for to, raw in (("other pictures", fitted_on), ("the originals", data.raw["int8"][:count])):
+        for to, raw in (("the originals", data.raw["int8"][:count]), ("other pictures", fitted_on)):
             yield f"`{name}` fitted to {to}, int8", partial(by_vectors, name, "int8", raw)
-    yield (
-        "the whole cascade on `crops` fitted to other pictures, int8",
-        lambda: cascade(data, by_vectors("crops", "int8", fitted_on), cache, threads),
-    )
 
 
 def main() -> None:
@@ -196,7 +152,7 @@ def main() -> None:
     table = Table(title=machine_line(facts), title_justify="left")
     for head in ("way", "copies", "micro-AP", "first", *(f"recall at {least}" for least in PRECISIONS)):
         table.add_column(head)
-    for name, score in ways(data, fitted_on, options.cache, options.threads):
+    for name, score in ways(data, fitted_on):
         scores = score()
         document["ways"][name] = rows = {
             "upright": measured(data, best_of_versions(data, scores, turned=False), upright),

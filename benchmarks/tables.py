@@ -174,7 +174,7 @@ def million(document: dict) -> str:
     if "duplicates" in found:
         pairs = found["duplicates"]
         text += (
-            f"; all groups of copies by hashes and vectors alone take {pairs['seconds'] / 60:.0f} minutes and "
+            f"; all groups of copies, without looking at pixels, take {pairs['seconds'] / 60:.0f} minutes and "
             f"{pairs['anonymous_mib']:.0f} MiB ({pairs['found']:,} of {pairs['planted']:,} planted pairs, "
             f"{pairs['others']} others)"
         )
@@ -205,7 +205,7 @@ def leak(document: dict) -> str:
 
 
 def quality(document: dict) -> str:
-    """Every way, and the kinds that the cascade finds least of."""
+    """Every way, and the kinds that the last one finds least of."""
     heads = ("way", "micro-AP", "recall at 0.90", "at 0.99", "micro-AP with flags", "recall at 0.99")
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for name, rows in document["ways"].items():

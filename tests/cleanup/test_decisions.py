@@ -13,9 +13,11 @@ from imgsim_ops.cleanup.decisions import (
     DecidedGroup,
     decisions_as_json,
     parse_decisions,
+    proposed,
     read_decisions,
     write_decisions,
 )
+from imgsim_ops.collection.findings import Evidence, Group, Member, Picture
 from imgsim_ops.errors import ImgsimError
 
 HASH = "0123456789abcdef" * 4
@@ -142,3 +144,22 @@ def test_groups_that_break_a_rule_are_not_written(tmp_path):
     with pytest.raises(ImgsimError):
         write_decisions(tmp_path / "d.json", [DecidedGroup((), (DecidedFile("/a", HASH),))])
     assert os.listdir(tmp_path) == []
+
+
+def member(name, relation=None, remove=False, kept=0):
+    picture = Picture(f"/{name}", 1, 0, bytes.fromhex(HASH), 1, 1, "PNG")
+    return Member(picture, None if relation is None else Evidence("vector", 0.9, relation), remove, kept)
+
+
+def test_what_goes_is_proposed_with_what_stays_in_its_place(tmp_path):
+    groups = [
+        Group((member("a"), member("b", "copy", True), member("c", "edited"))),
+        Group((member("d"), member("e", "part"), member("f", "look_alike"))),
+        Group((member("g"), member("h", "edited"), member("i", "identical", True, 1), member("j", "copy", True))),
+    ]
+    found = [([file.path for file in group.keep], [file.path for file in group.remove]) for group in proposed(groups)]
+    # What differs is neither kept nor removed: nobody decided about it. Where nothing goes, nothing was decided.
+    assert found == [(["/a"], ["/b"]), (["/g", "/h"], ["/i", "/j"])]
+    assert all(file.sha256 == HASH for group in proposed(groups) for file in (*group.keep, *group.remove))
+    write_decisions(tmp_path / "d.json", proposed(groups))
+    assert read_decisions(tmp_path / "d.json").groups == tuple(proposed(groups))

@@ -66,8 +66,8 @@ def test_table(imgsim, album):
     result = imgsim("dups", album)
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
-    assert "the same bytes" in result.stdout
-    assert "the same picture, " in result.stdout
+    assert "equal bytes" in result.stdout
+    assert "a copy" in result.stdout
     assert "2 groups: 2 of 7 pictures are copies of others, " in result.stdout
     assert "--html report.html shows them; --decisions FILE is for imgsim apply" in result.stdout
 
@@ -83,11 +83,12 @@ def test_json(imgsim, album):
     result = imgsim("dups", album, "--json")
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
+    assert (document["imgsim"], document["version"]) == ("duplicates", 1)
     assert document["pictures"] == 7
     assert document["fingerprint"] == "stub-000000000000-fp32-p2"
     assert document["recipe"] == "crops"
-    assert set(document["thresholds"]) == {"alone", "candidate"}
-    assert document["verified"]["unreadable"] == 0
+    assert document["judged"]["pairs"] > 0
+    assert document["judged"]["unreadable"] == 0
     assert document["skipped"] == []
     assert [names(group) for group in document["groups"]] == [
         ["chelsea.png", "chelsea-recompressed.jpg"],
@@ -95,8 +96,12 @@ def test_json(imgsim, album):
     ]
     first, second = (group["members"] for group in document["groups"])
     assert first[0]["evidence"] is None
+    assert (first[0]["relation"], first[0]["remove"]) == (None, False)
+    assert (first[1]["relation"], first[1]["remove"], first[1]["kept"]) == ("copy", True, 0)
     assert first[1]["evidence"]["stage"] == "perceptual"
-    assert second[1]["evidence"] == {"stage": "content", "score": 1.0, "orientation": 1}
+    assert first[1]["evidence"]["overlap"] == [1, 1]
+    assert (second[1]["relation"], second[1]["remove"], second[1]["kept"]) == ("identical", True, 0)
+    assert second[1]["evidence"] == {"stage": "content", "score": 1.0, "relation": "identical", "orientation": 1}
     gone = (album / "chelsea-recompressed.jpg").stat().st_size + (album / "z.png").stat().st_size
     assert document["bytes_of_copies"] == gone
 
@@ -183,7 +188,8 @@ def test_leak_table(imgsim, sets):
     result = imgsim("leak", *sets)
     assert result.exit_code == 0, result.output
     assert "2 of 3 test pictures (66.7%) are copies of some of 5 training pictures, in " in result.stdout
-    assert "the same bytes" in result.stdout
+    assert "equal bytes" in result.stdout
+    assert "a copy" in result.stdout
 
 
 def test_leak_json(imgsim, sets):
@@ -192,6 +198,8 @@ def test_leak_json(imgsim, sets):
     document = json.loads(result.stdout)
     assert [os.path.basename(leak["picture"]["path"]) for leak in document["leaks"]] == ["copy.jpg", "renamed.png"]
     assert [os.path.basename(leak["source"]["path"]) for leak in document["leaks"]] == ["chelsea.png", "coffee.png"]
+    assert (document["imgsim"], document["version"]) == ("leaks", 1)
+    assert [leak["relation"] for leak in document["leaks"]] == ["copy", "identical"]
     assert [leak["evidence"]["stage"] for leak in document["leaks"]] == ["perceptual", "content"]
     assert (document["train"]["pictures"], document["test"]["pictures"], document["clean"]) == (5, 3, 1)
 

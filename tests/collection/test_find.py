@@ -8,11 +8,12 @@ import pytest
 
 import imgsim_ops
 from imgsim_ops import Collection, MatchOptions, ModelSpec, ReadOptions, find_duplicates, find_leaks
+from imgsim_ops.collection.duplicates import Rules
 from imgsim_ops.embedding.embedder import Embedder
 from tests.support.encoder_made import write_encoder
 from tests.support.photographs import write_copy, write_photographs
 
-MATCH = MatchOptions(0.99)
+MATCH = MatchOptions()
 
 
 @pytest.fixture(autouse=True)
@@ -52,19 +53,25 @@ def test_folders(album, kind, model):
     assert found[0] is found.groups[0]
     assert found[:1] == found.groups[:1]
     assert (found.copies, found.provenance.pictures) == (2, 7)
-    size = found[0].members[1 - found[0].best].picture.size + (album / "z.png").stat().st_size
-    assert found.bytes_of_copies == size
-    assert repr(found) == "<2 groups: 2 of 7 pictures are copies of others>"
+    assert [[member.relation for member in group.members] for group in found] == [[None, "copy"], [None, "identical"]]
+    assert [[member.remove for member in group.members] for group in found] == [[False, True], [False, True]]
+    assert found.bytes_of_copies == sum(group.members[1].picture.size for group in found)
+    assert found.provenance.judged > 0
+    assert found.provenance.unreadable == 0
+    fewer = find_duplicates(kind(album), MATCH, Rules("identical"), model=model)
+    assert list(map(names, fewer)) == list(map(names, found))
+    assert (fewer.copies, fewer.bytes_of_copies) == (1, (album / "z.png").stat().st_size)
+    assert repr(found) == "<2 groups: 2 of 7 pictures may go>"
 
 
 def test_a_second_look_embeds_nothing(album, cache, monkeypatch, model):
-    first = find_duplicates(album, MATCH, model=model)
     for path in album.iterdir():
-        os.utime(path, (10**9, 10**9))
-    find_duplicates(album, MATCH, model=model)
+        os.utime(path, (10**9, 10**9))  # long enough ago that the time tells of any change
+    first = find_duplicates(album, MATCH, model=model)
     monkeypatch.setattr(Embedder, "describe", lambda *_: pytest.fail("a picture is embedded again"))
     again = find_duplicates(album, MATCH, model=model)
     assert list(map(names, again)) == list(map(names, first))
+    assert again.provenance.judged == first.provenance.judged
     assert again.provenance.collection.parent == cache
 
 
@@ -108,6 +115,7 @@ def test_leaks(album, tmp_path, model):
         ("z.png", "coffee.png")
     ]
     assert [os.path.basename(picture.path) for picture in leaks.clean] == ["rocket.png"]
+    assert leaks[0].relation == "identical"
     assert (len(leaks), leaks[0], leaks[:1]) == (1, leaks.leaks[0], leaks.leaks)
     assert repr(leaks) == "<1 of 2 test pictures are copies of training pictures>"
     with (
@@ -143,7 +151,7 @@ def test_notebooks_see_pictures(album, tmp_path, model):
     assert len(shown.sources) == 4
     assert all(source.startswith("data:image/webp;base64,UklGR") for source in shown.sources)
     assert "<b>&.png" in shown.text
-    assert "2 groups: 2 of 7 pictures are copies of others" in shown.text
+    assert "2 groups: 2 of 7 pictures may go" in shown.text
     with Collection.open(found.provenance.collection) as collection:
         hits = collection.search(album / "chelsea.png", k=3)
     assert hits == list(hits)

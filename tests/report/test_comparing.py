@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from imgsim_ops.collection.findings import Group, Member
+from imgsim_ops.collection.findings import Evidence, Group, Member
 from imgsim_ops.images.options import ReadOptions
-from imgsim_ops.report import html
 from imgsim_ops.report.html import PageOptions, write_groups
 from tests.support.browser import press, settle
-from tests.support.findings_made import Judged, Looked, looked_as_json, write_picture
+from tests.support.findings_made import write_picture
 
 #: Turned by 90 degrees and twice as large: the member's (x, y) lies at (80 - 2 y, 2 x) of the picture kept.
 TURNED = (0.0, -2.0, 80.0, 2.0, 0.0, 0.0)
@@ -17,13 +16,11 @@ SIDES = "#stage-area .panel:nth-child({})"
 
 
 @pytest.fixture
-def compared(page, tmp_path, monkeypatch):
-    monkeypatch.setattr(html, "evidence_as_json", looked_as_json)
-
+def compared(page, tmp_path):
     def open_page(transform, size=(30, 40), **more):
         kept = Member(write_picture(tmp_path / "kept.png", 1, (80, 60)), None)
-        evidence = Looked("local", 0.9, None, 25, transform, differences=({"here": HERE, "there": THERE},), **more)
-        other = Judged(write_picture(tmp_path / "other.png", 2, size), evidence, "edited")
+        evidence = Evidence("local", 0.9, "edited", None, 25, transform, differences=((HERE, THERE),), **more)
+        other = Member(write_picture(tmp_path / "other.png", 2, size), evidence)
         write_groups(tmp_path / "report.html", [Group((kept, other), 0)], PageOptions("", read=ReadOptions(1)), {})
         page.goto((tmp_path / "report.html").as_uri())
         press(page, "j", "ArrowRight", "Enter")

@@ -17,7 +17,7 @@ from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.readers import IsolatedReaders
 from imgsim_ops.report import html
 from imgsim_ops.report.html import PageOptions, write_groups, write_leaks
-from tests.support.findings_made import Judged, described, made_groups, write_picture
+from tests.support.findings_made import described, made_groups, write_picture
 from tests.support.page_parts import NASTY, ODD_NAMES, Elements, assert_closed
 
 FACTS = {"threshold": "0.9"}
@@ -44,7 +44,7 @@ def out(tmp_path):
 
 
 def test_every_group_and_member_is_there(tmp_path, out, nothing_left):
-    groups = list(made_groups(tmp_path))
+    groups = list(made_groups(tmp_path, proposed=True))
     seen = []
     report, page = write(out, iter(groups), progress=seen.append)
     assert (report.groups, report.shown, report.pictures, report.unreadable) == (3, 3, 9, 0)
@@ -59,7 +59,12 @@ def test_every_group_and_member_is_there(tmp_path, out, nothing_left):
             assert entry["sha256"] == member.picture.sha256.hex()
             assert entry["evidence"]["stage"] == member.evidence.stage
             assert entry["evidence"]["score"] == member.evidence.score
-    assert page.groups[0]["members"][2]["evidence"]["transform"] == [2, 0, 0, 0, 2, 0]
+            assert entry["evidence"]["relation"] == entry["relation"] == member.relation
+            assert entry["remove"] == member.remove
+    evidence = page.groups[0]["members"][2]["evidence"]
+    assert evidence["transform"] == [2, 0, 0, 0, 2, 0]
+    assert evidence["differences"] == [{"here": [3, 4, 5, 6], "there": [6, 8, 10, 12]}]
+    assert (evidence["overlap"], evidence["lacks"]) == ([1, 1], ["detail"])
     assert page.report["facts"] == [["threshold", "0.9"]]
 
 
@@ -103,7 +108,7 @@ def test_names_change_nothing_but_their_own_text(name, nasty):
 
 def _written(folder, picture, name):
     """A page whose second picture, a copy of the first, has a name that need not exist."""
-    member = Member(picture.__class__(**{**vars(picture), "path": name}), Evidence("content", 1.0))
+    member = Member(picture.__class__(**{**vars(picture), "path": name}), Evidence("content", 1.0, "identical"))
     path = Path(folder) / "report.html"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(html, "IsolatedReaders", _Readers)
@@ -152,7 +157,12 @@ def test_what_cannot_be_read_has_a_reason(tmp_path, out):
     os.unlink(gone.path)
     os.unlink(lost.path)
     group = Group(
-        (Member(gone, None), Member(twin, Evidence("content", 1.0)), Member(lost, Evidence("vector", 0.9))), 0
+        (
+            Member(gone, None),
+            Member(twin, Evidence("content", 1.0, "identical")),
+            Member(lost, Evidence("vector", 0.9)),
+        ),
+        0,
     )
     report, page = write(out, [group])
     first, second, third = page.groups[0]["members"]
@@ -201,7 +211,7 @@ def test_leaks_pair_a_test_picture_with_its_source(tmp_path, out):
 
 def test_relations_and_proposals_are_handed_on(tmp_path, out):
     first, second = write_picture(tmp_path / "a.png"), write_picture(tmp_path / "b.png", 1)
-    judged = Judged(second, Evidence("content", 1.0), relation="part", remove=True)
+    judged = Member(second, Evidence("local", 0.8, "part"), remove=True)
     _, page = write(out, [Group((Member(first, None), judged), 0)])
     assert [(m["relation"], m["remove"]) for m in page.groups[0]["members"]] == [(None, False), ("part", True)]
 

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from imgsim_ops.collection.findings import Evidence, Group, Leak, Member, evidence_as_json
+from imgsim_ops.collection.findings import Evidence, Group, Leak, Member
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.orientation import ORIENTATION_WORDS
-from imgsim_ops.report import html
 from imgsim_ops.report.html import PageOptions, write_groups, write_leaks
 from tests.support.browser import new_page, press, settle
-from tests.support.findings_made import Judged, described, made_groups, write_picture
+from tests.support.findings_made import described, made_groups, write_picture
 
 
 @pytest.fixture
@@ -45,10 +44,9 @@ def judged(page, tmp_path):
     for number in range(2):
         base = 10 * number
         members = [
-            Judged(
+            Member(
                 write_picture(tmp_path / f"{number} {relation}.png", base + place),
-                Evidence("vector", 1 - place / 100),
-                relation,
+                Evidence("vector", 1 - place / 100, relation),
                 relation in GO,
             )
             for place, relation in enumerate(RELATIONS, 1)
@@ -222,8 +220,7 @@ def test_choices_are_remembered_apart_from_the_proposal(page, judged, tmp_path):
     page.reload()
     assert counts(page).startswith("7 to remove")
     other = [
-        Group((group.members[0], *(Judged(m.picture, m.evidence, m.relation) for m in group.members[1:])), 0)
-        for group in judged
+        Group((group.members[0], *(Member(m.picture, m.evidence) for m in group.members[1:])), 0) for group in judged
     ]
     write_groups(tmp_path / "report.html", other, PageOptions("", read=ReadOptions(1)), {})
     page.reload()
@@ -260,10 +257,8 @@ def test_the_filter_by_relation_bounds_what_is_accepted(page, judged):
 
 def test_a_leak_has_its_relation(page, tmp_path):
     source, copy = write_picture(tmp_path / "train.png"), write_picture(tmp_path / "test.png", 1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(html, "evidence_as_json", lambda evidence: {**evidence_as_json(evidence), "relation": "edited"})
-        leaks = [Leak(copy, source, Evidence("vector", 0.93))]
-        write_leaks(tmp_path / "report.html", leaks, PageOptions("", read=ReadOptions(1)), {})
+    leaks = [Leak(copy, source, Evidence("vector", 0.93, "edited"))]
+    write_leaks(tmp_path / "report.html", leaks, PageOptions("", read=ReadOptions(1)), {})
     page.goto((tmp_path / "report.html").as_uri())
     settle(page)
     assert page.locator(".card .badges").all_inner_texts() == ["Training", "Test\nedited"]

@@ -2,36 +2,11 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from imgsim_ops.collection.findings import Evidence, Group, Member, Picture, evidence_as_json
-
-
-@dataclass(frozen=True)
-class Judged(Member):
-    """A member with what is said of it beside the evidence."""
-
-    relation: str | None = None
-    remove: bool = False
-
-
-@dataclass(frozen=True)
-class Looked(Evidence):
-    """Evidence with what a look at the pixels finds."""
-
-    differences: tuple[dict, ...] = ()
-    overlap: tuple[float, float] | None = None
-
-
-def looked_as_json(evidence):
-    found = evidence_as_json(evidence)
-    for name in ("differences", "overlap"):
-        if value := getattr(evidence, name, None):
-            found[name] = value
-    return found
+from imgsim_ops.collection.findings import Evidence, Group, Member, Picture
 
 
 def write_picture(path, seed=0, size=(40, 30)):
@@ -48,11 +23,15 @@ def described(path, size=(40, 30)):
     )
 
 
-def made_groups(folder, count=3):
-    """Pairs found by their vectors; the second of every group has a transform."""
+def made_groups(folder, count=3, proposed=False):
+    """Of each group the second has the bytes of the one kept, and may go; the third differs, and has a transform."""
     for number in range(count):
         first = write_picture(folder / f"first {number}.png", 2 * number)
         second = write_picture(folder / f"second {number}.png", 2 * number + 1, (20, 15))
         third = write_picture(folder / f"third {number}.png", 2 * number)
-        transform = Evidence("local", 0.9 - number / 100, 40, 25, (2.0, 0.0, 0.0, 0.0, 2.0, 0.0))
-        yield Group((Member(first, None), Member(third, Evidence("content", 1.0)), Member(second, transform)), best=0)
+        edited = Evidence(
+            "local", 0.9 - number / 100, "edited", 40, 25, (2.0, 0.0, 0.0, 0.0, 2.0, 0.0), overlap=(1.0, 1.0),
+            differences=(((3, 4, 5, 6), (6, 8, 10, 12)),), lacks=("detail",),
+        )  # fmt: skip
+        twin = Member(third, Evidence("content", 1.0, "identical"), remove=proposed)
+        yield Group((Member(first, None), twin, Member(second, edited)))
