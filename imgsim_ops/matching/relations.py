@@ -31,6 +31,7 @@ _WINDOW = 288
 # A transform so many pixels from one that lays pixels on pixels may be that one, which a smaller window tells.
 _NEAR_GRID = 2.5
 _SMALL_WINDOW = 96
+_NO_BLUR = 1.25
 _LEAST_AGREEMENT = 0.12
 _CLEARLY_BETTER = 1.5
 _GOOD = 0.9
@@ -394,7 +395,8 @@ def _snapped(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> np.
     corners = frames.corners(a.width, a.height)
     if np.abs(frames.mapped(transform, corners) - frames.mapped(near, corners)).max() > _NEAR_GRID:
         return transform
-    best = _apart(a, b, transform, window), transform
+    # Interpolation takes noise away: what needs none may be further off by that.
+    best = _NO_BLUR * _apart(a, b, transform, window), transform
     for across in (0, -1, 1):
         for down in (0, -1, 1):
             moved = near + np.array([(0, 0, across), (0, 0, down), (0, 0, 0)])
