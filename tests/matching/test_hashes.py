@@ -149,8 +149,8 @@ def test_each_near_pair_is_linked_or_one_of_it_hangs_on_a_hub(count, crowds, mos
 def test_both_of_a_near_pair_are_linked_to_something():
     """The second last is near the hub, the last is near the second last only."""
     bits = np.repeat(np.unpackbits(np.random.default_rng(0).integers(1, 256, (1, 32), np.uint8), axis=1), 40, axis=0)
-    bits[38, :20] ^= 1
-    bits[39, :30] ^= 1
+    bits[38, -20:] ^= 1
+    bits[39, -30:] ^= 1
     hashes = np.packbits(bits, axis=1)
     assert distances(hashes[38], hashes[39]) == 10
     linked = {row for link in links_of(hashes, 24) for row in link}
