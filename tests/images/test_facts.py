@@ -137,7 +137,7 @@ def test_palettes(image):
     assert not facts_of(saved(image.convert("L"), "PNG")).palette
 
 
-# --- what compression is told -------------------------------------------------------------------------------------------
+# --- what compression says -------------------------------------------------------------------------------------------
 
 
 def test_quantisation_falls_with_quality(image):
