@@ -87,10 +87,10 @@ def test_frames_and_depth_that_are_not_looked_at(tmp_path, image):
 def test_files_that_cannot_be_read(tmp_path, image):
     (tmp_path / "a.jpg").write_text("no picture")
     assert pixel_hash(tmp_path / "a.jpg") == b""  # equal to nothing
-    content = saved(image, tmp_path / "a.png").read_bytes()
-    (tmp_path / "b.png").write_bytes(content[: len(content) // 2])
+    content = saved(image, tmp_path / "a.bmp").read_bytes()
+    (tmp_path / "b.bmp").write_bytes(content[: len(content) // 2])
     with pytest.raises(ImageError):
-        pixel_hash(tmp_path / "b.png")
+        pixel_hash(tmp_path / "b.bmp")
     with pytest.raises((ImageError, OSError)):
         pixel_hash(tmp_path / "missing.png")
 
