@@ -3,10 +3,11 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, TiffImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin, features
 
 from imgsim_ops.images.facts import FileFacts, file_facts
 from imgsim_ops.images.formats import HEAD_SIZE, picture_format
+from tests.support.pictures_made import black_png, flat_jpeg, png_chunk
 
 
 def facts_of(content):
@@ -94,8 +95,6 @@ def test_sixteen_bits(kind):
 
 def test_sixteen_bits_in_colour():
     """Pillow opens such a PNG as 8 bits a channel, and does not write it."""
-    from tests.support.pictures_made import black_png, png_chunk
-
     content = black_png(4, 3)
     header = struct.pack(">IIBBBBB", 4, 3, 16, 2, 0, 0, 0)
     start = 8
@@ -106,6 +105,20 @@ def test_sixteen_bits_in_colour():
 
 def test_floats_are_deep():
     assert facts_of(saved(Image.new("F", (8, 8), 0.5), "TIFF")).deep
+
+
+def test_avif_may_be_deep(image):
+    """Its header is not handed on, so that nothing is promised."""
+    if not features.check("avif"):
+        pytest.skip("Pillow has no AVIF")
+    assert facts_of(saved(image, "AVIF")) == FileFacts(deep=True)
+
+
+@pytest.mark.xfail(strict=True, reason="Pillow opens HEIC only where somebody has registered it; decoding needs not")
+def test_a_picture_of_a_phone_has_no_further_frames(image):
+    file = io.BytesIO()
+    pytest.importorskip("pillow_heif").from_pillow(image).save(file)
+    assert not facts_of(file.getvalue()).further
 
 
 # --- colours and transparency ----------------------------------------------------------------------------------------
@@ -226,3 +239,18 @@ def test_exif_that_is_cut(image):
 
 def test_no_picture_at_all():
     assert facts_of(b"") == facts_of(b"nothing that is a picture") == FileFacts(further=True)
+
+
+@pytest.mark.filterwarnings("ignore:::PIL")
+@pytest.mark.xfail(strict=True, raises=Image.DecompressionBombError, reason="Pillow's own limit is met before ours")
+def test_a_picture_that_is_larger_than_pillow_likes():
+    assert facts_of(flat_jpeg(14000, 14000)).quantisation == 16
+
+
+@pytest.mark.xfail(strict=True, reason="Pillow looks for EXIF behind the pixels, and so decodes all of a PNG")
+def test_no_pixels_are_decoded(image, monkeypatch):
+    content = saved(image, "PNG")
+    loaded = []
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", lambda self: loaded.append(self))
+    facts_of(content)
+    assert loaded == []
