@@ -1,10 +1,12 @@
 import struct
+import sys
 
 import numpy as np
 import pytest
 
-from imgsim_ops.errors import ImageError, ImgsimError
-from imgsim_ops.matching.features import MOST_KEYPOINTS, Features, local_features
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.matching.features import MOST_KEYPOINTS, SIDE, Features, opencv
+from imgsim_ops.matching.features import described as described_pixels
 
 
 def test_what_is_described(described, picture):
@@ -15,6 +17,23 @@ def test_what_is_described(described, picture):
     assert (features.places[:, :2] <= picture.size).all()
     lengths = np.linalg.norm(features.descriptors.astype(float), axis=1)
     np.testing.assert_allclose(lengths, 512, rtol=0.02)  # values are rounded, and the few above 255 clipped
+
+
+def test_places_are_those_of_the_picture_whatever_size_its_pixels_have(picture):
+    pixels = np.asarray(picture)
+    own, told = (described_pixels(pixels, *size) for size in ((400, 300), (4000, 3000)))
+    np.testing.assert_array_equal(own.descriptors, told.descriptors)
+    columns = [0, 1, 3]  # no angle
+    np.testing.assert_allclose(told.places[:, columns], 10 * own.places[:, columns], rtol=1e-5)  # float32
+    np.testing.assert_array_equal(told.places[:, 2], own.places[:, 2])
+    assert (own.side, told.side) == (SIDE, SIDE)
+    assert (own.scale, told.scale) == (400 / SIDE, 4000 / SIDE)
+
+
+def test_pixels_that_do_not_lie_beside_each_other(picture):
+    pixels = np.asarray(picture)
+    mirrored = described_pixels(pixels[:, ::-1], 400, 300)
+    assert mirrored.to_bytes() == described_pixels(np.ascontiguousarray(pixels[:, ::-1]), 400, 300).to_bytes()
 
 
 def test_to_bytes_and_back(described, picture):
@@ -52,13 +71,7 @@ def test_the_same_bits_each_time(described, picture):
     assert described(picture).to_bytes() == described(picture).to_bytes()
 
 
-@pytest.mark.parametrize("orientation", [0, 9, -1])
-def test_other_orientations_are_refused(described, picture, orientation):
-    with pytest.raises(ImgsimError, match=rf"orientation must be 1 to 8 \(got {orientation}\)"):
-        described(picture, orientation=orientation)
-
-
-def test_files_that_are_no_pictures(tmp_path):
-    (tmp_path / "a.jpg").write_text("no picture")
-    with pytest.raises(ImageError):
-        local_features(tmp_path / "a.jpg")
+def test_without_opencv_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(ImgsimError, match="pip install opencv-python-headless"):
+        opencv()

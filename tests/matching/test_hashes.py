@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgsim_ops.matching.hashes import BYTES, distances, is_flat, pairs_within, perceptual_hash
+from imgsim_ops.matching.hashes import BYTES, distances, is_flat, links_within, pairs_within, perceptual_hash
+from tests.support.tries import tries
 
 
 def oracle(pixels):
@@ -97,3 +98,89 @@ def test_bits_spread_as_badly_as_can_be(most):
 def test_other_limits_are_refused(most):
     with pytest.raises(ValueError, match=rf"pairs_within: most must be in \[0, 31\] \(got {most}\)"):
         next(pairs_within(np.zeros((2, 32), np.uint8), most))
+
+
+# --- links -----------------------------------------------------------------------------------------------------------
+
+
+def links_of(hashes, most):
+    found = {}
+    for rows, columns, between in links_within(hashes, most):
+        assert rows.dtype == columns.dtype == between.dtype == np.int64
+        for row, column, bits in zip(rows.tolist(), columns.tolist(), between.tolist(), strict=True):
+            assert row < column
+            assert (row, column) not in found
+            found[row, column] = bits
+    return found
+
+
+def crowded(count, crowds, changes, seed):
+    """Hashes in a few crowds, each with some bits changed; a few are flat."""
+    generator = np.random.default_rng(seed)
+    bits = np.unpackbits(generator.integers(0, 256, (crowds, 32), np.uint8), axis=1)
+    bits = bits[generator.integers(0, crowds, count)]
+    for row in bits:
+        row[generator.choice(256, generator.integers(0, changes + 1), replace=False)] ^= 1
+    hashes = np.packbits(bits, axis=1).reshape(count, 32)
+    hashes[generator.random(count) < 0.05] = 0
+    return hashes
+
+
+@settings(deadline=None, max_examples=tries(150))
+@given(
+    count=st.sampled_from([0, 1, 7, 17, 33, 100, 200]),
+    crowds=st.integers(1, 4),
+    most=st.sampled_from([0, 1, 11, 12, 24, 31]),
+    changes=st.integers(0, 20),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_each_near_pair_is_linked_or_one_of_it_hangs_on_a_hub(count, crowds, most, changes, seed):
+    hashes = crowded(count, crowds, changes, seed)
+    links, near = links_of(hashes, most), found_by_brute_force(hashes, most)
+    assert {(row, column, bits) for (row, column), bits in links.items()} <= near
+    linked = {row for link in links for row in link}
+    for row, column, _ in near:
+        assert (row, column) in links or row in linked or column in linked
+    if count < 32:  # no crowd
+        assert len(links) == len(near)
+
+
+@pytest.mark.xfail(strict=True, reason="what hangs on a hub is not compared with what is too far from the hub")
+def test_both_of_a_near_pair_are_linked_to_something():
+    """The second last is near the hub, the last is near the second last only."""
+    bits = np.repeat(np.unpackbits(np.random.default_rng(0).integers(1, 256, (1, 32), np.uint8), axis=1), 40, axis=0)
+    bits[38, -20:] ^= 1
+    bits[39, -30:] ^= 1
+    hashes = np.packbits(bits, axis=1)
+    assert distances(hashes[38], hashes[39]) == 10
+    linked = {row for link in links_of(hashes, 24) for row in link}
+    assert linked == set(range(40))
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 17, 33])
+def test_flat_hashes_are_linked_to_nothing(count):
+    assert links_of(np.zeros((count, 32), np.uint8), 31) == {}
+    hashes = crowded(count, 1, 4, count)
+    hashes[::2] = 0
+    assert all(row % 2 and column % 2 for row, column in links_of(hashes, 31))
+
+
+@pytest.mark.parametrize("changes", [0, 3, 10])
+def test_links_of_a_crowd_grow_with_its_size_and_not_with_its_square(changes):
+    counts = {}
+    for count in (750, 3000):
+        generator = np.random.default_rng(changes)
+        bits = np.repeat(np.unpackbits(generator.integers(1, 256, (1, 32), np.uint8), axis=1), count, axis=0)
+        for row in bits:
+            row[generator.choice(256, changes, replace=False)] ^= 1
+        links = links_of(np.packbits(bits, axis=1), 24)
+        assert {row for link in links for row in link} == set(range(count))
+        counts[count] = len(links)
+    # A hash that is near a hub is linked once; only what is near none is compared with all others.
+    assert all(number <= 2 * count for count, number in counts.items())
+
+
+@pytest.mark.parametrize("most", [-1, 32])
+def test_other_limits_are_refused_for_links(most):
+    with pytest.raises(ValueError, match=rf"must be in \[0, 31\] \(got {most}\)"):
+        list(links_within(np.zeros((2, 32), np.uint8), most))

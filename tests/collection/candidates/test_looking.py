@@ -1,0 +1,252 @@
+"""Looks at the files of a collection, and what is kept of them."""
+
+import os
+import shutil
+import sqlite3
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from imgsim_ops.collection.candidates import looking as looking_module
+from imgsim_ops.collection.candidates.looking import DATABASE, Looking, forget_features
+from imgsim_ops.matching.features import described
+
+
+@pytest.fixture
+def paths(tmp_path, written):
+    shutil.copytree(written, tmp_path / "photos")
+    return sorted((tmp_path / "photos").iterdir())
+
+
+@pytest.fixture
+def store(fake_store, paths):
+    for path in paths:
+        fake_store.add(path)
+    return fake_store
+
+
+def count(store, table="features"):
+    with sqlite3.connect(store.path / DATABASE) as database:
+        return database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+class NoReaders:
+    def __init__(self, *arguments):
+        raise AssertionError("a picture is read")
+
+
+# --- looks -----------------------------------------------------------------------------------------------------------
+
+
+def test_looks_are_those_of_the_files(store, paths, nothing_left):
+    with Looking(store) as looking:
+        for row in range(len(paths)):
+            looking.expect(row)
+        for row, path in enumerate(paths):
+            with Image.open(path) as image:
+                np.testing.assert_array_equal(looking.look(row).pixels, np.asarray(image))
+            assert looking.look(row) is looking.look(row)
+            assert looking.files(row) == store.rows[row]
+
+
+def test_no_reader_is_started_where_nothing_is_looked_at(store, monkeypatch):
+    monkeypatch.setattr(looking_module, "IsolatedReaders", NoReaders)
+    with Looking(store) as looking:
+        assert looking.files(0) == store.rows[0]
+
+
+@pytest.mark.parametrize("change", ["gone", "changed", "touched"])
+def test_a_file_that_is_gone_or_has_changed_is_not_looked_at(store, paths, change):
+    if change == "gone":
+        paths[1].unlink()
+    elif change == "changed":
+        shutil.copy(paths[2], paths[1])
+    else:
+        os.utime(paths[1], (1, 1))
+    with Looking(store) as looking:
+        assert looking.look(1) is None
+        assert looking.features(1) is None
+        assert looking.look(0) is not None
+    assert count(store) == 0
+
+
+def test_a_row_without_files(store):
+    store.rows.append([])
+    with Looking(store) as looking:
+        assert looking.look(len(store.rows) - 1) is None
+        assert looking.features(len(store.rows) - 1) is None
+
+
+def test_equal_files_stand_in_for_one_that_is_gone(fake_store, paths, tmp_path):
+    copies = [shutil.copy(paths[0], tmp_path / f"{number}.png") for number in range(3)]
+    row = fake_store.add(*copies)
+    os.unlink(copies[0])
+    shutil.copy(paths[1], copies[1])
+    with Looking(fake_store) as looking:
+        assert looking.look(row) is not None
+
+
+def test_equal_files_stand_in_for_one_that_cannot_be_read(fake_store, paths, tmp_path):
+    """Of the same size and time, so that only reading tells."""
+    copies = [shutil.copy(paths[0], tmp_path / f"{number}.png") for number in range(2)]
+    row = fake_store.add(*copies)
+    status = os.stat(copies[0])
+    copies[0].write_bytes(bytes(status.st_size))
+    os.utime(copies[0], ns=(status.st_atime_ns, status.st_mtime_ns))
+    with Looking(fake_store) as looking:
+        assert looking.look(row) is not None
+    os.unlink(copies[1])
+    with Looking(fake_store) as looking:
+        assert looking.look(row) is None
+
+
+def test_only_some_looks_are_held_and_others_are_read_again(store, paths, monkeypatch):
+    monkeypatch.setattr(looking_module, "_HELD_BYTES", 200_000)
+    with Looking(store) as looking:
+        before = [looking.look(row).pixels.copy() for row in range(len(paths))]
+        assert sum(look.pixels.nbytes for look in looking._looks.values()) <= 200_000
+        for row, pixels in enumerate(before):
+            np.testing.assert_array_equal(looking.look(row).pixels, pixels)
+
+
+# --- what is kept ----------------------------------------------------------------------------------------------------
+
+
+def test_features_are_kept_for_the_next_run(store, paths, monkeypatch):
+    with Looking(store) as looking:
+        before = [looking.features(row, mirrored).to_bytes() for row in (0, 1) for mirrored in (False, True)]
+        with Image.open(paths[1]) as image:
+            pixels = np.asarray(ImageOps.mirror(image))
+        assert before[3] == described(pixels, pixels.shape[1], pixels.shape[0]).to_bytes()
+    assert count(store) == 4
+    monkeypatch.setattr(looking_module, "IsolatedReaders", NoReaders)
+    with Looking(store) as looking:
+        assert [looking.features(row, mirrored).to_bytes() for row in (0, 1) for mirrored in (False, True)] == before
+
+
+def test_equal_contents_share_what_is_kept(store, paths, tmp_path, monkeypatch):
+    again = store.add(shutil.copy(paths[0], tmp_path / "again.png"))
+    with Looking(store) as looking:
+        before = looking.features(0).to_bytes()
+    monkeypatch.setattr(looking_module, "IsolatedReaders", NoReaders)
+    with Looking(store) as looking:
+        assert looking.features(again).to_bytes() == before
+
+
+def test_judgements_are_kept_by_contents_question_and_version(store):
+    with Looking(store) as looking:
+        looking.keep_judged(b"a", b"b", 3, 1, "what")
+        assert looking.judged(b"a", b"b", 3, 1) == "what"
+    with Looking(store) as looking:
+        assert looking.judged(b"a", b"b", 3, 1) == "what"
+        for other in ((b"b", b"a", 3, 1), (b"a", b"a", 3, 1), (b"a", b"b", 2, 1), (b"a", b"b", 3, 2)):
+            assert looking.judged(*other) is None
+        looking.keep_judged(b"a", b"b", 3, 2, "anew")
+        assert looking.judged(b"a", b"b", 3, 2) == "anew"
+    assert count(store, "judgements") == 1
+
+
+def test_what_is_learnt_is_seen_by_others_once_it_is_committed(store):
+    with Looking(store) as one, Looking(store) as other:
+        one.keep_judged(b"a", b"b", 3, 1, "what")
+        assert other.judged(b"a", b"b", 3, 1) is None
+        one.commit()
+        assert other.judged(b"a", b"b", 3, 1) == "what"
+
+
+def test_features_of_another_version_are_made_anew(store):
+    with Looking(store) as looking:
+        before = looking.features(0).to_bytes()
+    with sqlite3.connect(store.path / DATABASE) as database:
+        database.execute("UPDATE features SET content = ?", (b"imgsim-sift\0" + before[12:],))
+    with Looking(store) as looking:
+        assert looking.features(0).to_bytes() == before
+    with sqlite3.connect(store.path / DATABASE) as database:
+        assert database.execute("SELECT content FROM features").fetchall() == [(before,)]
+
+
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0 but damaged" * 100, b""])
+def test_a_damaged_database_is_made_anew(store, content):
+    (store.path / DATABASE).write_bytes(content)
+    with Looking(store) as looking:
+        assert looking.features(0) is not None
+        looking.keep_judged(b"a", b"b", 3, 1, "what")
+    assert count(store) == 1
+    assert count(store, "judgements") == 1
+
+
+@pytest.mark.xfail(
+    strict=True, raises=sqlite3.DatabaseError, reason="only what is read when it is opened is known to be damaged"
+)
+def test_a_database_that_is_damaged_further_in(store):
+    with Looking(store) as looking:
+        for row in range(3):
+            looking.features(row)
+    path = store.path / DATABASE
+    content = bytearray(path.read_bytes())
+    for page in range(3 * 4096, len(content), 4096):
+        content[page : page + 4096] = b"\xa5" * len(content[page : page + 4096])
+    path.write_bytes(content)
+    with Looking(store) as looking:
+        assert all(looking.features(row) is not None for row in range(3))
+
+
+def test_a_database_before_there_were_judgements(store):
+    with sqlite3.connect(store.path / DATABASE) as database:
+        database.execute(
+            "CREATE TABLE features (sha256 BLOB, mirrored INTEGER, content BLOB, PRIMARY KEY (sha256, mirrored))"
+        )
+    with Looking(store) as looking:
+        assert looking.judged(b"a", b"b", 3, 1) is None
+        assert looking.features(0) is not None
+
+
+def test_where_nothing_can_be_written_it_is_kept_for_this_run(store):
+    shutil.rmtree(store.path)
+    with Looking(store) as looking:
+        assert looking.features(0) is not None
+        looking.keep_judged(b"a", b"b", 3, 1, "what")
+        looking.commit()
+        assert looking.judged(b"a", b"b", 3, 1) == "what"
+    assert not store.path.exists()
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is read-only to this user")
+def test_a_database_that_is_read_only_is_left_as_it_is(store):
+    with Looking(store) as looking:
+        looking.keep_judged(b"a", b"b", 3, 1, "what")
+    before = (store.path / DATABASE).read_bytes()
+    (store.path / DATABASE).chmod(0o444)
+    store.path.chmod(0o555)
+    try:
+        with Looking(store) as looking:
+            looking.keep_judged(b"c", b"d", 3, 1, "what")
+            assert looking.judged(b"c", b"d", 3, 1) == "what"
+        assert (store.path / DATABASE).read_bytes() == before
+    finally:
+        store.path.chmod(0o755)
+
+
+def test_what_is_no_longer_in_the_collection_is_forgotten(store, paths):
+    contents = [store.rows[row][0].sha256 for row in range(3)]
+    with Looking(store) as looking:
+        for row in range(3):
+            looking.features(row)
+        for one, other in ((0, 1), (1, 2), (2, 0)):
+            looking.keep_judged(contents[one], contents[other], 3, 1, "what")
+    forget_features(store)
+    assert (count(store), count(store, "judgements")) == (3, 3)
+    store.rows[1] = []
+    forget_features(store)
+    assert (count(store), count(store, "judgements")) == (2, 1)
+    with Looking(store) as looking:
+        assert looking.judged(contents[2], contents[0], 3, 1) == "what"
+    store.rows.clear()
+    forget_features(store)
+    assert (count(store), count(store, "judgements")) == (0, 0)
+
+
+def test_there_is_nothing_to_forget(store):
+    forget_features(store)
+    assert not (store.path / DATABASE).exists()

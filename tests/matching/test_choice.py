@@ -1,0 +1,211 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imgsim_ops.images.facts import FileFacts
+from imgsim_ops.matching.choice import Sight, lacks, more_compressed, preferred, shows_more
+from imgsim_ops.matching.coverage import Beyond
+from imgsim_ops.matching.detail import Detail
+from imgsim_ops.matching.differences import Comparison
+from imgsim_ops.matching.looks import Look
+from tests.support.tries import tries
+
+NOTHING = Beyond(1.0, 0.0, 0.0)
+MORE = Beyond(0.6, 0.3, 0.02)
+PAGE = Beyond(0.5, 0.2, 0.7)
+BORDER = Beyond(0.8, 0.0, 0.9)
+MARGIN = Beyond(0.8, 0.0, 0.0)
+
+
+def seen(
+    here=NOTHING,
+    there=NOTHING,
+    *,
+    finer=0.0,
+    noise=(1.0, 1.0),
+    chroma=(20.0, 20.0),
+    clipped=(0.0, 0.0),
+    contrast=(50.0, 50.0),
+    scales=(1.0, 1.0),
+    **more,
+):
+    comparison = Comparison(100, 90, 1.0, (), (), (0.0, 0.0), chroma)
+    return Sight(here, there, comparison, Detail(finer, (finer,), noise), clipped, contrast, scales, **more)
+
+
+def turned(sight):
+    comparison = dataclasses.replace(sight.comparison, chroma=sight.comparison.chroma[::-1])
+    return Sight(
+        sight.there, sight.here, comparison, Detail(-sight.detail.finer, (), sight.detail.noise[::-1]),
+        sight.clipped[::-1], sight.contrast[::-1], (1 / sight.scales[1], 1 / sight.scales[0]), sight.resampled,
+        -sight.saved,
+    )  # fmt: skip
+
+
+def look(alpha=False, **facts):
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    return Look(6, 4, pixels, pixels[..., 0] if alpha else None, FileFacts(**{"lossless": True, **facts}))
+
+
+def jpeg(quantisation, **facts):
+    return look(lossless=False, quantisation=quantisation, **facts)
+
+
+PLAIN = look()
+
+FORGOTTEN = pytest.mark.xfail(
+    strict=True, reason="a little detail is taken for blocks of compression where neither was compressed more: 0 == -0"
+)
+
+# What speaks for the first of two, and what it is called.
+REASONS = [
+    ("frames", look(further=True), PLAIN, seen()),
+    ("frames", look(further=True), PLAIN, seen(there=MORE)),
+    ("depth", look(deep=True), PLAIN, seen(finer=-1)),
+    ("shown", PLAIN, PLAIN, seen(here=MORE)),
+    ("shown", PLAIN, look(alpha=True), seen(here=MORE)),
+    ("shown", PLAIN, PLAIN, seen(there=PAGE)),
+    ("shown", PLAIN, PLAIN, seen(there=BORDER)),
+    ("transparency", look(alpha=True), PLAIN, seen(chroma=(0, 20))),
+    ("colour", PLAIN, PLAIN, seen(chroma=(12, 0.3))),
+    ("levels", PLAIN, look(palette=True), seen(finer=-0.9)),
+    ("detail", PLAIN, PLAIN, seen(finer=2)),
+    ("detail", PLAIN, PLAIN, seen(finer=0.35)),
+    ("detail", PLAIN, PLAIN, seen(finer=1.0, scales=(0.5, 0.5))),
+    pytest.param("detail", PLAIN, PLAIN, seen(finer=0.25, scales=(0.5, 0.5)), marks=FORGOTTEN),
+    ("detail", PLAIN, PLAIN, seen(finer=0.0, scales=(2.0, 2.0))),  # the other was enlarged
+    ("detail", PLAIN, PLAIN, seen(finer=-0.8)),  # and sharpened here
+    ("detail", PLAIN, PLAIN, seen(finer=0.8, resampled=True)),
+    pytest.param("detail", PLAIN, PLAIN, seen(finer=0.2, resampled=True), marks=FORGOTTEN),
+    ("detail", PLAIN, PLAIN, seen(finer=0.0, scales=(1.2, 1.0))),  # the other was stretched
+    ("detail", PLAIN, PLAIN, seen(finer=0.5, scales=(1.0, 0.8))),  # or squashed
+    ("tones", PLAIN, PLAIN, seen(clipped=(0.0, 0.05))),
+    ("tones", PLAIN, PLAIN, seen(contrast=(60, 50))),
+    ("camera", look(camera=4), PLAIN, seen()),
+    ("camera", look(camera=4), look(camera=3), seen(saved=-1)),
+    ("compression", PLAIN, PLAIN, seen(saved=1, noise=(4, 1))),
+    ("noise", PLAIN, PLAIN, seen(noise=(1, 3))),
+]
+
+
+@pytest.mark.parametrize(("why", "a", "b", "sight"), REASONS)
+def test_what_speaks_for_the_first(why, a, b, sight):
+    assert preferred(a, b, sight) == (1, why)
+    assert preferred(b, a, turned(sight)) == (-1, why)
+
+
+UNDECIDED = [
+    (PLAIN, PLAIN, seen()),
+    (look(camera=6), look(camera=6), seen()),
+    (PLAIN, PLAIN, seen(here=MORE, there=MORE)),
+    (PLAIN, PLAIN, seen(here=MARGIN)),  # added there or cut off here
+    (PLAIN, PLAIN, seen(here=BORDER, there=BORDER)),
+    (PLAIN, PLAIN, seen(finer=0.2)),
+    (PLAIN, PLAIN, seen(finer=0.1, resampled=True)),
+    (PLAIN, PLAIN, seen(clipped=(0.002, 0.004))),
+    (PLAIN, PLAIN, seen(clipped=(0.05, 0.06))),
+    (PLAIN, PLAIN, seen(contrast=(52, 50))),
+    (PLAIN, PLAIN, seen(noise=(1.2, 1))),
+    (PLAIN, PLAIN, seen(scales=(1.05, 1.05))),
+    (PLAIN, PLAIN, seen(chroma=(2.0, 0.0))),
+    (jpeg(400), PLAIN, seen(finer=0.5)),  # blocks are fine too
+    (jpeg(400), PLAIN, seen(clipped=(0.0, 0.05))),
+]
+
+
+@pytest.mark.parametrize(("a", "b", "sight"), UNDECIDED)
+def test_where_nothing_tells_nothing_is_said(a, b, sight):
+    assert preferred(a, b, sight) == (0, "")
+    assert preferred(b, a, turned(sight)) == (0, "")
+
+
+SHARES = st.floats(0, 1)
+BEYOND = st.builds(Beyond, SHARES, SHARES, SHARES)
+LOOKS = st.builds(
+    look,
+    st.booleans(),
+    further=st.booleans(),
+    deep=st.booleans(),
+    camera=st.integers(0, 6),
+    quantisation=st.sampled_from([0, 16, 60, 200, 900]),
+    palette=st.booleans(),
+    lossless=st.booleans(),
+)
+POSITIVE = st.floats(0.2, 60)
+SIGHTS = st.builds(
+    seen,
+    BEYOND,
+    BEYOND,
+    finer=st.floats(-3, 3),
+    noise=st.tuples(POSITIVE, POSITIVE),
+    chroma=st.tuples(POSITIVE, POSITIVE),
+    clipped=st.tuples(SHARES, SHARES),
+    contrast=st.tuples(POSITIVE, POSITIVE),
+    scales=st.tuples(st.floats(1, 3), st.floats(0.3, 1)),
+    resampled=st.booleans(),
+    saved=st.integers(-1, 1),
+)
+
+
+@settings(max_examples=tries(1000))
+@given(LOOKS, LOOKS, SIGHTS)
+def test_the_choice_does_not_depend_on_which_comes_first(a, b, sight):
+    value, why = preferred(a, b, sight)
+    assert value in (-1, 0, 1)
+    assert bool(why) == bool(value)
+    assert preferred(b, a, turned(sight)) == (-value, why)
+
+
+# --- what the second one lacks ---------------------------------------------------------------------------------------
+
+LACKS = [
+    ((), PLAIN, PLAIN, seen()),
+    (("frames",), look(further=True), PLAIN, seen()),
+    (("frames",), PLAIN, look(further=True), seen()),  # what is in them was not looked at
+    (("depth",), look(deep=True), look(deep=True), seen()),
+    (("transparency",), look(alpha=True), PLAIN, seen()),
+    ((), PLAIN, look(alpha=True), seen()),
+    (("detail",), PLAIN, PLAIN, seen(finer=0.5)),
+    ((), PLAIN, PLAIN, seen(finer=-0.5)),
+    (("colour",), PLAIN, PLAIN, seen(chroma=(10, 0.5))),
+    ((), PLAIN, PLAIN, seen(chroma=(0.5, 10))),
+    (("levels",), PLAIN, look(palette=True), seen()),
+    ((), look(palette=True), look(palette=True), seen()),
+    (("tones",), PLAIN, PLAIN, seen(clipped=(0.0, 0.03))),
+    ((), PLAIN, PLAIN, seen(clipped=(0.0, 0.01))),
+    (("frames", "detail", "tones"), PLAIN, look(further=True), seen(finer=2, clipped=(0, 1))),
+]
+
+
+@pytest.mark.parametrize(("expected", "a", "b", "sight"), LACKS)
+def test_what_the_second_lacks(expected, a, b, sight):
+    assert lacks(a, b, sight) == expected
+
+
+def test_who_shows_more():
+    assert shows_more(seen()) == (False, False)
+    assert shows_more(seen(here=MORE, there=BORDER)) == (True, False)
+    assert shows_more(seen(here=PAGE, there=MORE)) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "times", "expected"),
+    [
+        (PLAIN, PLAIN, 1.15, 0),
+        (jpeg(100), PLAIN, 1.15, 1),
+        (PLAIN, jpeg(100), 1.15, -1),
+        (jpeg(100), jpeg(95), 1.15, 0),
+        (jpeg(100), jpeg(80), 1.15, 1),
+        (jpeg(100), jpeg(80), 2.0, 0),
+        (jpeg(100), jpeg(40), 2.0, 1),
+        (jpeg(16), jpeg(20), 1.15, 0),  # of small sums a few say nothing
+        (jpeg(0), PLAIN, 1.15, 1),  # lossy, of a format that does not tell
+        (jpeg(0), jpeg(200), 1.15, -1),
+    ],
+)
+def test_which_was_compressed_more_strongly(a, b, times, expected):
+    assert more_compressed(a, b, times) == expected
+    assert more_compressed(b, a, times) == -expected
