@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import ExifTags, Image, MpoImagePlugin, TiffImagePlugin
 
+from imgsim_ops.images.pillow import quiet_pillow
+
 if TYPE_CHECKING:
     from typing import BinaryIO
 
 # What broken headers raise; the pixels may be sound all the same.
-_BROKEN = (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error)
+_BROKEN = (
+    ArithmeticError,
+    Image.DecompressionBombError,
+    LookupError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 _CAMERA_TAGS = (ExifTags.Base.Make, ExifTags.Base.Model)
 _SHOT_TAGS = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.ISOSpeedRatings)
 _SUB_IFDS = 330
@@ -63,7 +74,7 @@ def file_facts(file: BinaryIO, kind: str) -> FileFacts:
     head = file.read(_PNG_DEPTH_AT + 1)
     file.seek(0)
     try:
-        with Image.open(file) as image:
+        with quiet_pillow, Image.open(file) as image:
             return FileFacts(
                 further=_has_further(image),
                 deep=_is_deep(image, kind, head),

@@ -35,7 +35,7 @@ STRETCHED = 1.03
 _BLOCKS = 1.2
 _RESIZED = 1.1
 _CONTRAST = 1.12
-_NOISIER = 1.5
+NOISIER = 1.5
 _BANDS = 3.0
 # Of formats whose quantisation is not read: that of a JPEG of quality 94.
 _UNKNOWN_COST = 60
@@ -121,7 +121,7 @@ def preferred(a: Look, b: Look, sight: Sight) -> tuple[int, str]:
         ("tones", _by_tones(a, b, sight)),
         ("camera", _sign(a.facts.camera - b.facts.camera, 1)),
         ("compression", sight.saved),
-        ("noise", _by_noise(sight)),
+        ("noise", _by_noise(a, b, sight)),
     ):
         if tells:
             return int(tells), what
@@ -147,12 +147,13 @@ def _by_coverage(sight: Sight) -> int:
 
 
 #: Of the rim of the common part; from here on what lies beyond is a frame.
-BREAKS = 0.15
+BREAKS = 0.25
 
 
 def _by_detail(a: Look, b: Look, sight: Sight) -> int:
     finer, (most, least) = sight.detail.finer, sight.scales
-    if abs(finer) < _BLOCKS and _sign(finer, _FINER) == -more_compressed(b, a, 2.0):
+    coarser = more_compressed(a, b, 2.0)
+    if coarser and abs(finer) < _BLOCKS and _sign(finer, _FINER) == coarser:
         finer = 0.0  # the blocks of strong compression are fine too
     ratio = float(np.sqrt(most * least))  # pixels of the second for one of the first
     if most / least > STRETCHED:
@@ -190,6 +191,7 @@ def more_compressed(a: Look, b: Look, times: float = 1.15) -> int:
     return _sign(one - other, max(8, (1 - 1 / times) * max(one, other)))
 
 
-def _by_noise(sight: Sight) -> int:
+def _by_noise(a: Look, b: Look, sight: Sight) -> int:
     one, other = sight.detail.noise
-    return _sign(np.log2((other + 0.05) / (one + 0.05)), np.log2(_NOISIER))
+    less = _sign(np.log2((other + 0.05) / (one + 0.05)), np.log2(NOISIER))
+    return 0 if less == more_compressed(a, b) else less  # compression takes noise away too

@@ -19,6 +19,7 @@ from imgsim_ops.matching.looks import Look
 _BLURS = (0.0, 0.7, 1.4, 2.8, 5.6)
 _EDGES, _FLAT = 0.85, 0.4
 _SHARPNESS_SIDE = 1024
+_LEAST_PIXELS = 256
 _LEAST = 0.35  # levels; a band with less says nothing
 
 
@@ -54,12 +55,12 @@ def detail(found: Frame, axis: int | None = None) -> Detail:
 
     planes = [grey.astype(np.float32) for grey in found.greys]
     valid = found.valid > 0
+    if valid.sum() < _LEAST_PIXELS:
+        return Detail(0.0, (), (0.0, 0.0))
     coarse = [blurred(plane, _BLURS[-1]) for plane in planes]
     steep = [_steepness(cv2.GaussianBlur(plane, (0, 0), _BLURS[-2])) / (_spread(plane, valid) + 1) for plane in planes]
     edges = steep[0] + steep[1]
     inside = edges[valid]
-    if inside.size < 256:
-        return Detail(0.0, (), (0.0, 0.0))
     low, high = np.quantile(inside[:: max(1, inside.size // 20000)], (_FLAT, _EDGES))
     there, flat = valid & (edges >= high), valid & (edges <= low)
     found_bands = []

@@ -36,6 +36,8 @@ _CLEARLY = 40.0
 # A block differs where more of its pixels do; where it does not correlate at all, a few are enough.
 _SHARE = 1 / 8
 _FEW = 3 / 256
+# So many that differ clearly are a stroke of a letter: a 3 that became an 8.
+_FEW_CLEAR = 5 / 256
 #: An agreement from which on nothing is looked at twice, as long as no pixel differs.
 CLEAN = 0.985
 # Steps of blur, standard deviation in pixels.
@@ -156,10 +158,10 @@ def compared(found: Frame, known: tuple[float, int], *, colours: bool = True) ->
     count = int(structured.sum())
     agreeing = structured & (correlation > _AGREEING)
     x8, y8 = (np.clip(np.rint(plane), 0, 255).astype(np.uint8) for plane in (x, y))
-    flagged, _ = _differing_shares(x8, y8, valid, scale_x, scale_y)
+    flagged, strong = _differing_shares(x8, y8, valid, scale_x, scale_y)
     poorly = inside & (correlation < _ALIKE)
     # Where nothing correlates, a few pixels are enough; without any, highlights are lost, which is no difference.
-    differing = ((flagged > _SHARE) & poorly) | ((flagged > _FEW) & structured & ~agreeing)
+    differing = ((flagged > _SHARE) & poorly) | ((flagged > _FEW) & structured & ~agreeing) | (strong > _FEW_CLEAR)
     return Comparison(
         int(inside.sum()), count, float(agreeing.sum() / count) if count else 0.0, _clusters(differing, both),
         _clusters(structured & ~agreeing, both), blur, chroma, hue,

@@ -18,10 +18,12 @@ from imgsim_ops.matching.frames import Frame
 
 # The first two rows of the example table for brightness of the JPEG standard (ITU-T T.81, annex K).
 _STANDARD = np.array([16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55])
-# Shares of what compressing changes. With less, both have the marks of the stronger compression; with more, something
-# else was done to one of them, and nothing can be said.
-_INHERITED = 0.58
-_MOST = 1.15
+# is lossless, only if it was decoded from that one, as pixels that were compressed before hardly change again. With
+# is lossless, only if it was decoded from that one, as pixels that were compressed before hardly change once more. With
+# much more, something else was done to one of them.
+_INHERITED, _DECODED = 0.58, 0.2
+_MORE = 1.5
+_OFF_GRID = 4
 
 
 def quality_of(quantisation: int) -> int:
@@ -33,26 +35,33 @@ def quality_of(quantisation: int) -> int:
     return 1 + int(np.abs(np.array(sums) - quantisation).argmin())
 
 
-def first_saved(found: Frame, quality: int, of_first: bool) -> int:
+def first_saved(found: Frame, quality: int, of_first: bool, *, lossless: bool, noisier: bool) -> int:
     """Which of two pictures was saved first.
 
     Args:
         found: Both pictures, pixels on pixels.
         quality: Of the JPEG that was compressed more strongly.
         of_first: It is the first of the two.
+        lossless: The other one keeps every pixel that it was given.
+        noisier: The other one has more noise: where much differs, that was added to it.
 
     Returns:
-        1 for the first, -1 for the second, 0 where it cannot be told.
+        1 for the first, -1 for the second.
     """
     strong, light = found.greys if of_first else found.greys[::-1]
     curve = tone_curve(strong, light, found.valid)
     inside = found.valid > 0
     differs = opencv().LUT(strong, np.clip(np.rint(curve), 0, 255).astype(np.uint8)).astype(np.float32) - light
+    # Not on the grid of blocks that the picture may have been compressed in before: that would change next to nothing.
+    light_there = np.ascontiguousarray(light[_OFF_GRID:, _OFF_GRID:])
+    inside_there = inside[_OFF_GRID:, _OFF_GRID:]
     file = io.BytesIO()
-    Image.fromarray(light).save(file, "JPEG", quality=quality)
-    changed = np.asarray(Image.open(file)).astype(np.float32) - light
+    Image.fromarray(light_there).save(file, "JPEG", quality=quality)
+    changed = np.asarray(Image.open(file)).astype(np.float32) - light_there
     gain = float(np.clip(np.diff(curve)[20:235].mean(), 0.5, 3.0))
-    expected = float(np.sqrt((changed[inside] ** 2).mean())) * gain + 0.3
+    expected = float(np.sqrt((changed[inside_there] ** 2).mean())) * gain + 0.3
     share = float(np.sqrt((differs[inside] ** 2).mean())) / expected
     sign = 1 if of_first else -1
-    return sign if share < _INHERITED else -sign if share < _MOST else 0
+    if share < (_DECODED if lossless else _INHERITED) or (share > _MORE and noisier):
+        return sign
+    return -sign

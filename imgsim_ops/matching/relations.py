@@ -10,7 +10,17 @@ import numpy as np
 
 from imgsim_ops.images.orientation import LINEAR
 from imgsim_ops.matching import frames
-from imgsim_ops.matching.choice import BREAKS, GREY, STRETCHED, Sight, lacks, more_compressed, preferred, shows_more
+from imgsim_ops.matching.choice import (
+    BREAKS,
+    GREY,
+    NOISIER,
+    STRETCHED,
+    Sight,
+    lacks,
+    more_compressed,
+    preferred,
+    shows_more,
+)
 from imgsim_ops.matching.coverage import Beyond, beyond
 from imgsim_ops.matching.detail import Detail, detail
 from imgsim_ops.matching.differences import CLEAN, Comparison, agreement, compared, lost
@@ -348,7 +358,12 @@ def _sight(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyond,
     if stronger and fine is not None and not resampled:
         strong = a if stronger > 0 else b
         if strong.facts.quantisation and max(strong.width, strong.height) <= SIDE:
-            saved = first_saved(fine, quality_of(strong.facts.quantisation), stronger > 0)
+            light = b if stronger > 0 else a
+            noise = measured.noise if stronger > 0 else measured.noise[::-1]
+            saved = first_saved(
+                fine, quality_of(strong.facts.quantisation), stronger > 0,
+                lossless=light.facts.lossless, noisier=noise[1] > NOISIER * noise[0],
+            )  # fmt: skip
         else:
             saved = -stronger
     clipped = lost(found, comparison.blur, grey=min(comparison.chroma) < GREY)

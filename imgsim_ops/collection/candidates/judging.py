@@ -6,7 +6,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -47,14 +47,16 @@ class Judged:
     Attributes:
         judgement: What they are to each other.
         inliers: Local features that agreed on a transform; None where none were looked at.
+        hinted: A transform was known beforehand.
     """
 
     judgement: Judgement
     inliers: int | None = None
+    hinted: bool = False
 
     def reversed(self) -> Judged:
         """Seen from the other picture."""
-        return Judged(self.judgement.reversed(), self.inliers)
+        return Judged(self.judgement.reversed(), self.inliers, self.hinted)
 
 
 class Judge:
@@ -101,8 +103,9 @@ class Judge:
         done = 0
         for pair in pairs:
             # The store answers in this thread only; what is read soon is on its way then.
-            self._a.expect(pair.row)
-            self._b.expect(pair.col)
+            if self._a.files(pair.row) and self._b.files(pair.col) and self._before(pair) is None:
+                self._a.expect(pair.row)
+                self._b.expect(pair.col)
             pending.append((pair, self._pool.submit(self._one, pair)))
             if len(pending) > _AHEAD * self._threads:
                 done += 1
@@ -125,20 +128,29 @@ class Judge:
         ones, others = self._a.files(pair.row), self._b.files(pair.col)
         if not ones or not others:
             return None
-        content, other = ones[0].sha256, others[0].sha256
-        kind = 2 * pair.orientation + self._features
-        before = self._b.judged(content, other, kind, VERSION)
+        before = self._before(pair)
         if before is not None:
-            return _from_json(before)
-        back = self._b.judged(other, content, kind, VERSION) if pair.orientation == 1 else None
-        if back is not None:
-            return _from_json(back).reversed()
+            return before
         a, b = self._a.look(pair.row), self._b.look(pair.col)
         if a is None or b is None:
             return None
-        found = self._judge(pair, a, b)
-        self._b.keep_judged(content, other, kind, VERSION, _as_json(found))
+        found = replace(self._judge(pair, a, b), hinted=bool(pair.hints))
+        self._b.keep_judged(ones[0].sha256, others[0].sha256, self._kind(pair), VERSION, _as_json(found))
         return found
+
+    def _kind(self, pair: Asked) -> int:
+        return 2 * pair.orientation + self._features
+
+    def _before(self, pair: Asked) -> Judged | None:
+        """What was judged before; where nothing was found, a transform that was not known then may find more."""
+        content, other = self._a.files(pair.row)[0].sha256, self._b.files(pair.col)[0].sha256
+        kept = self._b.judged(content, other, self._kind(pair), VERSION)
+        found = None if kept is None else _from_json(kept)
+        if found is None and pair.orientation == 1:
+            kept = self._b.judged(other, content, self._kind(pair), VERSION)
+            found = None if kept is None else _from_json(kept).reversed()
+        hinted = bool(pair.hints) and found is not None and not (found.judgement.joined or found.hinted)
+        return None if hinted else found
 
     def _judge(self, pair: Asked, a: Look, b: Look) -> Judged:
         hints = [*pair.hints, whole_to_whole(a, b, pair.orientation)]
@@ -166,12 +178,19 @@ def _rank(found: Judged) -> tuple[bool, float]:
 
 
 def _as_json(found: Judged) -> str:
-    return json.dumps({**asdict(found.judgement), "relation": found.judgement.relation.value, "inliers": found.inliers})
+    return json.dumps(
+        {
+            **asdict(found.judgement),
+            "relation": found.judgement.relation.value,
+            "inliers": found.inliers,
+            "hinted": found.hinted,
+        }
+    )
 
 
 def _from_json(content: str) -> Judged:
     fields = json.loads(content)
-    inliers = fields.pop("inliers")
+    inliers, hinted = fields.pop("inliers"), fields.pop("hinted")
     transform = fields["transform"]
     return Judged(
         Judgement(
@@ -187,4 +206,5 @@ def _from_json(content: str) -> Judged:
             fields["equal"],
         ),
         inliers,
+        hinted,
     )

@@ -163,7 +163,7 @@ class Looking:
     def _kept(self, row: int) -> Features | None:
         pictures = self.files(row)
         query = "SELECT content FROM features WHERE sha256 = ? AND mirrored = 0"
-        found = pictures and self._connection.execute(query, (pictures[0].sha256,)).fetchone()
+        found = self._one(query, (pictures[0].sha256,)) if pictures else None
         if not found:
             return None
         try:
@@ -174,9 +174,19 @@ class Looking:
     def judged(self, a: bytes, b: bytes, asked: int, version: int) -> str | None:
         """What was judged of two contents before by rules of this version."""
         query = "SELECT content FROM judgements WHERE a = ? AND b = ? AND asked = ? AND version = ?"
-        with self._lock:
-            found = self._connection.execute(query, (a, b, asked, version)).fetchone()
+        found = self._one(query, (a, b, asked, version))
         return found[0] if found else None
+
+    def _one(self, query: str, values: tuple) -> tuple | None:
+        with self._lock:
+            try:
+                return self._connection.execute(query, values).fetchone()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:  # damaged: what is in it can be found again
+                self._connection.close()
+                self._connection = _temporary()
+                return None
 
     def keep_judged(self, a: bytes, b: bytes, asked: int, version: int, content: str) -> None:
         """Keeps what was judged of two contents."""
