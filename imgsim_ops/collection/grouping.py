@@ -157,7 +157,8 @@ class Grouping:
 
     def _meet(self, pairs: Sequence[tuple[int, int, int]]) -> bool:
         """Judges pairs, and joins what belongs together; whether anything did."""
-        asked = [Asked(row, col, orientation=orientation) for row, col, orientation in pairs]
+        # Pairs of one picture one after the other, as it is at hand then.
+        asked = [Asked(row, col, orientation=orientation) for row, col, orientation in sorted(pairs)]
         joined = []
         for pair, judged in self._judge(asked):
             if judged is not None and judged.judgement.joined:

@@ -137,15 +137,16 @@ def _agreeing(affine: np.ndarray, here: np.ndarray, there: np.ndarray) -> np.nda
 
 def _distinct(here: np.ndarray, there: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Of these matches the first at each place, in both pictures."""
-    kept: list[int] = []
-    for match in inside:
-        new = all(
-            not kept or (np.abs(points[kept, :2] - points[match, :2]).max(axis=1) >= _ONE_PLACE).all()
-            for points in (here, there)
-        )
-        if new:
-            kept.append(int(match))
-    return np.array(kept, np.intp)
+    close = np.zeros((len(inside), len(inside)), bool)
+    for points in (here[inside, :2], there[inside, :2]):
+        close |= np.abs(points[:, np.newaxis] - points).max(2) < _ONE_PLACE
+    taken = np.zeros(len(inside), bool)
+    kept = []
+    for place in range(len(inside)):
+        if not taken[place]:
+            kept.append(place)
+            taken |= close[place]
+    return inside[kept]
 
 
 def _covered(points: np.ndarray, features: Features) -> float:

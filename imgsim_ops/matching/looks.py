@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The longer side of what is looked at, in pixels. At 512 a changed digit of an invoice is too small to be seen.
 SIDE = 1280
+#: Likewise of what is kept of very many.
+SMALL_SIDE = 144
 
 _HEAD = struct.Struct("<IIIIB3xI")  # width, height, of the pixels likewise, whether there is alpha, length of the facts
 
@@ -78,6 +80,14 @@ class Look:
     @cached_property
     def _on_black_levels(self) -> list[np.ndarray]:
         return [self.on_black]
+
+    def small(self) -> Look:
+        """The same in few pixels, on white: enough to see that two pictures do not lie over each other as they are."""
+        height, width = self.pixels.shape[:2]
+        factor = min(1.0, SMALL_SIDE / max(height, width))
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        pixels = opencv().resize(self.pixels, size, interpolation=opencv().INTER_AREA)
+        return Look(self.width, self.height, pixels, None, self.facts)
 
     def to_bytes(self) -> bytes:
         """For a pipe."""

@@ -183,6 +183,12 @@ def aligned(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool 
     return None if best is None else _refined(a, b, best.frame.transform, _LARGE)
 
 
+def lie_over_each_other(a: Look, b: Look, transform: np.ndarray) -> bool:
+    """Whether a transform explains any pixels, in few of them; small looks are enough."""
+    found = frames.frame(a, b, transform, _FIRST)
+    return found is not None and agreement(found, _FIRST_BLOCK)[0] >= _LEAST_AGREEMENT
+
+
 def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = False) -> Judgement:
     """What one picture is to another, by the pixels.
 

@@ -11,11 +11,9 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from imgsim_ops.collection.candidates.looking import Looking
-from imgsim_ops.embedding.crops import SMALL
 from imgsim_ops.matching.features import opencv
-from imgsim_ops.matching.looks import Look
 from imgsim_ops.matching.pair import transform_by_features
-from imgsim_ops.matching.relations import VERSION, Judgement, Relation, judge, whole_to_whole
+from imgsim_ops.matching.relations import VERSION, Judgement, Relation, judge, lie_over_each_other, whole_to_whole
 
 _AHEAD = 4
 
@@ -104,8 +102,9 @@ class Judge:
         for pair in pairs:
             # The store answers in this thread only; what is read soon is on its way then.
             if self._a.files(pair.row) and self._b.files(pair.col) and self._before(pair) is None:
-                self._a.expect(pair.row)
-                self._b.expect(pair.col)
+                for looking, row in ((self._a, pair.row), (self._b, pair.col)):
+                    if self._needs_looks(pair) or not looking.is_described(row):
+                        looking.expect(row)
             pending.append((pair, self._pool.submit(self._one, pair)))
             if len(pending) > _AHEAD * self._threads:
                 done += 1
@@ -131,10 +130,10 @@ class Judge:
         before = self._before(pair)
         if before is not None:
             return before
-        a, b = self._a.look(pair.row), self._b.look(pair.col)
-        if a is None or b is None:
+        found = self._judge(pair)
+        if found is None:
             return None
-        found = replace(self._judge(pair, a, b), hinted=bool(pair.hints))
+        found = replace(found, hinted=bool(pair.hints))
         self._b.keep_judged(ones[0].sha256, others[0].sha256, self._kind(pair), VERSION, _as_json(found))
         return found
 
@@ -152,25 +151,34 @@ class Judge:
         hinted = bool(pair.hints) and found is not None and not (found.judgement.joined or found.hinted)
         return None if hinted else found
 
-    def _judge(self, pair: Asked, a: Look, b: Look) -> Judged:
-        hints = [*pair.hints, whole_to_whole(a, b, pair.orientation)]
+    def _needs_looks(self, pair: Asked) -> bool:
+        return bool(pair.hints) or pair.alike or not self._features
+
+    def _judge(self, pair: Asked) -> Judged | None:
         found: Judged | None = None
-        if pair.hints or pair.alike or not self._features or _is_small(a) or _is_small(b):
+        if self._needs_looks(pair):
+            a, b = self._a.look(pair.row), self._b.look(pair.col)
+            if a is None or b is None:
+                return None
+            hints = [*pair.hints, whole_to_whole(a, b, pair.orientation)]
             found = Judged(judge(a, b, hints, likely=bool(pair.hints) or pair.alike))
             if found.judgement.joined or not self._features:
                 return found
+        # Most pairs are of unlike pictures: local features and a few pixels are enough to see that.
         one, other = self._a.features(pair.row), self._b.features(pair.col)
-        if one is None or other is None:
-            return found or Judged(judge(a, b, hints))
+        small = self._a.small(pair.row), self._b.small(pair.col)
+        if one is None or other is None or small[0] is None or small[1] is None:
+            return found
         transform, inliers = transform_by_features(one, other)
-        if transform is None:
-            return found or Judged(judge(a, b, hints), inliers)
-        better = Judged(judge(a, b, [transform, *hints]), inliers)
+        whole = whole_to_whole(small[0], small[1], pair.orientation)
+        if transform is None and (found is not None or not lie_over_each_other(small[0], small[1], whole)):
+            return found or Judged(Judgement(Relation.LOOK_ALIKE), inliers)
+        a, b = self._a.look(pair.row), self._b.look(pair.col)
+        if a is None or b is None:
+            return None
+        transforms = [*pair.hints, whole] if transform is None else [transform, *pair.hints, whole]
+        better = Judged(judge(a, b, transforms), inliers)
         return better if found is None or _rank(better) >= _rank(found) else found
-
-
-def _is_small(look: Look) -> bool:
-    return max(look.width, look.height) <= SMALL
 
 
 def _rank(found: Judged) -> tuple[bool, float]:

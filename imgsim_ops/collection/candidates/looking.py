@@ -36,6 +36,8 @@ _SCHEMA = (
 _HELD_BYTES = 160 << 20
 # Pictures whose features are held, at up to 72 kB each.
 _HELD_FEATURES = 1000
+# Small looks that are held, at up to 60 kB each.
+_HELD_SMALL = 1000
 _UNCOMMITTED = 500
 _TASK = "imgsim_ops.matching.looks:look"
 
@@ -61,6 +63,7 @@ class Looking:
         self._looks: OrderedDict[int, Future | Look | None] = OrderedDict()
         self._bytes = 0
         self._features: OrderedDict[int, Features] = OrderedDict()
+        self._small: OrderedDict[int, Look] = OrderedDict()
         self._files: dict[int, list[Picture]] = {}
         self._connection = _opened(store.path / DATABASE)
         self._changes = 0
@@ -114,9 +117,27 @@ class Looking:
             found = None if isinstance(answer, SkippedFile) else Look.from_bytes(answer)
             with self._lock:
                 self._looks[row] = found
+                if found is not None:
+                    self._small[row] = found.small()
+                    if len(self._small) > _HELD_SMALL:
+                        self._small.popitem(last=False)
                 self._bytes += 0 if found is None else found.pixels.nbytes
                 self._let_go()
         return found
+
+    def small(self, row: int) -> Look | None:
+        """The small look of a row, of which many more are held."""
+        with self._lock:
+            found = self._small.get(row)
+        if found is not None:
+            return found
+        look = self.look(row)
+        return None if look is None else look.small()
+
+    def is_described(self, row: int) -> bool:
+        """Whether its features and its small look are at hand, so that it need not be read for them."""
+        with self._lock:
+            return row in self._small and row in self._features
 
     def _another(self, row: int) -> bytes | SkippedFile:
         """Equal files stand in for one that is gone."""
