@@ -6,9 +6,10 @@ from PIL import Image, ImageOps
 
 from imgsim_ops.collection.candidates.judging import Judged
 from imgsim_ops.collection.candidates.looking import Looking
-from imgsim_ops.collection.candidates.pixels import pixel_hash, same_pixels
+from imgsim_ops.collection.candidates.pixels import same_pixels
 from imgsim_ops.collection.grouping import Cluster
 from imgsim_ops.errors import ImageError
+from imgsim_ops.images.pixel_hash import pixel_hash
 from imgsim_ops.matching.relations import Judgement, Relation
 
 
