@@ -184,7 +184,9 @@ def aligned(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool 
 
 
 def lie_over_each_other(a: Look, b: Look, transform: np.ndarray) -> bool:
-    """Whether a transform explains any pixels, in few of them; small looks are enough."""
+    """Whether a transform explains any pixels, in few of them, or all are equal; small looks are enough."""
+    if _are_equal(a, b):
+        return True
     found = frames.frame(a, b, transform, _FIRST)
     return found is not None and agreement(found, _FIRST_BLOCK)[0] >= _LEAST_AGREEMENT
 

@@ -117,7 +117,7 @@ def test_leaks(album, tmp_path, model):
     assert [os.path.basename(picture.path) for picture in leaks.clean] == ["rocket.png"]
     assert leaks[0].relation == "identical"
     assert (len(leaks), leaks[0], leaks[:1]) == (1, leaks.leaks[0], leaks.leaks)
-    assert repr(leaks) == "<1 of 2 test pictures are copies of training pictures>"
+    assert repr(leaks) == "<1 of 2 test pictures come of training pictures>"
     with (
         Collection.create(tmp_path / "c.imgsim", model) as collection,
         pytest.raises(imgsim_ops.ImgsimError, match="both sets must be open collections, or neither"),

@@ -35,14 +35,14 @@ def test(tmp_path):
 def leaks(tmp_path, train, test):
     """Indexes both and returns the leaks, as file in test to (file in train, evidence)."""
 
-    def run(recipes=("gem", "gem"), similar=False, **options):
+    def run(recipes=("gem", "gem"), **options):
         with (
             made(tmp_path / f"train-{len(os.listdir(tmp_path))}", recipes[0]) as trained,
             made(tmp_path / f"test-{len(os.listdir(tmp_path))}", recipes[1]) as tested,
         ):
             trained.add([train])
             tested.add([test])
-            with trained.leaks(tested, MatchOptions(**options), similar=similar) as answers:
+            with trained.leaks(tested, MatchOptions(**options)) as answers:
                 found = list(answers)
         names = [os.path.basename(leak.picture.path) for leak in found]
         assert len(names) == len(set(names))

@@ -62,6 +62,11 @@ def named(*members):
     return [{"path": member.picture.path, "sha256": member.picture.sha256.hex()} for member in members]
 
 
+def chosen(*members):
+    """The same of what goes by a person's own choice."""
+    return [{**file, "own": True} for file in named(*members)]
+
+
 def exported(page):
     """The file that the page hands out."""
     with page.expect_download() as download:
@@ -93,8 +98,8 @@ def test_decisions_by_keys_go_out_and_come_back(page, groups, tmp_path):
         "imgsim": "decisions",
         "version": 1,
         "groups": [
-            {"keep": named(first.members[0]), "remove": named(first.members[1])},
-            {"keep": named(second.members[0]), "remove": named(*second.members[1:])},
+            {"keep": named(first.members[0]), "remove": chosen(first.members[1])},
+            {"keep": named(second.members[0]), "remove": chosen(*second.members[1:])},
         ],
     }
     page.goto((tmp_path / "report.html").as_uri())  # remembered
@@ -113,7 +118,7 @@ def test_bytes_of_names_survive_the_browser(page, groups):
     assert b"\\udcff.png" in content
     (group,) = json.loads(content)["groups"]
     odd, best = groups[-1].members
-    assert group == {"keep": named(best), "remove": named(odd)}
+    assert group == {"keep": named(best), "remove": chosen(odd)}
     assert os.path.exists(group["remove"][0]["path"])
 
 

@@ -132,7 +132,10 @@ class Looking:
         if found is not None:
             return found
         look = self.look(row)
-        return None if look is None else look.small()
+        if look is None:
+            return None
+        with self._lock:
+            return self._small.setdefault(row, look.small())
 
     def is_described(self, row: int) -> bool:
         """Whether its features and its small look are at hand, so that it need not be read for them."""
@@ -205,9 +208,12 @@ class Looking:
             except sqlite3.OperationalError:
                 raise
             except sqlite3.DatabaseError:  # damaged: what is in it can be found again
-                self._connection.close()
-                self._connection = _temporary()
+                self._forget()
                 return None
+
+    def _forget(self) -> None:
+        self._connection.close()
+        self._connection = _temporary()
 
     def keep_judged(self, a: bytes, b: bytes, asked: int, version: int, content: str) -> None:
         """Keeps what was judged of two contents."""
@@ -215,7 +221,13 @@ class Looking:
 
     def _keep(self, statement: str, values: tuple) -> None:
         with self._lock, _disk_errors(self._store.path):
-            self._connection.execute(statement, values)
+            try:
+                self._connection.execute(statement, values)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:  # damaged
+                self._forget()
+                self._connection.execute(statement, values)
             self._changes += 1
             if self._changes % _UNCOMMITTED == 0:
                 self._connection.commit()
