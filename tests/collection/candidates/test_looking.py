@@ -299,6 +299,23 @@ def test_in_place_of_a_damaged_database_it_is_kept_for_this_run(store, monkeypat
     assert (store.path / DATABASE).read_bytes() == before
 
 
+@pytest.mark.xfail(
+    strict=True, raises=sqlite3.DatabaseError, reason="a database is known to be damaged when it is read, not written"
+)
+def test_a_damaged_database_to_which_is_added_before_it_is_read(store):
+    damaged_further_in(store)
+    with Looking(store) as looking:
+        looking.keep_judged(b"c", b"d", 3, 1, "what")
+        assert looking.judged(b"c", b"d", 3, 1) == "what"
+
+
+@pytest.mark.xfail(strict=True, raises=sqlite3.DatabaseError, reason="what is damaged further in is not replaced here")
+def test_what_is_damaged_further_in_is_forgotten(store):
+    damaged_further_in(store)
+    store.rows[1] = []
+    forget_features(store)
+
+
 def test_a_database_before_there_were_judgements(store):
     with sqlite3.connect(store.path / DATABASE) as database:
         database.execute(
