@@ -325,6 +325,14 @@ def test_no_pair_of_neighbours_is_met_twice():
     assert len(rounds) == 3
 
 
+def test_pairs_of_one_picture_are_met_one_after_the_other():
+    world = World.of(range(9))
+    pairs = [(row, col, 1) for row in range(9) for col in range(row)]
+    shuffled = [pairs[place] for place in np.random.default_rng(0).permutation(len(pairs))]
+    world.grouping().search(np.arange(9), 9, lambda rows, labels: shuffled)
+    assert world.asked == [(row, col) for row, col, _ in pairs]
+
+
 def test_links_of_nothing():
     grouping = World.of([]).grouping()
     grouping.link(np.empty((0, 2), np.int64))

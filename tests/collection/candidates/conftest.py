@@ -27,6 +27,9 @@ class FakeStore:
     def pictures_of(self, row):
         return list(self.rows[row])
 
+    def shared_rows(self):
+        return [row for row, pictures in enumerate(self.rows) if len(pictures) > 1]
+
     def pictures(self):
         return ((row, picture) for row, pictures in enumerate(self.rows) for picture in pictures)
 

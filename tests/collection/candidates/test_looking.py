@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from imgsim_ops.collection.candidates import looking as looking_module
 from imgsim_ops.collection.candidates.looking import DATABASE, Looking, forget_features
 from imgsim_ops.matching.features import described
+from imgsim_ops.matching.looks import SMALL_SIDE
 
 
 @pytest.fixture
@@ -110,19 +111,107 @@ def test_only_some_looks_are_held_and_others_are_read_again(store, paths, monkey
             np.testing.assert_array_equal(looking.look(row).pixels, pixels)
 
 
+# --- small looks -----------------------------------------------------------------------------------------------------
+
+
+def test_small_looks_are_looks_in_few_pixels(store, paths):
+    with Looking(store) as looking:
+        for row in range(len(paths)):
+            small, look = looking.small(row), looking.look(row)
+            assert max(look.pixels.shape[:2]) > max(small.pixels.shape[:2]) == SMALL_SIDE
+            assert (small.width, small.height, small.facts) == (look.width, look.height, look.facts)
+            np.testing.assert_array_equal(small.pixels, look.small().pixels)
+            assert looking.small(row) is looking.small(row)
+
+
+def test_small_looks_are_at_hand_after_the_looks_were_let_go(store, paths, monkeypatch):
+    monkeypatch.setattr(looking_module, "_HELD_BYTES", 0)
+    with Looking(store) as looking:
+        before = [looking.small(row).pixels for row in range(len(paths))]
+        assert not any(looking._looks.values())
+        for path in paths:
+            path.unlink()
+        for row, pixels in enumerate(before):
+            np.testing.assert_array_equal(looking.small(row).pixels, pixels)
+        assert looking.look(0) is None
+
+
+def test_only_some_small_looks_are_held_and_others_are_read_again(store, paths, monkeypatch):
+    monkeypatch.setattr(looking_module, "_HELD_SMALL", 2)
+    monkeypatch.setattr(looking_module, "_HELD_BYTES", 0)
+    with Looking(store) as looking:
+        before = [looking.small(row).pixels for row in range(len(paths))]
+        assert len(looking._small) == 2
+        for row, pixels in enumerate(before):
+            np.testing.assert_array_equal(looking.small(row).pixels, pixels)
+        assert len(looking._small) == 2
+
+
+def test_described_is_what_need_not_be_read(store, paths, monkeypatch):
+    monkeypatch.setattr(looking_module, "_HELD_BYTES", 0)
+    with Looking(store) as looking:
+        assert not looking.is_described(0)
+        looking.small(0)
+        assert not looking.is_described(0)
+        looking.features(0)
+        assert looking.is_described(0)
+        assert not looking.is_described(1)
+        monkeypatch.setattr(looking, "look", None)
+        assert None not in (looking.small(0), looking.features(0))
+    monkeypatch.undo()
+    with Looking(store) as looking:
+        looking.features(0)  # is kept, but for a small look it must be read
+        assert not looking.is_described(0)
+
+
+def test_what_cannot_be_read_has_no_small_look(store, paths):
+    paths[1].unlink()
+    with Looking(store) as looking:
+        assert looking.small(1) is None
+        assert looking.features(1) is None
+        assert not looking.is_described(1)
+
+
+def test_rows_that_several_files_share(store, paths, tmp_path):
+    with Looking(store) as looking:
+        assert looking.shared_rows() == []
+    again = store.add(paths[0], shutil.copy(paths[0], tmp_path / "again.png"))
+    with Looking(store) as looking:
+        assert looking.shared_rows() == [again]
+
+
 # --- what is kept ----------------------------------------------------------------------------------------------------
 
 
 def test_features_are_kept_for_the_next_run(store, paths, monkeypatch):
     with Looking(store) as looking:
-        before = [looking.features(row, mirrored).to_bytes() for row in (0, 1) for mirrored in (False, True)]
+        before = [looking.features(row).to_bytes() for row in (0, 1)]
         with Image.open(paths[1]) as image:
-            pixels = np.asarray(ImageOps.mirror(image))
-        assert before[3] == described(pixels, pixels.shape[1], pixels.shape[0]).to_bytes()
-    assert count(store) == 4
+            pixels = np.asarray(image)
+        assert before[1] == described(pixels, pixels.shape[1], pixels.shape[0]).to_bytes()
+    assert count(store) == 2
     monkeypatch.setattr(looking_module, "IsolatedReaders", NoReaders)
     with Looking(store) as looking:
-        assert [looking.features(row, mirrored).to_bytes() for row in (0, 1) for mirrored in (False, True)] == before
+        assert [looking.features(row).to_bytes() for row in (0, 1)] == before
+
+
+def test_features_of_a_mirror_image_are_those_of_the_picture_mirrored(store, paths):
+    """Those kept will do, so that a mirror image is neither read nor kept."""
+    with Looking(store) as looking:
+        found = looking.features(1).mirrored()
+        with Image.open(paths[1]) as image:
+            pixels = np.asarray(ImageOps.mirror(image))
+        expected = described(pixels, pixels.shape[1], pixels.shape[0])
+        assert (found.width, found.height, found.side) == (expected.width, expected.height, expected.side)
+        apart = np.abs(found.places[:, np.newaxis, :2] - expected.places[:, :2]).max(2)
+        unlike = np.linalg.norm(found.descriptors[:, np.newaxis].astype(float) - expected.descriptors, axis=2)
+        turned = np.abs((found.places[:, np.newaxis, 2] - expected.places[:, 2] + 180) % 360 - 180)
+        same = (apart < 0.5) & (unlike < 60) & (turned < 3)
+        assert min(same.any(0).mean(), same.any(1).mean()) > 0.9  # found anew, some lie elsewhere
+        again = found.mirrored()
+        np.testing.assert_allclose(again.places, looking.features(1).places, atol=1e-3)
+        np.testing.assert_array_equal(again.descriptors, looking.features(1).descriptors)
+    assert count(store) == 1
 
 
 def test_equal_contents_share_what_is_kept(store, paths, tmp_path, monkeypatch):
@@ -176,20 +265,55 @@ def test_a_damaged_database_is_made_anew(store, content):
     assert count(store, "judgements") == 1
 
 
-@pytest.mark.xfail(
-    strict=True, raises=sqlite3.DatabaseError, reason="only what is read when it is opened is known to be damaged"
-)
-def test_a_database_that_is_damaged_further_in(store):
+def damaged_further_in(store):
+    """Fills the database and damages all but what is read when it is opened."""
     with Looking(store) as looking:
         for row in range(3):
             looking.features(row)
+            looking.keep_judged(b"a", b"b", row, 1, "what")
     path = store.path / DATABASE
     content = bytearray(path.read_bytes())
     for page in range(3 * 4096, len(content), 4096):
         content[page : page + 4096] = b"\xa5" * len(content[page : page + 4096])
     path.write_bytes(content)
+
+
+def test_a_database_that_is_damaged_further_in(store):
+    damaged_further_in(store)
     with Looking(store) as looking:
         assert all(looking.features(row) is not None for row in range(3))
+
+
+def test_in_place_of_a_damaged_database_it_is_kept_for_this_run(store, monkeypatch):
+    damaged_further_in(store)
+    before = (store.path / DATABASE).read_bytes()
+    monkeypatch.setattr(looking_module, "_HELD_FEATURES", 1)
+    with Looking(store) as looking:
+        features = [looking.features(row).to_bytes() for row in range(3)]
+        assert looking.judged(b"a", b"b", 0, 1) is None
+        looking.keep_judged(b"c", b"d", 3, 1, "what")
+        looking.commit()
+        assert looking.judged(b"c", b"d", 3, 1) == "what"
+        monkeypatch.setattr(looking, "look", None)
+        assert [looking.features(row).to_bytes() for row in range(3)] == features  # held is one of them
+    assert (store.path / DATABASE).read_bytes() == before
+
+
+@pytest.mark.xfail(
+    strict=True, raises=sqlite3.DatabaseError, reason="a database is known to be damaged when it is read, not written"
+)
+def test_a_damaged_database_to_which_is_added_before_it_is_read(store):
+    damaged_further_in(store)
+    with Looking(store) as looking:
+        looking.keep_judged(b"c", b"d", 3, 1, "what")
+        assert looking.judged(b"c", b"d", 3, 1) == "what"
+
+
+@pytest.mark.xfail(strict=True, raises=sqlite3.DatabaseError, reason="what is damaged further in is not replaced here")
+def test_what_is_damaged_further_in_is_forgotten(store):
+    damaged_further_in(store)
+    store.rows[1] = []
+    forget_features(store)
 
 
 def test_a_database_before_there_were_judgements(store):
