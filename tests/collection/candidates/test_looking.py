@@ -299,9 +299,6 @@ def test_in_place_of_a_damaged_database_it_is_kept_for_this_run(store, monkeypat
     assert (store.path / DATABASE).read_bytes() == before
 
 
-@pytest.mark.xfail(
-    strict=True, raises=sqlite3.DatabaseError, reason="a database is known to be damaged when it is read, not written"
-)
 def test_a_damaged_database_to_which_is_added_before_it_is_read(store):
     damaged_further_in(store)
     with Looking(store) as looking:
