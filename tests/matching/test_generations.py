@@ -68,8 +68,10 @@ def test_so_it_is_where_the_copy_was_compressed_nearly_as_much(photographs, name
     assert told(strong, recompressed(strong, 90), 50, True) == 1
 
 
-# Three pixels off the grid of blocks they were once compressed in, compressing them changes twice and ten times as much.
-BEFORE = pytest.mark.xfail(strict=True, reason="was compressed before: compressed again, it changes as little as a copy")
+# Three pixels off the grid they were once compressed in, compressing them changes twice, and ten times, as much.
+BEFORE = pytest.mark.xfail(
+    strict=True, reason="was compressed before: compressed again, it changes as little as a copy"
+)
 
 
 @pytest.mark.parametrize(
