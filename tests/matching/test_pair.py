@@ -50,7 +50,7 @@ def test_turned_by_quarters_and_mirrored(photographs, name, orientation):
     assert point_error(found.transform, whole_to_whole(one, other, orientation), one) < 1
 
 
-@pytest.mark.xfail(strict=True, reason="its features lay it half a pixel off, and what that blurs is taken for detail")
+@pytest.mark.xfail(strict=True, reason="even where its exact place is given, it is said to have the finer detail: -0.33")
 def test_a_mirror_image_has_as_much_detail(photographs):
     pixels = np.asarray(photographs["rocket"])
     assert judged(Look.of(pixels), Look.of(turned(pixels, 2))).original == 0
