@@ -134,6 +134,51 @@ def test_what_was_changed_is_found_where_it_is(photographs, name, change, qualit
             assert y + height <= box[3] + BLOCK
 
 
+def page_with(side=0, level=0, bar=False):
+    """Rows of letters, and a square between them where none are, or on top of a bar."""
+    page = Image.new("RGB", (512, 384), (255, 255, 255))
+    draw = ImageDraw.Draw(page)
+    for row in range(8):
+        draw.text((20, 8 + 48 * row), "The quick brown fox jumps over the lazy dog", (0, 0, 0), font_size=18)
+    if side:
+        draw.rectangle((450, 142 - side, 449 + side, 141), (level,) * 3)
+    if bar:
+        draw.rectangle((420, 142, 500, 170), (0, 0, 0))
+    return page
+
+
+# Neighbours explain the rim of a square: of 4 x 4 pixels the 4 inside are left, of 5 x 5 there are 9. Where nothing
+# correlates, 4 are enough; beside a bar, which both pages have, all does.
+@pytest.mark.parametrize(("bar", "least"), [(False, 4), (True, 5)])
+@pytest.mark.parametrize("side", [1, 2, 3, 4, 5, 7])
+def test_a_few_pixels_that_differ_clearly_are_a_difference(side, bar, least):
+    plain, other = page_with(bar=bar), page_with(side, bar=bar)
+    for found in (looked(plain, other), looked(other, plain)):
+        assert len(found.clusters) == (side >= least)
+        for cluster in found.clusters:
+            x, y, width, height = cluster.box
+            assert 450 - BLOCK <= x < x + width <= 450 + side + BLOCK
+            assert 142 - side - BLOCK <= y < y + height <= 142 + BLOCK
+
+
+@pytest.mark.parametrize("bar", [False, True])
+def test_a_few_pixels_that_differ_little_are_none(bar):
+    plain, other = page_with(bar=bar), page_with(7, 240, bar)
+    assert looked(plain, other).clusters == looked(other, plain).clusters == ()
+
+
+@pytest.mark.parametrize("quality", [None, 75])
+def test_a_stroke_of_a_letter_is_a_difference(quality):
+    def number(text):
+        page = page_with()
+        ImageDraw.Draw(page).text((300, 120), text, (0, 0, 0), font_size=32)
+        return page if quality is None else recompressed(page, quality)
+
+    assert looked(number("4713"), number("4713")).largest == 0
+    assert looked(number("4713"), number("4718")).largest >= DIFFERING
+    assert looked(number("4718"), number("4713")).largest >= DIFFERING
+
+
 def test_two_places_are_two(photographs):
     image = photographs["chelsea"]
     other = pasted(pasted(image, (40, 40, 90, 90)), (320, 200, 370, 250))

@@ -3,10 +3,14 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.matching.alignment import verify
 from imgsim_ops.matching.features import MOST_KEYPOINTS, SIDE, Features, opencv
 from imgsim_ops.matching.features import described as described_pixels
+from tests.support.tries import tries
 
 
 def test_what_is_described(described, picture):
@@ -75,3 +79,54 @@ def test_without_opencv_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(ImgsimError, match="pip install opencv-python-headless"):
         opencv()
+
+
+# --- mirror images ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "coins", "motorcycle_left", "rocket"])
+def test_features_of_a_mirror_image_are_the_same_ones_ordered_anew(described, photographs, name):
+    image = photographs[name]
+    found, expected = described(image).mirrored(), described(image, 2)
+    assert (found.width, found.height, found.side) == (expected.width, expected.height, expected.side)
+    apart = found.places[:, np.newaxis] - expected.places
+    # Keypoints are looked for at twice the size, whose grid is off by half a pixel of what is described.
+    near = np.linalg.norm(apart[..., :2] / found.scale, axis=2) < 0.6
+    near &= np.abs((apart[..., 2] + 180) % 360 - 180) < 1
+    near &= np.abs(apart[..., 3]) < 0.05 * expected.places[:, 3]
+    here, there = near.nonzero()
+    assert len(np.unique(here)) > 0.8 * len(found)
+    lengths = np.linalg.norm(found.descriptors[here].astype(float) - expected.descriptors[there], axis=1)
+    assert np.median(lengths) < 2  # of 512
+    assert np.quantile(lengths, 0.9) < 60
+    plain = np.linalg.norm(described(image).descriptors[here].astype(float) - expected.descriptors[there], axis=1)
+    assert np.median(plain) > 200
+    match = verify(found, expected)
+    assert match.inliers > 0.6 * len(found)
+    np.testing.assert_allclose(match.transform, (1, 0, 0, 0, 1, 0), atol=1)
+
+
+def test_mirrored_twice_is_itself(described, picture):
+    features = described(picture)
+    again = features.mirrored().mirrored()
+    np.testing.assert_array_equal(again.descriptors, features.descriptors)
+    np.testing.assert_allclose(again.places, features.places, atol=1e-3)  # float32
+    assert features.to_bytes() == described(picture).to_bytes()  # and is left as it was
+
+
+@settings(max_examples=tries(100))
+@given(st.integers(0, 20), st.integers(0, 2**32 - 1), st.integers(1, 5000), st.integers(1, 5000))
+def test_any_features_mirrored_twice_are_themselves(number, seed, width, height):
+    random = np.random.default_rng(seed)
+    places = (random.random((number, 4)) * (width, height, 360, 50)).astype(np.float32)
+    features = Features(width, height, SIDE, places, random.integers(0, 256, (number, 128), np.uint8))
+    once = features.mirrored()
+    np.testing.assert_allclose(once.places[:, 0] + places[:, 0], width, rtol=1e-5)
+    np.testing.assert_array_equal(once.places[:, [1, 3]], places[:, [1, 3]])
+    np.testing.assert_array_equal(np.sort(once.descriptors, axis=1), np.sort(features.descriptors, axis=1))
+    again = once.mirrored()
+    np.testing.assert_array_equal(again.descriptors, features.descriptors)
+    np.testing.assert_allclose(again.places[:, :2], places[:, :2], atol=2e-3)  # float32
+    turned = (again.places[:, 2] - places[:, 2] + 180) % 360 - 180
+    np.testing.assert_allclose(turned, 0, atol=1e-3)
+    assert Features.from_bytes(once.to_bytes()).to_bytes() == once.to_bytes()

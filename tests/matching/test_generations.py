@@ -2,14 +2,19 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from imgsim_ops.images.facts import file_facts
 from imgsim_ops.matching import frames
 from imgsim_ops.matching.generations import first_saved, quality_of
 from imgsim_ops.matching.looks import Look
+from tests.support.tries import tries
 
 NAMES = ("coffee", "motorcycle_left", "retina", "rocket")
+# In which compression leaves the most.
+LIVELY = ("coins", "gravel", "page")
 
 
 def as_jpeg(image, quality):
@@ -22,9 +27,15 @@ def recompressed(image, quality):
     return Image.open(as_jpeg(image, quality)).convert("RGB")
 
 
-def told(one, other, quality, of_first):
+def with_noise(image):
+    noise = np.random.default_rng(0).normal(0, 25, (image.height, image.width, 3))
+    return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
+
+
+def told(one, other, quality, of_first, *, lossless=False, noisier=False):
     looks = (Look.of(np.asarray(image)) for image in (one, other))
-    return first_saved(frames.frame(*looks, np.eye(3), 512), quality, of_first)
+    found = frames.frame(*looks, np.eye(3), 512)
+    return first_saved(found, quality, of_first, lossless=lossless, noisier=noisier)
 
 
 @pytest.mark.parametrize("quality", range(1, 101, 3))
@@ -43,7 +54,7 @@ def test_qualities_are_in_range():
 
 
 @pytest.mark.parametrize("quality", [30, 50])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *LIVELY])
 def test_what_has_the_marks_of_the_stronger_compression_was_made_from_it(photographs, name, quality):
     strong = recompressed(photographs[name], quality)
     anew = recompressed(strong, 95)
@@ -51,17 +62,26 @@ def test_what_has_the_marks_of_the_stronger_compression_was_made_from_it(photogr
     assert told(anew, strong, quality, False) == -1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="compressed anew on the same grid of blocks, the copy hardly changes: too little is expected"
-)
-@pytest.mark.parametrize("name", ["coins", "gravel", "page"])
-def test_so_it_is_where_pictures_have_much_detail(photographs, name):
+@pytest.mark.parametrize("name", LIVELY)
+def test_so_it_is_where_the_copy_was_compressed_nearly_as_much(photographs, name):
     strong = recompressed(photographs[name], 50)
     assert told(strong, recompressed(strong, 90), 50, True) == 1
 
 
-@pytest.mark.parametrize("quality", [30, 50, 75])
-@pytest.mark.parametrize("name", [*NAMES, "coins", "gravel", "page"])
+# Three pixels off the grid they were once compressed in, compressing them changes twice, and ten times, as much.
+BEFORE = pytest.mark.xfail(
+    strict=True, reason="was compressed before: compressed again, it changes as little as a copy"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "quality"),
+    [
+        pytest.param(name, quality, marks=[BEFORE] if (name, quality) == ("page", 75) else [])
+        for name in (*NAMES, *LIVELY)
+        for quality in (30, 50, 75)
+    ],
+)
 def test_what_lacks_them_was_there_before(photographs, name, quality):
     light = recompressed(photographs[name], 95)
     strong = recompressed(light, quality)
@@ -70,18 +90,44 @@ def test_what_lacks_them_was_there_before(photographs, name, quality):
 
 
 @pytest.mark.parametrize("quality", [30, 50, 75, 85])
-def test_where_it_cannot_be_told_nothing_wrong_is_said(photographs, quality):
+def test_so_it_is_where_compressing_it_again_changes_less(photographs, quality):
     """A picture that was compressed before, so that less is changed by doing it again."""
     light = recompressed(photographs["chelsea"], 95)
-    assert told(light, recompressed(light, quality), quality, False) >= 0
+    assert told(light, recompressed(light, quality), quality, False) == 1
+
+
+@pytest.mark.parametrize("quality", [30, 50, 75, 85])
+@pytest.mark.parametrize("name", [*NAMES, *LIVELY])
+def test_what_is_without_loss_and_has_the_same_pixels_was_decoded(photographs, name, quality):
+    strong = recompressed(photographs[name], quality)
+    assert told(strong, strong, quality, True, lossless=True) == 1
+    assert told(strong, strong, quality, False, lossless=True) == -1
+
+
+@pytest.mark.parametrize(
+    ("name", "quality"),
+    [
+        pytest.param(name, quality, marks=[BEFORE] if (name, quality) == ("coins", 85) else [])
+        for name in (*NAMES, *LIVELY)
+        for quality in (30, 50, 75, 85)
+    ],
+)
+def test_what_is_without_loss_and_lacks_them_was_there_before(photographs, name, quality):
+    image = photographs[name]
+    strong = recompressed(image, quality)
+    assert told(image, strong, quality, False, lossless=True) == 1
+    assert told(strong, image, quality, True, lossless=True) == -1
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_said_of_what_was_changed_otherwise_too(photographs, name):
+def test_noise_that_was_added_differs_more_than_compression_does(photographs, name):
     image = photographs[name]
-    noise = np.random.default_rng(0).normal(0, 25, (image.height, image.width, 3))
-    noisy = Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
-    assert told(recompressed(noisy, 75), image, 75, True) == 0
+    strong = recompressed(image, 75)
+    noisy = with_noise(strong)
+    assert told(strong, noisy, 75, True, lossless=True, noisier=True) == 1
+    assert told(noisy, strong, 75, False, lossless=True, noisier=True) == -1
+    # To the compressed one, before that: the other has less.
+    assert told(recompressed(with_noise(image), 75), image, 75, True, lossless=True) == -1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,3 +135,15 @@ def test_a_change_of_brightness_does_not_hide_it(photographs, name):
     strong = recompressed(photographs[name], 40)
     anew = recompressed(ImageEnhance.Brightness(strong).enhance(0.8), 95)
     assert told(strong, anew, 40, True) == 1
+
+
+@settings(deadline=None, max_examples=tries(20))
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 100), st.booleans(), st.booleans(), st.sampled_from([0, 1, 5, 60, 255])
+)
+def test_whichever_comes_first_the_same_one_is_named(seed, quality, lossless, noisier, deviation):
+    random = np.random.default_rng(seed)
+    one, other = (np.clip(random.normal(120, deviation, (48, 64, 3)), 0, 255).astype(np.uint8) for _ in range(2))
+    found = told(one, other, quality, True, lossless=lossless, noisier=noisier)
+    assert found in (1, -1)
+    assert told(other, one, quality, False, lossless=lossless, noisier=noisier) == -found

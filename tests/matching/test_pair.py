@@ -1,0 +1,145 @@
+"""Two pictures alone, of real photographs."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgsim_ops.images.orientation import turned
+from imgsim_ops.matching import frames
+from imgsim_ops.matching.looks import Look
+from imgsim_ops.matching.pair import judged, transform_by_features
+from imgsim_ops.matching.relations import Relation, whole_to_whole
+
+NAMES = ("chelsea", "coffee", "coins", "motorcycle_left")
+
+
+def point_error(transform, expected, one):
+    """How far apart two transforms lay the corners of a picture, in pixels of the other one."""
+    corners = frames.corners(one.width, one.height)
+    there = frames.mapped(np.reshape(transform, (3, 3)), corners)
+    return float(np.abs(there - frames.mapped(np.reshape(expected, (3, 3)), corners)).max())
+
+
+def cut(image):
+    """Part of an image, and the transform from it to the image."""
+    width, height = image.size
+    x, y = width // 5, height // 6
+    part = image.crop((x, y, width * 4 // 5, height * 5 // 6))
+    return part, np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
+
+
+def around_the_middle(image, degrees):
+    """The transform by which Pillow turns an image, counterclockwise, in a frame of the same size."""
+    x, y = image.width / 2, image.height / 2
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    there = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]]) @ [[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]]
+    return there @ [[1, 0, -x], [0, 1, -y], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", NAMES)
+def test_turned_by_quarters_and_mirrored(photographs, name, orientation):
+    pixels = np.asarray(photographs[name])
+    one, other = Look.of(pixels), Look.of(turned(pixels, orientation))
+    found = judged(one, other)
+    assert (found.relation, found.joined, found.original) == (Relation.COPY, True, 0)
+    assert found.lacks == ((), ())
+    assert found.differences == ()
+    assert found.agreement > 0.98
+    assert found.overlap == pytest.approx((1, 1), abs=0.01)
+    assert point_error(found.transform, whole_to_whole(one, other, orientation), one) < 1
+
+
+@pytest.mark.xfail(strict=True, reason="even laid exactly, it is said to have the finer detail")
+def test_a_mirror_image_has_as_much_detail(photographs):
+    pixels = np.asarray(photographs["rocket"])
+    assert judged(Look.of(pixels), Look.of(turned(pixels, 2))).original == 0
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_part_that_was_cut_out(photographs, name, mirrored):
+    part, back = cut(photographs[name])
+    one, other = Look.of(np.asarray(photographs[name])), Look.of(turned(np.asarray(part), 2 if mirrored else 1))
+    found = judged(one, other)
+    assert (found.relation, found.joined, found.original, found.why) == (Relation.PART, True, 1, "shown")
+    assert found.lacks == (("more",), ())
+    assert found.differences == ()
+    assert found.overlap == pytest.approx((part.width * part.height / (one.width * one.height), 1), abs=0.01)
+    expected = np.linalg.inv(back)
+    if mirrored:
+        expected = np.array([[-1, 0, part.width], [0, 1, 0], [0, 0, 1.0]]) @ expected
+    assert point_error(found.transform, expected, one) < 1.5  # twice as far out as what is known
+    seen_back = judged(other, one)
+    assert (seen_back.relation, seen_back.original, seen_back.lacks) == (Relation.PART, -1, ((), ("more",)))
+    assert point_error(seen_back.transform, np.linalg.inv(expected), other) < 1
+
+
+@pytest.mark.parametrize("degrees", [-20, 10])
+@pytest.mark.parametrize("name", NAMES)
+def test_turned_by_some_degrees(photographs, name, degrees):
+    image = photographs[name]
+    one, other = (Look.of(np.asarray(each)) for each in (image, image.rotate(degrees, Image.Resampling.BICUBIC)))
+    found = judged(one, other)
+    assert found.relation in (Relation.PART, Relation.COPY)
+    assert found.joined
+    assert (found.original, found.why) == (1, "shown")  # the corners of the other one are black
+    assert found.lacks[1] == ()
+    assert found.differences == ()
+    assert point_error(found.transform, around_the_middle(image, degrees), one) < 3
+
+
+def test_a_smaller_part_that_was_turned(photographs):
+    part, back = cut(photographs["coffee"])
+    small = part.resize((part.width * 2 // 3, part.height * 2 // 3), Image.Resampling.LANCZOS)
+    one, other = Look.of(np.asarray(photographs["coffee"])), Look.of(turned(np.asarray(small), 5))
+    found = judged(one, other)
+    assert (found.relation, found.joined, found.original) == (Relation.PART, True, 1)
+    expected = whole_to_whole(Look.of(np.asarray(part)), other, 5) @ np.linalg.inv(back)
+    assert point_error(found.transform, expected, one) < 1.5
+
+
+def test_unlike_pictures(photographs):
+    looks = [Look.of(np.asarray(image)) for image in photographs.values()]
+    for place, one in enumerate(looks):
+        for other in looks[:place]:
+            found = judged(one, other)
+            assert (found.relation, found.joined, found.original) == (Relation.LOOK_ALIKE, False, 0)
+            assert found.differences == ()
+
+
+def test_pictures_without_features():
+    flat, other = (Look.of(np.full((60, 80, 3), level, np.uint8)) for level in (90, 200))
+    assert judged(flat, flat).equal
+    assert judged(flat, other).relation is Relation.LOOK_ALIKE
+
+
+# --- by features -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", NAMES)
+def test_the_transform_of_features(photographs, described, name, orientation):
+    one, other = described(photographs[name]), described(photographs[name], orientation)
+    transform, inliers = transform_by_features(one, other)
+    assert transform.shape == (3, 3)
+    assert inliers > 100
+    # Features say where to about a pixel; which way round is beyond doubt.
+    assert point_error(transform, whole_to_whole(one, other, orientation), one) < 2
+    assert np.sign(np.linalg.det(transform[:2, :2])) == (-1 if orientation in (2, 4, 5, 7) else 1)
+
+
+def test_features_of_unlike_pictures_agree_on_nothing(photographs, described):
+    found = {name: described(image) for name, image in photographs.items()}
+    names = ["chelsea", "coffee", "coins", "motorcycle_left", "rocket"]
+    for place, one in enumerate(names):
+        for other in names[:place]:
+            transform, inliers = transform_by_features(found[one], found[other])
+            assert transform is None
+            assert inliers < 5
+
+
+def test_without_features_there_is_no_transform(photographs, described):
+    flat = described(Image.new("RGB", (80, 60), (90, 90, 90)))
+    assert transform_by_features(flat, flat) == (None, 0)
+    assert transform_by_features(flat, described(photographs["coffee"])) == (None, 0)
