@@ -18,8 +18,8 @@ from imgsim_ops.matching.frames import Frame
 
 # The first two rows of the example table for brightness of the JPEG standard (ITU-T T.81, annex K).
 _STANDARD = np.array([16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55])
-# is lossless, only if it was decoded from that one, as pixels that were compressed before hardly change again. With
-# is lossless, only if it was decoded from that one, as pixels that were compressed before hardly change once more. With
+# Shares of what compressing changes. With less, both have the marks of the stronger compression; where the other picture
+# is lossless, only if it was decoded from that one, as what was compressed before hardly changes when it is again. With
 # much more, something else was done to one of them.
 _INHERITED, _DECODED = 0.58, 0.2
 _MORE = 1.5
