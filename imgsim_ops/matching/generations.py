@@ -18,9 +18,9 @@ from imgsim_ops.matching.frames import Frame
 
 # The first two rows of the example table for brightness of the JPEG standard (ITU-T T.81, annex K).
 _STANDARD = np.array([16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55])
-# Shares of what compressing changes. With less, both have the marks of the stronger compression; where the other picture
-# is lossless, only if it was decoded from that one, as what was compressed before hardly changes when it is again. With
-# much more, something else was done to one of them.
+# Shares of what compressing changes. With less, both have the marks of the stronger compression; where the other is
+# lossless, only if it was decoded from that one, as what was compressed before hardly changes again. With much more,
+# something else was done to one of them.
 _INHERITED, _DECODED = 0.58, 0.2
 _MORE = 1.5
 _OFF_GRID = 4
@@ -43,7 +43,7 @@ def first_saved(found: Frame, quality: int, of_first: bool, *, lossless: bool, n
         quality: Of the JPEG that was compressed more strongly.
         of_first: It is the first of the two.
         lossless: The other one keeps every pixel that it was given.
-        noisier: The other one has more noise: where much differs, that was added to it.
+        noisier: The other one has more noise: where much differs, that was added to it, unless it is lossless.
 
     Returns:
         1 for the first, -1 for the second.
@@ -62,6 +62,6 @@ def first_saved(found: Frame, quality: int, of_first: bool, *, lossless: bool, n
     expected = float(np.sqrt((changed[inside_there] ** 2).mean())) * gain + 0.3
     share = float(np.sqrt((differs[inside] ** 2).mean())) / expected
     sign = 1 if of_first else -1
-    if share < (_DECODED if lossless else _INHERITED) or (share > _MORE and noisier):
+    if share < (_DECODED if lossless else _INHERITED) or (share > _MORE and noisier and not lossless):
         return sign
     return -sign

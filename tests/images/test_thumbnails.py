@@ -9,7 +9,7 @@ from PIL import Image
 
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.strips import Strips
-from imgsim_ops.images.thumbnails import _reduced, thumbnail
+from imgsim_ops.images.thumbnails import reduced, thumbnail
 
 
 def small(path, side):
@@ -65,5 +65,5 @@ def test_reducing_in_strips_is_reducing_the_whole(height, width, factor, cuts, r
     pixels = np.frombuffer(random.randbytes(height * width * 3), np.uint8).reshape(height, width, 3)
     edges = [0, *(edge for edge in np.cumsum(cuts) if edge < height), height]
     strips = (np.ascontiguousarray(pixels[a:b]) for a, b in pairwise(edges))
-    got = np.concatenate(list(_reduced(Strips(height, width, strips), factor)))
+    got = np.concatenate(list(reduced(Strips(height, width, strips), factor)))
     np.testing.assert_array_equal(got, np.asarray(Image.fromarray(pixels).reduce(factor)))
