@@ -15,7 +15,7 @@ from imgsim_ops.files.identity import size_and_time
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.decode import decoded
-from imgsim_ops.images.formats import HEAD_SIZE, picture_format
+from imgsim_ops.images.formats import format_of
 from imgsim_ops.images.memory import Admit, admit_at_once
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.readers import IsolatedReaders
@@ -48,8 +48,7 @@ def file_identity(
     """
     with open_regular(path) as file:
         size, modified = size_and_time(os.fstat(file.fileno()))
-        kind = picture_format(file.read(HEAD_SIZE)) or ""
-        file.seek(0)
+        kind = format_of(file) or ""
         digest = digest_of(file)
     with decoded(path, max_pixels=read.max_pixels, min_side=1, admit=admit) as picture:
         return _FACTS.pack(digest, size, modified, picture.width, picture.height, kind.encode())

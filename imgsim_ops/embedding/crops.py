@@ -13,7 +13,7 @@ from PIL import Image
 from imgsim_ops import kernels
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.images.decode import decoded
-from imgsim_ops.images.formats import HEAD_SIZE, picture_format
+from imgsim_ops.images.formats import format_of
 from imgsim_ops.images.memory import Admit, admit_at_once
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.orientation import turned
@@ -85,7 +85,7 @@ def load_crops(
         ImageError: As `load_pixels`.
     """
     with open_regular(path) as file:
-        kind = picture_format(file.read(HEAD_SIZE)) or ""  # for none `decoded` has the error
+        kind = format_of(file) or ""  # for none `decoded` has the error
     with decoded(path, max_pixels=read.max_pixels, min_side=min_side(read.exact), admit=admit) as picture:
         height, width = picture.height, picture.width
         if max(height, width) <= SMALL:

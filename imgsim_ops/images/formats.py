@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
 #: How many bytes of a file's beginning `picture_format` and `canvas_size` want to see.
 HEAD_SIZE = 32
 
@@ -33,6 +38,13 @@ def picture_format(head: bytes) -> str | None:
     if head.startswith(b"BM") and len(head) >= 18 and 12 <= int.from_bytes(head[14:18], "little") <= 124:
         return "BMP"
     return _boxed_format(head)
+
+
+def format_of(file: BinaryIO) -> str | None:
+    """`picture_format` of an open file at its beginning, where it is left."""
+    kind = picture_format(file.read(HEAD_SIZE))
+    file.seek(0)
+    return kind
 
 
 def _boxed_format(head: bytes) -> str | None:

@@ -162,6 +162,16 @@ def _eight_bit_look(piece: Image.Image) -> Image.Image:
         raise UnsupportedPixelsError(f"{piece.mode} pixels: {error}") from error
 
 
+def upright_alpha(file: BinaryIO) -> Image.Image | None:
+    """The alpha channel of a sound picture, upright; None where nothing shines through."""
+    with Image.open(file) as image:
+        transpose = upright_transpose(image)
+        channel = image.convert("RGBA").getchannel("A")
+    if channel.getextrema() == (255, 255):
+        return None
+    return channel if transpose is None else channel.transpose(transpose)
+
+
 def _on_white(rgba: Image.Image) -> Image.Image:
     # Per channel: round((alpha * value + (255 - alpha) * 255) / 255), exactly.
     white = Image.new("RGB", rgba.size, (255, 255, 255))

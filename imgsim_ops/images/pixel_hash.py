@@ -6,15 +6,14 @@ import hashlib
 import os
 
 import numpy as np
-from PIL import Image
 
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.images.decode import decoded
 from imgsim_ops.images.facts import file_facts
-from imgsim_ops.images.formats import HEAD_SIZE, picture_format
+from imgsim_ops.images.formats import format_of
 from imgsim_ops.images.memory import Admit, admit_at_once
 from imgsim_ops.images.options import ReadOptions
-from imgsim_ops.images.orientation import upright_transpose
+from imgsim_ops.images.pillow import upright_alpha
 
 
 def pixel_hash(
@@ -34,9 +33,7 @@ def pixel_hash(
         ImageError: See ``images.decode.decode``.
     """
     with open_regular(path) as file:
-        kind = picture_format(file.read(HEAD_SIZE)) or ""
-        file.seek(0)
-        facts = file_facts(file, kind)
+        facts = file_facts(file, format_of(file) or "")
         if facts.further or facts.deep:
             return b""
         digest = hashlib.sha256()
@@ -46,9 +43,7 @@ def pixel_hash(
                 digest.update(np.ascontiguousarray(strip))
         if facts.transparent:
             file.seek(0)
-            with Image.open(file) as image:
-                transpose = upright_transpose(image)
-                alpha = image.convert("RGBA").getchannel("A")
-            if alpha.getextrema() != (255, 255):
-                digest.update((alpha if transpose is None else alpha.transpose(transpose)).tobytes())
+            alpha = upright_alpha(file)
+            if alpha is not None:
+                digest.update(alpha.tobytes())
     return digest.digest()

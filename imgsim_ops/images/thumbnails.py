@@ -43,17 +43,29 @@ def thumbnail(path: str, read: ReadOptions = ReadOptions(), *, side: int = SIDE,
         ImageError: See ``images.decode.decode``.
     """
     with decoded(path, max_pixels=read.max_pixels, min_side=side, admit=admit) as picture:
-        width, height, longer = picture.width, picture.height, max(picture.width, picture.height)
-        # To twice the size by plain means, which costs little and lets no large picture be held whole.
-        factor = max(1, longer // picture.scale // (2 * side))
-        small = Image.fromarray(np.concatenate(list(reduced(picture, factor))))
-    if longer > side:
-        shrink = picture.scale * factor
-        size = max(1, round(width * side / longer)), max(1, round(height * side / longer))
-        small = small.resize(size, Image.Resampling.LANCZOS, box=(0, 0, width / shrink, height / shrink))
+        small = shrunk(picture, side, Image.Resampling.LANCZOS)
     file = io.BytesIO()
     small.save(file, "WEBP", quality=_QUALITY, method=_EFFORT)
     return file.getvalue()
+
+
+def shrunk(picture: Strips, side: int, resample: Image.Resampling) -> Image.Image:
+    """A picture made small.
+
+    Args:
+        picture: It is gone through.
+        side: The longer side, in pixels; smaller pictures keep their size.
+        resample: The filter of the last step.
+    """
+    width, height, longer = picture.width, picture.height, max(picture.width, picture.height)
+    # To twice the size by plain means, which costs little and lets no large picture be held whole.
+    factor = max(1, longer // picture.scale // (2 * side))
+    small = Image.fromarray(np.concatenate(list(reduced(picture, factor))))
+    if longer <= side:
+        return small
+    shrink = picture.scale * factor
+    size = max(1, round(width * side / longer)), max(1, round(height * side / longer))
+    return small.resize(size, resample, box=(0, 0, width / shrink, height / shrink))
 
 
 def reduced(picture: Strips, factor: int) -> Iterator[np.ndarray]:

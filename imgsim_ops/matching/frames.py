@@ -68,12 +68,15 @@ def corners(width: float, height: float) -> np.ndarray:
     return np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
 
 
+def jacobian(matrix: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """The linear map that a homography is around a point (2,), float64 (2, 2)."""
+    there = mapped(matrix, point[np.newaxis])[0]
+    return (matrix[:2, :2] - np.outer(there, matrix[2, :2])) / (matrix[2, :2] @ point + matrix[2, 2])
+
+
 def density(matrix: np.ndarray, point: np.ndarray) -> float:
     """How many pixels along a side one pixel at a point becomes by a homography."""
-    x, y = mapped(matrix, point[np.newaxis])[0]
-    w = matrix[2, :2] @ point + matrix[2, 2]
-    jacobian = (matrix[:2, :2] - np.outer((x, y), matrix[2, :2])) / w
-    return float(np.sqrt(abs(np.linalg.det(jacobian))))
+    return float(np.sqrt(abs(np.linalg.det(jacobian(matrix, point)))))
 
 
 def overlap(transform: np.ndarray, a: tuple[int, int], b: tuple[int, int]) -> np.ndarray | None:

@@ -7,7 +7,6 @@ import os
 import struct
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -15,15 +14,12 @@ from PIL import Image
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.images.decode import decoded
 from imgsim_ops.images.facts import FileFacts, file_facts
-from imgsim_ops.images.formats import HEAD_SIZE, picture_format
+from imgsim_ops.images.formats import format_of
 from imgsim_ops.images.memory import Admit, admit_at_once
 from imgsim_ops.images.options import ReadOptions
-from imgsim_ops.images.orientation import upright_transpose
-from imgsim_ops.images.thumbnails import reduced
+from imgsim_ops.images.pillow import upright_alpha
+from imgsim_ops.images.thumbnails import shrunk
 from imgsim_ops.matching.features import opencv
-
-if TYPE_CHECKING:
-    from imgsim_ops.images.strips import Strips
 
 #: The longer side of what is looked at, in pixels. At 512 a changed digit of an invoice is too small to be seen.
 SIDE = 1280
@@ -131,37 +127,12 @@ def look(path: str | os.PathLike[str], read: ReadOptions = ReadOptions(), *, adm
         ImageError: See ``images.decode.decode``.
     """
     with decoded(path, max_pixels=read.max_pixels, min_side=None if read.exact else SIDE, admit=admit) as picture:
-        pixels, width, height = _shrunk(picture), picture.width, picture.height
+        small, width, height = shrunk(picture, SIDE, Image.Resampling.BOX), picture.width, picture.height
+    pixels, alpha = np.asarray(small), None
     with open_regular(path) as file:
-        kind = picture_format(file.read(HEAD_SIZE)) or ""
-        file.seek(0)
-        facts = file_facts(file, kind)
-        alpha = None
+        facts = file_facts(file, format_of(file) or "")
         if facts.transparent:
             file.seek(0)
-            alpha = _alpha(file, (pixels.shape[1], pixels.shape[0]))
+            channel = upright_alpha(file)
+            alpha = None if channel is None else np.asarray(channel.resize(small.size, Image.Resampling.BOX))
     return Look(width, height, pixels, alpha, facts).to_bytes()
-
-
-def _shrunk(picture: Strips) -> np.ndarray:
-    longer = max(picture.width, picture.height)
-    factor = max(1, longer // picture.scale // (2 * SIDE))
-    pixels = np.concatenate(list(reduced(picture, factor)))
-    if longer <= SIDE:
-        return pixels
-    shrink = picture.scale * factor
-    size = max(1, round(picture.width * SIDE / longer)), max(1, round(picture.height * SIDE / longer))
-    box = (0, 0, picture.width / shrink, picture.height / shrink)
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX, box=box))
-
-
-def _alpha(file, size: tuple[int, int]) -> np.ndarray | None:
-    """The alpha channel at a size, None where nothing shines through."""
-    with Image.open(file) as image:
-        transpose = upright_transpose(image)
-        channel = image.convert("RGBA").getchannel("A")
-    if channel.getextrema() == (255, 255):
-        return None
-    if transpose is not None:
-        channel = channel.transpose(transpose)
-    return np.asarray(channel.resize(size, Image.Resampling.BOX))

@@ -397,10 +397,7 @@ def _liveliest(found: Frame) -> np.ndarray:
 
 
 def _scales(transform: np.ndarray, point: np.ndarray) -> tuple[float, float]:
-    x, y = frames.mapped(transform, point[np.newaxis])[0]
-    depth = transform[2, :2] @ point + transform[2, 2]
-    jacobian = (transform[:2, :2] - np.outer((x, y), transform[2, :2])) / depth
-    large, small = np.linalg.svd(jacobian, compute_uv=False)
+    large, small = np.linalg.svd(frames.jacobian(transform, point), compute_uv=False)
     return float(large), float(small)
 
 

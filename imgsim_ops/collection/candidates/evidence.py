@@ -7,7 +7,7 @@ import numpy as np
 from imgsim_ops.collection.candidates.judging import Judged
 from imgsim_ops.collection.findings import Evidence, Picture
 from imgsim_ops.images.orientation import LINEAR
-from imgsim_ops.matching import rules
+from imgsim_ops.matching import frames, rules
 from imgsim_ops.matching.relations import Relation
 
 #: Equal bytes need no looking at.
@@ -53,15 +53,11 @@ def evidence_of(judged: Judged, picture: Picture, score: float, distance: int | 
 
 def _affine(matrix: np.ndarray, width: int, height: int) -> tuple[np.ndarray, float]:
     """The affine transform that a homography is in the middle of a picture, and how far off it is at the corners."""
-    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
     middle = np.array([width / 2, height / 2])
-    depth = matrix[2, :2] @ middle + matrix[2, 2]
-    there = (matrix[:2, :2] @ middle + matrix[:2, 2]) / depth
-    linear = (matrix[:2, :2] - np.outer(there, matrix[2, :2])) / depth
-    affine = np.hstack([linear, (there - linear @ middle)[:, np.newaxis]])
-    homogeneous = corners @ matrix[:, :2].T + matrix[:, 2]
-    exact = homogeneous[:, :2] / homogeneous[:, 2:]
-    return affine, float(np.abs(corners @ linear.T + affine[:, 2] - exact).max())
+    linear = frames.jacobian(matrix, middle)
+    affine = np.hstack([linear, (frames.mapped(matrix, middle[np.newaxis])[0] - linear @ middle)[:, np.newaxis]])
+    corners = frames.corners(width, height)
+    return affine, float(np.abs(corners @ linear.T + affine[:, 2] - frames.mapped(matrix, corners)).max())
 
 
 def _orientation(affine: np.ndarray) -> int:
