@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imgsim_ops.collection.candidates.evidence import IDENTICAL, evidence_of
-from imgsim_ops.collection.candidates.judging import Judge, Judged
+from imgsim_ops.collection.candidates.judging import Judge
 from imgsim_ops.collection.candidates.pairs import (
     Pictures,
     Progress,
+    among_best,
     candidate_threshold,
     hash_links,
     nearest_pairs,
@@ -26,7 +27,7 @@ from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.matching import rules
 from imgsim_ops.matching.detail import sharpness_of
-from imgsim_ops.matching.hashes import distances, is_flat
+from imgsim_ops.matching.hashes import distance
 from imgsim_ops.matching.options import MatchOptions
 from imgsim_ops.matching.relations import Relation
 
@@ -148,10 +149,10 @@ def find_duplicates(
     if match.similar and similar is not None:
         similar.extend(_similar(grouping.similar(), looking))
     clusters = grouping.clusters()
-    grouped = {row for cluster in clusters for row in (cluster.keep, *cluster.members)}
+    grouped = {row for cluster in clusters for row in cluster.rows}
     clusters += [Cluster(row) for row in looking.shared_rows() if row not in grouped]
     equal = same_pixels(looking, clusters, progress)
-    for cluster in sorted(clusters, key=lambda cluster: min(cluster.keep, *cluster.members, cluster.keep)):
+    for cluster in sorted(clusters, key=lambda cluster: min(cluster.rows)):
         group = _group(cluster, pictures, looking, equal, rules_)
         if group is not None:
             yield group
@@ -178,9 +179,9 @@ def _neighbours(
     found = nearest_pairs(small.vectors, np.arange(len(rows)), small, rules.CANDIDATES + DELEGATES)
     one, other, scores = rows[found.rows], rows[found.cols], found.scores
     outside = (labels[one] != labels[other]) & (scores >= least)
-    one, other, scores = one[outside], other[outside], scores[outside]
-    order = np.argsort(-scores, kind="stable")
-    return _few_each(one[order], other[order], 1, least if match.threshold is not None else None)
+    if match.threshold is None:
+        outside[outside] = among_best(one[outside], scores[outside], rules.CANDIDATES)
+    return [(row, col, 1) for row, col in zip(one[outside].tolist(), other[outside].tolist(), strict=True)]
 
 
 def _turned_neighbours(
@@ -199,20 +200,10 @@ def _turned_neighbours(
         )  # fmt: skip
         outside = (labels[found.rows] != labels[found.cols]) & (found.scores >= least)
         found = found[outside]
-        order = np.argsort(-found.scores, kind="stable")
-        pairs += _few_each(found.rows[order], found.cols[order], block.orientation, None)
-    return pairs
-
-
-def _few_each(rows: np.ndarray, cols: np.ndarray, orientation: int, every: float | None) -> list[tuple[int, int, int]]:
-    """Pairs among the ``rules.CANDIDATES`` nearest of their first picture; all of them where a score was given."""
-    taken: dict[int, int] = {}
-    pairs = []
-    for row, col in zip(rows.tolist(), cols.tolist(), strict=True):
-        if every is None and taken.get(row, 0) >= rules.CANDIDATES:
-            continue
-        taken[row] = taken.get(row, 0) + 1
-        pairs.append((row, col, orientation))
+        found = found[among_best(found.rows, found.scores, rules.CANDIDATES)]
+        pairs += [
+            (row, col, block.orientation) for row, col in zip(found.rows.tolist(), found.cols.tolist(), strict=True)
+        ]
     return pairs
 
 
@@ -223,15 +214,20 @@ def _group(
     rows = sorted(cluster.members)
     keeps = np.full(len(rows), cluster.keep)
     scores = scores_of(np.array(rows, np.int64), keeps, pictures, pictures)
-    kept = sorted(looking.files(cluster.keep), key=lambda picture: (-rules_.favour(picture), worth(picture)))
+
+    def ordered(row: int) -> list[Picture]:
+        return sorted(looking.files(row), key=lambda picture: (-rules_.favour(picture), worth(picture)))
+
+    kept = ordered(cluster.keep)
     if not kept:
         return None
     members = [Member(kept[0], None)]
     others: list[tuple[tuple, Evidence, list[Picture]]] = []
     for row, score in zip(rows, scores.tolist(), strict=True):
-        files = sorted(looking.files(row), key=lambda picture: (-rules_.favour(picture), worth(picture)))
+        files = ordered(row)
         if files:
-            evidence = _evidence(cluster.members[row], files[0], row, cluster.keep, score, pictures)
+            apart = distance(pictures.hashes[row], pictures.hashes[cluster.keep])
+            evidence = evidence_of(cluster.members[row], files[0], score, apart)
             if (row, cluster.keep) in equal:
                 evidence = replace(evidence, relation=Relation.SAME_PIXELS.value, lacks=())
             others.append(((_STRENGTH[evidence.relation], -evidence.score, row), evidence, files))
@@ -247,9 +243,3 @@ def _group(
             else:  # its twin stays in its place
                 members.append(Member(picture, IDENTICAL, rules_.may_go(picture, IDENTICAL), place))
     return Group(members) if len(members) > 1 else None
-
-
-def _evidence(judged: Judged, picture: Picture, row: int, keep: int, score: float, pictures: Pictures) -> Evidence:
-    pair = pictures.hashes[[row, keep]]
-    distance = None if is_flat(pair).any() else int(distances(pair[0], pair[1]))
-    return evidence_of(judged, picture, score, distance)

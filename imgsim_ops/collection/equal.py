@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from imgsim_ops.collection.candidates.evidence import IDENTICAL
+from imgsim_ops.collection.candidates.pixels import pixel_hashes
 from imgsim_ops.collection.duplicates import Rules, age, worth
 from imgsim_ops.collection.findings import Evidence, Group, Member, Picture
 from imgsim_ops.files.hashing import digest_of
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from imgsim_ops.collection.candidates.pairs import Progress
 
 _FACTS = struct.Struct("<32sQqII8s")  # SHA-256, bytes, time of change, width, height, format
-_IDENTICAL = Evidence("content", 1.0, Relation.IDENTICAL.value)
 _SAME_PIXELS = Evidence("content", 1.0, Relation.SAME_PIXELS.value)
 _AHEAD = 8
 
@@ -91,7 +92,7 @@ def equal_groups(pictures: Sequence[Picture], read: ReadOptions, rules: Rules, p
             kept, *others = sorted(some, key=lambda picture: (-rules.favour(picture), *_original(picture)))
             members = [Member(kept, None)]
             for picture in others:
-                evidence = _IDENTICAL if picture.sha256 == kept.sha256 else _SAME_PIXELS
+                evidence = IDENTICAL if picture.sha256 == kept.sha256 else _SAME_PIXELS
                 members.append(Member(picture, evidence, rules.may_go(picture, evidence)))
             yield Group(members)
 
@@ -106,14 +107,5 @@ def _pixels(pictures: Sequence[Picture], read: ReadOptions, progress: Progress) 
     by_size: dict[tuple[int, int], dict[bytes, str]] = defaultdict(dict)
     for picture in pictures:
         by_size[picture.width, picture.height].setdefault(picture.sha256, picture.path)
-    wanted = [item for some in by_size.values() if len(some) > 1 for item in some.items()]
-    if not wanted:
-        return {}
-    found = {}
-    with IsolatedReaders("imgsim_ops.images.pixel_hash:pixel_hash", read) as readers:
-        answers = readers.in_order((path for _, path in wanted), ahead=_AHEAD * read.processes)
-        for done, ((content, _), (_, answer)) in enumerate(zip(wanted, answers, strict=True), 1):
-            if not isinstance(answer, SkippedFile) and answer:
-                found[content] = bytes(answer)
-            progress("Comparing pixels", done, len(wanted))
-    return found
+    wanted = {content: path for some in by_size.values() if len(some) > 1 for content, path in some.items()}
+    return pixel_hashes(wanted, read, progress) if wanted else {}

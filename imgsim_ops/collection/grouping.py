@@ -8,7 +8,7 @@ numbers at once, as judging them takes time and can be done side by side.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -53,6 +53,11 @@ class Cluster:
     def __len__(self) -> int:
         return 1 + len(self.members)
 
+    @property
+    def rows(self) -> set[int]:
+        """All of them."""
+        return {self.keep, *self.members}
+
     def transform(self, row: int) -> np.ndarray:
         """From a picture of it to the one kept, float64 (3, 3)."""
         return np.eye(3) if row == self.keep else _matrix(self.members[row])
@@ -95,19 +100,8 @@ class Grouping:
 
     def similar(self) -> list[list[int]]:
         """Rows that look alike and come of no one picture: of each cluster the one kept, by the first."""
-        neighbours: dict[int, set[int]] = defaultdict(set)
-        for pair in self._alike:
-            one, other = (self._cluster(row).keep for row in pair)
-            if one != other:
-                neighbours[one].add(other)
-                neighbours[other].add(one)
-        found, seen = [], set[int]()
-        for first in sorted(neighbours):
-            if first not in seen:
-                group = _reachable(first, neighbours)
-                seen |= group
-                found.append(sorted(group))
-        return found
+        keeps = ((self._cluster(one).keep, self._cluster(other).keep) for one, other in self._alike)
+        return [sorted(rows) for rows in _components(pair for pair in keeps if pair[0] != pair[1])]
 
     def link(self, links: np.ndarray) -> None:
         """Looks at pictures that are alike by their hashes.
@@ -115,18 +109,7 @@ class Grouping:
         Args:
             links: int64 (P, 2).
         """
-        neighbours: dict[int, set[int]] = defaultdict(set)
-        for one, other in links.tolist():
-            neighbours[one].add(other)
-            neighbours[other].add(one)
-        seen: set[int] = set()
-        works = []
-        for first in sorted(neighbours):
-            if first not in seen:
-                component = _reachable(first, neighbours)
-                seen |= component
-                works.append(self._split(component))
-        self._all_of(works)
+        self._all_of(map(self._split, _components(links.tolist())))
 
     def search(self, rows: np.ndarray, count: int, neighbours: Neighbours) -> None:
         """Looks at pictures that are near each other, until nothing new is found.
@@ -140,7 +123,7 @@ class Grouping:
             labels = np.arange(count)
             delegates = []
             for cluster in self.clusters():
-                labels[[cluster.keep, *cluster.members]] = cluster.keep
+                labels[list(cluster.rows)] = cluster.keep
                 delegates.extend(_delegates(cluster))
             alone = [row for row in rows.tolist() if row not in self._cluster_of]
             pairs = list(neighbours(np.array(sorted([*delegates, *alone]), np.int64), labels))
@@ -215,14 +198,10 @@ class Grouping:
                 return
             keep, others = left[0], left[1:]
             answers = yield [Asked(row, keep, alike=True) for row in others]
-            members = {}
-            left = []
+            members = _joined(others, answers)
+            left = [row for row in others if row not in members]
             for row, judged in zip(others, answers, strict=True):
-                if judged is not None and judged.judgement.joined:
-                    members[row] = judged
-                    continue
-                left.append(row)
-                if judged is not None and _look_alike(judged):
+                if row not in members and judged is not None and _look_alike(judged):
                     self._alike.append((row, keep))
             if members:
                 left = sorted([*left, *(yield from self._crowned(Cluster(keep, members)))], key=self._order)
@@ -246,12 +225,7 @@ class Grouping:
         # Now the other's picture is kept, and `judged` leads there.
         moved = [*one.members]
         answers = yield [Asked(row, other.keep, (_matrix(judged) @ one.transform(row),)) for row in moved]
-        members = {**other.members, one.keep: judged}
-        members |= {
-            row: found
-            for row, found in zip(moved, answers, strict=True)
-            if found is not None and found.judgement.joined
-        }
+        members = {**other.members, one.keep: judged, **_joined(moved, answers)}
         for row in moved:
             self._cluster_of.pop(row, None)
         yield from self._crowned(Cluster(other.keep, members))
@@ -259,7 +233,7 @@ class Grouping:
 
     def _crowned(self, cluster: Cluster) -> _Work[list[int]]:
         """Finds the one worth keeping, and takes the cluster in; returns rows that do not belong to it."""
-        everyone = {cluster.keep, *cluster.members}
+        everyone = cluster.rows
         crowned = {cluster.keep}
         for _ in range(_MOST_CROWNS):
             # Who surely beats the one kept; else who is as good and older; else who has more copies in the cluster.
@@ -283,9 +257,9 @@ class Grouping:
                 cluster = after
         for row in everyone:
             self._cluster_of.pop(row, None)
-        for row in (cluster.keep, *cluster.members):
+        for row in cluster.rows:
             self._cluster_of[row] = cluster
-        return sorted(everyone - {cluster.keep, *cluster.members})
+        return sorted(everyone - cluster.rows)
 
     def _champion(self, cluster: Cluster, contenders: list[int]) -> _Work[int]:
         """Of some members the one that no other of them beats, as far as there is one."""
@@ -293,11 +267,7 @@ class Grouping:
         left = [row for row in contenders if row != champion]
         while left:
             answers = yield [Asked(row, champion, (self._between(cluster, row, champion),)) for row in left]
-            left = [
-                row
-                for row, found in zip(left, answers, strict=True)
-                if found is not None and found.judgement.joined and self._beats(row, champion, found)
-            ]
+            left = [row for row, found in _joined(left, answers).items() if self._beats(row, champion, found)]
             if left:
                 champion = self._first(cluster, left)
                 left.remove(champion)
@@ -315,11 +285,7 @@ class Grouping:
         """The cluster with another picture kept."""
         others = [row for row in cluster.members if row != keep]
         answers = yield [Asked(row, keep, (self._between(cluster, row, keep),)) for row in others]
-        members = {cluster.keep: cluster.members[keep].reversed()}
-        for row, found in zip(others, answers, strict=True):
-            if found is not None and found.judgement.joined:
-                members[row] = found
-        return Cluster(keep, members)
+        return Cluster(keep, {cluster.keep: cluster.members[keep].reversed(), **_joined(others, answers)})
 
     def _better(self, cluster: Cluster) -> list[int]:
         """Who should be kept in place of the one that is, by favour or by what the pixels say."""
@@ -386,10 +352,25 @@ def _delegates(cluster: Cluster) -> list[int]:
     return list(chosen)[:DELEGATES]
 
 
-def _reachable(first: int, neighbours: dict[int, set[int]]) -> set[int]:
-    found, left = {first}, [first]
-    while left:
-        new = neighbours[left.pop()] - found
-        found |= new
-        left.extend(new)
-    return found
+def _joined(rows: Iterable[int], answers: Iterable[Judged | None]) -> dict[int, Judged]:
+    """Those rows that belong to what they were judged against."""
+    answered = zip(rows, answers, strict=True)
+    return {row: judged for row, judged in answered if judged is not None and judged.judgement.joined}
+
+
+def _components(pairs: Iterable[Sequence[int]]) -> Iterator[set[int]]:
+    """What hangs together by pairs, by its least."""
+    neighbours: dict[int, set[int]] = defaultdict(set)
+    for one, other in pairs:
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    seen: set[int] = set()
+    for first in sorted(neighbours):
+        if first not in seen:
+            found, left = {first}, [first]
+            while left:
+                new = neighbours[left.pop()] - found
+                found |= new
+                left.extend(new)
+            seen |= found
+            yield found

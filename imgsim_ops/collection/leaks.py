@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from imgsim_ops.collection.candidates.judging import Asked, Judge, Judged
 from imgsim_ops.collection.candidates.pairs import (
     Pictures,
     Progress,
+    among_best,
     candidate_threshold,
     hash_pairs_between,
     nearest_pairs,
@@ -21,7 +22,7 @@ from imgsim_ops.collection.findings import Evidence, Leak
 from imgsim_ops.collection.store.rows import blocks_of
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.matching import rules
-from imgsim_ops.matching.hashes import distances, is_flat
+from imgsim_ops.matching.hashes import distance, distances
 from imgsim_ops.matching.options import MatchOptions
 from imgsim_ops.matching.relations import Relation
 
@@ -78,16 +79,16 @@ def find_leaks(
     progress("Searching", 0, 0)
     pairs = hash_pairs_between(queries, gallery)
     apart = distances(queries.hashes[pairs.rows], gallery.hashes[pairs.cols])
-    order = np.lexsort((apart, pairs.rows))
-    search.look(_firsts(pairs.rows[order], pairs.cols[order], _MOST_BY_HASH), identical, 1, alike=True)
-    least = candidate_threshold(gallery, match)
+    order = np.lexsort((apart, pairs.rows))  # of what is as good in the end the closest is named
+    pairs = pairs[order][among_best(pairs.rows[order], -apart[order], _MOST_BY_HASH)]
+    search.look(zip(pairs.rows.tolist(), pairs.cols.tolist(), strict=True), identical, 1, alike=True)
     rows = np.array(
         [row for row in np.flatnonzero(queries.alive).tolist() if row not in identical and not search.is_sure(row)],
         np.int64,
     )
     pairs = nearest_pairs(queries.vectors_of(rows), rows, gallery, rules.CANDIDATES)
     if match.threshold is not None or match.false_positives is not None:
-        pairs = pairs[pairs.scores >= least]
+        pairs = pairs[pairs.scores >= candidate_threshold(gallery, match)]
     search.look(zip(pairs.rows.tolist(), pairs.cols.tolist(), strict=True), identical, 1)
     for block in turned:
         pairs = nearest_pairs(block.vectors, block.rows, gallery, rules.CANDIDATES, block.orientation)
@@ -135,21 +136,11 @@ class _Search:
         col, judged = self.best[row]
         pair = np.array([row]), np.array([col])
         score = scores_of(*pair, self._queries, self._gallery)[0]
-        hashes = self._queries.hashes[row], self._gallery.hashes[col]
-        flat = is_flat(np.stack(hashes)).any()
         files = test.pictures_of(row)
-        distance = None if flat else int(distances(*hashes))
-        return col, evidence_of(judged, files[0], float(score), distance) if files else IDENTICAL
+        apart = distance(self._queries.hashes[row], self._gallery.hashes[col])
+        return col, evidence_of(judged, files[0], float(score), apart) if files else IDENTICAL
 
 
 def _rank(judged: Judged) -> tuple[bool, int, float]:
     found = judged.judgement
     return not found.joined, _STRENGTH[found.relation], -found.agreement
-
-
-def _firsts(rows: np.ndarray, cols: np.ndarray, most: int) -> Sequence[tuple[int, int]]:
-    """Of each row at most so many pairs, the first ones; rows lie together."""
-    starts = np.flatnonzero(np.diff(rows, prepend=-1))
-    place = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
-    kept = place < most
-    return list(zip(rows[kept].tolist(), cols[kept].tolist(), strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,6 +68,21 @@ class Sight:
     resampled: bool = False
     saved: int = 0
     apart: float = 0.0
+
+    def reversed(self) -> Sight:
+        """The same seen from the other picture."""
+        large, small = self.scales
+        return replace(
+            self,
+            here=self.there,
+            there=self.here,
+            comparison=self.comparison.reversed(),
+            detail=self.detail.reversed(),
+            clipped=self.clipped[::-1],
+            contrast=self.contrast[::-1],
+            scales=(1 / max(small, 1e-9), 1 / max(large, 1e-9)),
+            saved=-self.saved,
+        )
 
 
 def shows_more(sight: Sight) -> tuple[bool, bool]:

@@ -38,6 +38,10 @@ class Detail:
     bands: tuple[float, ...]
     noise: tuple[float, float]
 
+    def reversed(self) -> Detail:
+        """The same seen from the other picture."""
+        return Detail(-self.finer, tuple(-band for band in self.bands), self.noise[::-1])
+
 
 def detail(found: Frame, axis: int | None = None) -> Detail:
     """Measures both.

@@ -8,7 +8,7 @@ enough of it lies together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -82,6 +82,10 @@ class Comparison:
     blur: tuple[float, float]
     chroma: tuple[float, float]
     hue: tuple[Cluster, ...] = ()
+
+    def reversed(self) -> Comparison:
+        """The same seen from the other picture."""
+        return replace(self, blur=self.blur[::-1], chroma=self.chroma[::-1])
 
     @property
     def largest(self) -> int:

@@ -73,6 +73,11 @@ def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return _bits(np.bitwise_xor(a, b)).sum(-1, dtype=np.int64)
 
 
+def distance(a: np.ndarray, b: np.ndarray) -> int | None:
+    """In how many bits two hashes differ, uint8 (32,) each; None where one is of a picture without structure."""
+    return None if is_flat(a) or is_flat(b) else int(distances(a, b))
+
+
 def pairs_within(hashes: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """All pairs of hashes that differ in at most so many bits; exact.
 

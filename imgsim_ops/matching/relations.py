@@ -10,24 +10,12 @@ import numpy as np
 
 from imgsim_ops.images.orientation import LINEAR
 from imgsim_ops.matching import frames
-from imgsim_ops.matching.choice import (
-    BREAKS,
-    GREY,
-    NOISIER,
-    STRETCHED,
-    Sight,
-    lacks,
-    more_compressed,
-    preferred,
-    shows_more,
-)
+from imgsim_ops.matching.choice import BREAKS, lacks, preferred, shows_more
 from imgsim_ops.matching.coverage import Beyond, beyond
-from imgsim_ops.matching.detail import Detail, detail
-from imgsim_ops.matching.differences import CLEAN, Comparison, agreement, compared, lost
-from imgsim_ops.matching.features import opencv
+from imgsim_ops.matching.differences import CLEAN, Comparison, agreement, compared
 from imgsim_ops.matching.frames import Frame
-from imgsim_ops.matching.generations import first_saved, quality_of
 from imgsim_ops.matching.looks import SIDE, Look
+from imgsim_ops.matching.sights import sight_of
 
 #: Of the rules of this package: a judgement of another version is made anew.
 VERSION = 1
@@ -36,12 +24,6 @@ VERSION = 1
 _FIRST, _MIDDLE, _LARGE = 128, 256, 512
 _FIRST_BLOCK, _BLOCK = 12, 16
 _TRIED = 2
-# Detail is measured over so many pixels each way, where most is to be seen.
-_WINDOW = 288
-# A transform so many pixels from one that lays pixels on pixels may be that one, which a smaller window tells.
-_NEAR_GRID = 2.5
-_SMALL_WINDOW = 96
-_NO_BLUR = 1.25
 _LEAST_AGREEMENT = 0.12
 _CLEARLY_BETTER = 1.5
 _GOOD = 0.9
@@ -63,6 +45,8 @@ _RICH = 0.5
 _SAME_SOURCE = 0.6
 # Of a pair in which each shows more than the other, one must lie in the other to such a share.
 _COMMON = 0.4
+# Places that differ that are told.
+_MOST_BOXES = 20
 
 
 class Relation(str, Enum):
@@ -116,11 +100,14 @@ class Judgement:
         if transform is not None:
             inverse = frames.normalised(np.linalg.inv(np.reshape(transform, (3, 3))))
             transform = tuple(float(value) for value in inverse.ravel())
-        return Judgement(
-            self.relation, transform, self.overlap[::-1], self.agreement,
-            tuple((there, here) for here, there in self.differences), self.joined, self.lacks[::-1],
-            -self.original, self.why, self.equal,
-        )  # fmt: skip
+        return replace(
+            self,
+            transform=transform,
+            overlap=self.overlap[::-1],
+            differences=tuple((there, here) for here, there in self.differences),
+            lacks=self.lacks[::-1],
+            original=-self.original,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,10 +208,10 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = 
             if black.structured > comparison.structured or _differs(black):
                 found, comparison = on_black, black
     here, there = _beyond(a, b, found)
-    sight = _sight(a, b, small, comparison, here, there)
+    sight = sight_of(a, b, small, comparison, here, there)
     more = shows_more(sight)
     missing = tuple(
-        (*(("more",) if more[side] else ()), *lacks(*pair, sight if side == 0 else _turned(sight)))
+        (*(("more",) if more[side] else ()), *lacks(*pair, sight if side == 0 else sight.reversed()))
         for side, pair in enumerate(((a, b), (b, a)))
     )
     original, why = preferred(a, b, sight)
@@ -239,11 +226,14 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = 
     joined = relation is not Relation.LOOK_ALIKE and comparison.agreement >= _SAME_SOURCE
     if all(more) and max(here.covered, there.covered) < _COMMON:
         joined = False
-    judged = _judgement(relation, a, b, found, comparison)
-    return Judgement(
-        relation, judged.transform, (here.covered, there.covered), comparison.agreement, judged.differences,
-        joined, (missing[0], missing[1]), original if joined else 0, why if joined else "",
-    )  # fmt: skip
+    return replace(
+        _judgement(relation, a, b, found, comparison),
+        overlap=(here.covered, there.covered),
+        joined=joined,
+        lacks=(missing[0], missing[1]),
+        original=original if joined else 0,
+        why=why if joined else "",
+    )
 
 
 def _are_equal(a: Look, b: Look) -> bool:
@@ -342,128 +332,6 @@ def _beyond(a: Look, b: Look, found: Frame) -> tuple[Beyond, Beyond]:
     return here, there
 
 
-def _sight(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyond, there: Beyond) -> Sight:
-    window = _liveliest(found)
-    linear = _snapped(a, b, found.transform, window)
-    fine = frames.frame(a, b, linear, _WINDOW, finer=True, window=window)
-    scales = _scales(linear, window)
-    axis = None
-    if fine is not None and scales[0] / scales[1] > STRETCHED:
-        by_axis = [_length(fine.to_b, axis) / _length(fine.to_a, axis) for axis in (0, 1)]
-        # Along which more pixels stand against each other; of a matrix x comes first, of an array y.
-        axis = 1 - int(np.argmax(np.abs(np.log(by_axis))))
-    measured = detail(found if fine is None else fine, axis)
-    if axis is None and max(scales) < 1.15 and min(scales) > 1 / 1.15 and not _on_grid(linear):
-        # Whichever is laid onto the other's grid is blurred by that: both in turn.
-        back = frames.frame(a, b, linear, _WINDOW, window=window)
-        if back is not None:
-            measured = _mean(measured, detail(back))
-    cv2 = opencv()
-    apart = 0.0 if fine is None else float(cv2.mean(cv2.absdiff(*fine.greys), mask=fine.valid)[0])
-    resampled = not _on_grid(linear)
-    saved = 0
-    stronger = more_compressed(a, b)
-    if stronger and fine is not None and not resampled:
-        strong = a if stronger > 0 else b
-        if strong.facts.quantisation and max(strong.width, strong.height) <= SIDE:
-            light = b if stronger > 0 else a
-            noise = measured.noise if stronger > 0 else measured.noise[::-1]
-            saved = first_saved(
-                fine, quality_of(strong.facts.quantisation), stronger > 0,
-                lossless=light.facts.lossless, noisier=noise[1] > NOISIER * noise[0],
-            )  # fmt: skip
-        else:
-            saved = -stronger
-    clipped = lost(found, comparison.blur, grey=min(comparison.chroma) < GREY)
-    contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in found.greys)
-    return Sight(
-        here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart
-    )
-
-
-def _liveliest(found: Frame) -> np.ndarray:
-    """Where most is to be seen: a point (2,) of the one picture."""
-    cv2 = opencv()
-    grey = found.greys[0]
-    shrink = 128 / max(grey.shape)
-    size = [max(8, round(side * shrink)) for side in grey.shape[::-1]]
-    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    lively = cv2.Laplacian(small, cv2.CV_32F)
-    around = min(_WINDOW * shrink, min(size))
-    lively = cv2.blur(np.abs(lively) * (cv2.resize(found.valid, size) > 0), (int(around) | 1, int(around) | 1))
-    row, column = np.unravel_index(int(lively.argmax()), lively.shape)
-    at = np.array([[(column + 0.5) / size[0] * grey.shape[1], (row + 0.5) / size[1] * grey.shape[0]]])
-    return frames.mapped(found.to_a, at)[0]
-
-
-def _scales(transform: np.ndarray, point: np.ndarray) -> tuple[float, float]:
-    large, small = np.linalg.svd(frames.jacobian(transform, point), compute_uv=False)
-    return float(large), float(small)
-
-
-def _length(matrix: np.ndarray, axis: int) -> float:
-    """How long a step along x, 0, or y, 1, becomes."""
-    return float(np.linalg.norm(matrix[:2, axis]))
-
-
-def _snapped(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """The transform that lays pixels on pixels, where that is near and explains as much: refinement never hits it."""
-    near = np.eye(3)
-    near[:2] = np.rint(transform[:2])
-    if abs(np.linalg.det(near[:2, :2])) != 1 or max(a.width, a.height, b.width, b.height) > SIDE:
-        return transform
-    corners = frames.corners(a.width, a.height)
-    if np.abs(frames.mapped(transform, corners) - frames.mapped(near, corners)).max() > _NEAR_GRID:
-        return transform
-    # Interpolation takes noise away: what needs none may be further off by that.
-    best = _NO_BLUR * _apart(a, b, transform, window), transform
-    for across in (0, -1, 1):
-        for down in (0, -1, 1):
-            moved = near + np.array([(0, 0, across), (0, 0, down), (0, 0, 0)])
-            apart = _apart(a, b, moved, window)
-            if apart < best[0]:
-                best = apart, moved
-    return best[1]
-
-
-def _apart(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> float:
-    """Mean difference of the finest structure in a small window, in levels; infinite where there is none."""
-    cv2 = opencv()
-    found = frames.frame(a, b, transform, _SMALL_WINDOW, window=window)
-    if found is None or not found.valid.any():
-        return np.inf
-    x, y = (grey.astype(np.float32) for grey in found.greys)
-    x, y = (plane - cv2.blur(plane, (5, 5)) for plane in (x, y))
-    gain = max(float(x.std()), 1e-3), max(float(y.std()), 1e-3)
-    return float(cv2.mean(cv2.absdiff(x / gain[0], y / gain[1]), mask=found.valid)[0])
-
-
-def _on_grid(transform: np.ndarray) -> bool:
-    """Whether pixels lie on pixels, so that nothing is interpolated."""
-    linear, shift = transform[:2, :2], transform[:2, 2]
-    return bool(np.abs(linear - np.rint(linear)).max() < 1e-3 and np.abs(shift - np.rint(shift)).max() < 0.05)
-
-
-def _mean(one: Detail, other: Detail) -> Detail:
-    bands = tuple((x + y) / 2 for x, y in zip(one.bands, other.bands, strict=False))
-    noise = (one.noise[0] + other.noise[0]) / 2, (one.noise[1] + other.noise[1]) / 2
-    return Detail(max(bands, key=abs, default=0.0), bands, noise)
-
-
-def _turned(sight: Sight) -> Sight:
-    """The same seen from the other picture."""
-    c, d = sight.comparison, sight.detail
-    comparison = Comparison(
-        c.blocks, c.structured, c.agreement, c.clusters, c.uncorrelated, c.blur[::-1], c.chroma[::-1], c.hue,
-    )  # fmt: skip
-    measured = Detail(-d.finer, tuple(-band for band in d.bands), d.noise[::-1])
-    large, small = sight.scales
-    return Sight(
-        sight.there, sight.here, comparison, measured, sight.clipped[::-1], sight.contrast[::-1],
-        (1 / max(small, 1e-9), 1 / max(large, 1e-9)), sight.resampled, -sight.saved, sight.apart,
-    )  # fmt: skip
-
-
 def _judgement(relation: Relation, a: Look, b: Look, found: Frame, comparison: Comparison) -> Judgement:
     boxes = []
     places = () if relation is Relation.LOOK_ALIKE else (*comparison.clusters, *comparison.hue)
@@ -474,10 +342,7 @@ def _judgement(relation: Relation, a: Look, b: Look, found: Frame, comparison: C
         around = np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], float)
         boxes.append((_box(frames.mapped(found.to_a, around), a), _box(frames.mapped(found.to_b, around), b)))
     transform = tuple(float(value) for value in found.transform.ravel())
-    return Judgement(relation, transform, (0.0, 0.0), comparison.agreement, tuple(boxes[:_MOST_BOXES]))
-
-
-_MOST_BOXES = 20
+    return Judgement(relation, transform, agreement=comparison.agreement, differences=tuple(boxes[:_MOST_BOXES]))
 
 
 def _box(points: np.ndarray, look: Look) -> Box:

@@ -1,1 +1,1 @@
-"""Which pairs of pictures may be copies, and the cheapest look that settles each."""
+"""Which pairs of pictures may be copies, and what their pixels say of each."""

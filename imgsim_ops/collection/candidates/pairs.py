@@ -115,7 +115,7 @@ def nearest_pairs(vectors: np.ndarray, rows: np.ndarray, gallery: Pictures, k: i
     found, scores = found.ravel() // crops, scores.ravel()
     kept = gallery.alive[found]
     best = _best(queries[kept], found[kept], scores[kept], len(gallery))
-    best = best[_among_best(best.rows, best.scores, k)]
+    best = best[among_best(best.rows, best.scores, k)]
     return Pairs(rows[best.rows], best.cols, best.scores, orientation)
 
 
@@ -167,7 +167,7 @@ def _best(rows: np.ndarray, cols: np.ndarray, scores: np.ndarray, count: int) ->
     return Pairs(rows[order], cols[order], scores[order].astype(np.float32))
 
 
-def _among_best(owners: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
+def among_best(owners: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
     """Which scores are among the k best of their owner, bool."""
     order = np.lexsort((-scores, owners))
     ordered = owners[order]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from imgsim_ops.files.reasons import SkippedFile
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.readers import IsolatedReaders
 
 if TYPE_CHECKING:
     from imgsim_ops.collection.candidates.looking import Looking
     from imgsim_ops.collection.candidates.pairs import Progress
     from imgsim_ops.collection.grouping import Cluster
+
+Key = TypeVar("Key", bound=Hashable)
 
 _TASK = "imgsim_ops.images.pixel_hash:pixel_hash"
 
@@ -23,11 +26,24 @@ def same_pixels(looking: Looking, clusters: Sequence[Cluster], progress: Progres
     ]
     if not pairs:
         return set()
-    wanted = sorted({row for pair in pairs for row in pair})
-    hashes: dict[int, bytes] = {}
-    with IsolatedReaders(_TASK, looking.read_options) as readers:
-        paths = (looking.files(row)[0].path for row in wanted)
-        for row, (_, answer) in zip(wanted, readers.in_order(paths, ahead=8), strict=True):
-            hashes[row] = b"" if isinstance(answer, SkippedFile) else bytes(answer)
-            progress("Comparing pixels", len(hashes), len(wanted))
-    return {(row, keep) for row, keep in pairs if hashes[row] and hashes[row] == hashes[keep]}
+    wanted = {row: looking.files(row)[0].path for row in sorted({row for pair in pairs for row in pair})}
+    hashes = pixel_hashes(wanted, looking.read_options, progress)
+    return {(row, keep) for row, keep in pairs if row in hashes and hashes[row] == hashes.get(keep)}
+
+
+def pixel_hashes(paths: Mapping[Key, str], read: ReadOptions, progress: Progress) -> dict[Key, bytes]:
+    """The hashes of all pixels of files, without those that cannot be read or have more than is looked at.
+
+    Args:
+        paths: Files, by what the answer calls them.
+        read: How they are read.
+        progress: Called with how many are done.
+    """
+    found = {}
+    with IsolatedReaders(_TASK, read) as readers:
+        answers = readers.in_order(paths.values(), ahead=4 * read.processes)
+        for done, (key, (_, answer)) in enumerate(zip(paths, answers, strict=True), 1):
+            if not isinstance(answer, SkippedFile) and answer:
+                found[key] = bytes(answer)
+            progress("Comparing pixels", done, len(paths))
+    return found

@@ -1,0 +1,140 @@
+"""What the choice between two pictures that show the same goes by, measured where most is to be seen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from imgsim_ops.matching import frames
+from imgsim_ops.matching.choice import GREY, NOISIER, STRETCHED, Sight, more_compressed
+from imgsim_ops.matching.coverage import Beyond
+from imgsim_ops.matching.detail import Detail, detail
+from imgsim_ops.matching.differences import Comparison, lost
+from imgsim_ops.matching.features import opencv
+from imgsim_ops.matching.frames import Frame
+from imgsim_ops.matching.generations import first_saved, quality_of
+from imgsim_ops.matching.looks import SIDE, Look
+
+# Detail is measured over so many pixels each way, where most is to be seen.
+_WINDOW = 288
+# A transform so many pixels from one that lays pixels on pixels may be that one, which a smaller window tells.
+_NEAR_GRID = 2.5
+_SMALL_WINDOW = 96
+_NO_BLUR = 1.25
+
+
+def sight_of(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyond, there: Beyond) -> Sight:
+    """Measures what the choice between two pictures goes by.
+
+    Args:
+        a: The one.
+        b: The other.
+        found: Both, laid over each other.
+        comparison: Of the pixels in common.
+        here: What the one shows beyond the other.
+        there: What the other shows beyond the one.
+    """
+    window = _liveliest(found)
+    linear = _snapped(a, b, found.transform, window)
+    fine = frames.frame(a, b, linear, _WINDOW, finer=True, window=window)
+    scales = _scales(linear, window)
+    axis = None
+    if fine is not None and scales[0] / scales[1] > STRETCHED:
+        by_axis = [_length(fine.to_b, axis) / _length(fine.to_a, axis) for axis in (0, 1)]
+        # Along which more pixels stand against each other; of a matrix x comes first, of an array y.
+        axis = 1 - int(np.argmax(np.abs(np.log(by_axis))))
+    measured = detail(found if fine is None else fine, axis)
+    if axis is None and max(scales) < 1.15 and min(scales) > 1 / 1.15 and not _on_grid(linear):
+        # Whichever is laid onto the other's grid is blurred by that: both in turn.
+        back = frames.frame(a, b, linear, _WINDOW, window=window)
+        if back is not None:
+            measured = _mean(measured, detail(back))
+    cv2 = opencv()
+    apart = 0.0 if fine is None else float(cv2.mean(cv2.absdiff(*fine.greys), mask=fine.valid)[0])
+    resampled = not _on_grid(linear)
+    saved = 0
+    stronger = more_compressed(a, b)
+    if stronger and fine is not None and not resampled:
+        strong = a if stronger > 0 else b
+        if strong.facts.quantisation and max(strong.width, strong.height) <= SIDE:
+            light = b if stronger > 0 else a
+            noise = measured.noise if stronger > 0 else measured.noise[::-1]
+            saved = first_saved(
+                fine, quality_of(strong.facts.quantisation), stronger > 0,
+                lossless=light.facts.lossless, noisier=noise[1] > NOISIER * noise[0],
+            )  # fmt: skip
+        else:
+            saved = -stronger
+    clipped = lost(found, comparison.blur, grey=min(comparison.chroma) < GREY)
+    contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in found.greys)
+    return Sight(
+        here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart
+    )
+
+
+def _liveliest(found: Frame) -> np.ndarray:
+    """Where most is to be seen: a point (2,) of the one picture."""
+    cv2 = opencv()
+    grey = found.greys[0]
+    shrink = 128 / max(grey.shape)
+    size = [max(8, round(side * shrink)) for side in grey.shape[::-1]]
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    lively = cv2.Laplacian(small, cv2.CV_32F)
+    around = min(_WINDOW * shrink, min(size))
+    lively = cv2.blur(np.abs(lively) * (cv2.resize(found.valid, size) > 0), (int(around) | 1, int(around) | 1))
+    row, column = np.unravel_index(int(lively.argmax()), lively.shape)
+    at = np.array([[(column + 0.5) / size[0] * grey.shape[1], (row + 0.5) / size[1] * grey.shape[0]]])
+    return frames.mapped(found.to_a, at)[0]
+
+
+def _scales(transform: np.ndarray, point: np.ndarray) -> tuple[float, float]:
+    large, small = np.linalg.svd(frames.jacobian(transform, point), compute_uv=False)
+    return float(large), float(small)
+
+
+def _length(matrix: np.ndarray, axis: int) -> float:
+    """How long a step along x, 0, or y, 1, becomes."""
+    return float(np.linalg.norm(matrix[:2, axis]))
+
+
+def _snapped(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """The transform that lays pixels on pixels, where that is near and explains as much: refinement never hits it."""
+    near = np.eye(3)
+    near[:2] = np.rint(transform[:2])
+    if abs(np.linalg.det(near[:2, :2])) != 1 or max(a.width, a.height, b.width, b.height) > SIDE:
+        return transform
+    corners = frames.corners(a.width, a.height)
+    if np.abs(frames.mapped(transform, corners) - frames.mapped(near, corners)).max() > _NEAR_GRID:
+        return transform
+    # Interpolation takes noise away: what needs none may be further off by that.
+    best = _NO_BLUR * _apart(a, b, transform, window), transform
+    for across in (0, -1, 1):
+        for down in (0, -1, 1):
+            moved = near + np.array([(0, 0, across), (0, 0, down), (0, 0, 0)])
+            apart = _apart(a, b, moved, window)
+            if apart < best[0]:
+                best = apart, moved
+    return best[1]
+
+
+def _apart(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> float:
+    """Mean difference of the finest structure in a small window, in levels; infinite where there is none."""
+    cv2 = opencv()
+    found = frames.frame(a, b, transform, _SMALL_WINDOW, window=window)
+    if found is None or not found.valid.any():
+        return np.inf
+    x, y = (grey.astype(np.float32) for grey in found.greys)
+    x, y = (plane - cv2.blur(plane, (5, 5)) for plane in (x, y))
+    gain = max(float(x.std()), 1e-3), max(float(y.std()), 1e-3)
+    return float(cv2.mean(cv2.absdiff(x / gain[0], y / gain[1]), mask=found.valid)[0])
+
+
+def _on_grid(transform: np.ndarray) -> bool:
+    """Whether pixels lie on pixels, so that nothing is interpolated."""
+    linear, shift = transform[:2, :2], transform[:2, 2]
+    return bool(np.abs(linear - np.rint(linear)).max() < 1e-3 and np.abs(shift - np.rint(shift)).max() < 0.05)
+
+
+def _mean(one: Detail, other: Detail) -> Detail:
+    bands = tuple((x + y) / 2 for x, y in zip(one.bands, other.bands, strict=False))
+    noise = (one.noise[0] + other.noise[0]) / 2, (one.noise[1] + other.noise[1]) / 2
+    return Detail(max(bands, key=abs, default=0.0), bands, noise)
