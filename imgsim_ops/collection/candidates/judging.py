@@ -100,12 +100,7 @@ class Judge:
         pending: deque[tuple[Asked, Future]] = deque()
         done = 0
         for pair in pairs:
-            # The store answers in this thread only; what is read soon is on its way then.
-            if self._a.files(pair.row) and self._b.files(pair.col) and self._before(pair) is None:
-                for looking, row in ((self._a, pair.row), (self._b, pair.col)):
-                    if self._needs_looks(pair) or not looking.is_described(row):
-                        looking.expect(row)
-            pending.append((pair, self._pool.submit(self._one, pair)))
+            pending.append((pair, self._begun(pair)))
             if len(pending) > _AHEAD * self._threads:
                 done += 1
                 yield self._answer(*pending.popleft(), done, len(pairs))
@@ -113,6 +108,19 @@ class Judge:
             done += 1
             yield self._answer(pair, future, done, len(pairs))
         self._b.commit()
+
+    def _begun(self, pair: Asked) -> Future:
+        # The store answers in this thread only; what is read soon is on its way then.
+        if self._a.files(pair.row) and self._b.files(pair.col):
+            before = self._before(pair)
+            if before is not None:
+                known: Future = Future()
+                known.set_result(before)
+                return known
+            for looking, row in ((self._a, pair.row), (self._b, pair.col)):
+                if self._needs_looks(pair) or not looking.is_described(row):
+                    looking.expect(row)
+        return self._pool.submit(self._one, pair)
 
     def _answer(self, pair: Asked, future: Future, done: int, total: int) -> tuple[Asked, Judged | None]:
         answer = future.result()
@@ -127,7 +135,7 @@ class Judge:
         ones, others = self._a.files(pair.row), self._b.files(pair.col)
         if not ones or not others:
             return None
-        before = self._before(pair)
+        before = self._before(pair)  # of the same contents, perhaps, a moment ago
         if before is not None:
             return before
         found = self._judge(pair)

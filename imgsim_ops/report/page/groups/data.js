@@ -14,6 +14,8 @@ for (const block of document.querySelectorAll("script.group")) {
 function complete(group) {
   const { members } = group;
   members[group.best].remove = false;
+  // Besides the picture kept, what stays in the place of another one is kept too.
+  group.staying = new Set([group.best, ...members.filter((member) => member.remove).map((member) => member.kept)]);
   const scores = members.filter((member) => member.evidence).map((member) => member.evidence.score);
   group.number = groups.length;
   group.first = pictures; // place of its first picture among all

@@ -23,8 +23,7 @@ export function count(group, value) {
 }
 
 export function proposal(group, i) {
-  // Besides the picture kept, what stays in the place of another one is kept too.
-  if (i === group.best || group.members.some((member) => member.remove && member.kept === i)) return KEEP;
+  if (group.staying.has(i)) return KEEP;
   return group.members[i].remove ? REMOVE : UNDECIDED;
 }
 
