@@ -12,6 +12,7 @@ import numpy as np
 from imgsim_ops.collection.candidates.evidence import IDENTICAL, evidence_of
 from imgsim_ops.collection.candidates.judging import Judge
 from imgsim_ops.collection.candidates.pairs import (
+    Pairs,
     Pictures,
     Progress,
     among_best,
@@ -181,7 +182,7 @@ def _neighbours(
     outside = (labels[one] != labels[other]) & (scores >= least)
     if match.threshold is None:
         outside[outside] = among_best(one[outside], scores[outside], rules.CANDIDATES)
-    return [(row, col, 1) for row, col in zip(one[outside].tolist(), other[outside].tolist(), strict=True)]
+    return _nearest_first([Pairs(one[outside], other[outside], scores[outside])])
 
 
 def _turned_neighbours(
@@ -190,7 +191,7 @@ def _turned_neighbours(
     """The same of pictures turned."""
     _, firsts = np.unique(labels[rows], return_index=True)
     least = candidate_threshold(pictures, match, rows[firsts])
-    pairs = []
+    found_pairs = []
     for block in blocks:
         there = np.isin(block.rows, rows)
         queries = block.vectors.reshape(len(block.rows), -1, block.vectors.shape[1])[there]
@@ -200,11 +201,17 @@ def _turned_neighbours(
         )  # fmt: skip
         outside = (labels[found.rows] != labels[found.cols]) & (found.scores >= least)
         found = found[outside]
-        found = found[among_best(found.rows, found.scores, rules.CANDIDATES)]
-        pairs += [
-            (row, col, block.orientation) for row, col in zip(found.rows.tolist(), found.cols.tolist(), strict=True)
-        ]
-    return pairs
+        found_pairs.append(found[among_best(found.rows, found.scores, rules.CANDIDATES)])
+    return _nearest_first(found_pairs)
+
+
+def _nearest_first(found: Iterable[Pairs]) -> list[tuple[int, int, int]]:
+    pairs = [
+        (-score, row, col, some.orientation)
+        for some in found
+        for row, col, score in zip(some.rows.tolist(), some.cols.tolist(), some.scores.tolist(), strict=True)
+    ]
+    return [pair[1:] for pair in sorted(pairs)]
 
 
 def _group(

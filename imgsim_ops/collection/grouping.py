@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from imgsim_ops.collection.candidates.judging import Asked, Judged
-from imgsim_ops.matching.relations import Relation
+from imgsim_ops.matching.relations import Judgement, Relation
 
 #: Judges pairs, in order; None where one cannot be read.
 Judges = Callable[[Iterable[Asked]], Iterable[tuple[Asked, Judged | None]]]
@@ -28,6 +28,9 @@ _TRIES = 6
 # Pictures of a group that look for others, and are found by them.
 DELEGATES = 8
 _MOST_ROUNDS = 8
+# Agreement, and overlap, of pictures for which one of them looks; and how far its pixels may be turned or squashed.
+_MUCH = 0.9
+_TURNED = 0.2
 # Agreement, and matching local features, that pictures of unlike things do not have.
 _ALIKE = 0.3
 _MANY_INLIERS = 12
@@ -126,17 +129,34 @@ class Grouping:
                 labels[list(cluster.rows)] = cluster.keep
                 delegates.extend(_delegates(cluster))
             alone = [row for row in rows.tolist() if row not in self._cluster_of]
-            pairs = list(neighbours(np.array(sorted([*delegates, *alone]), np.int64), labels))
-            new = [pair for pair in pairs if not self._known(*pair)]
-            if not new or not self._meet(new):
+            near = list(neighbours(np.array(sorted([*delegates, *alone]), np.int64), labels))
+            changed = False
+            while near:
+                turn, near = self._turn(near)
+                changed |= self._meet(turn)
+            if not changed:
                 return
 
-    def _known(self, row: int, col: int, orientation: int) -> bool:
-        key = (min(row, col), max(row, col), orientation)
-        if key in self._tried:
-            return True
-        self._tried.add(key)
-        return False
+    def _turn(self, pairs: Iterable[tuple[int, int, int]]) -> tuple[list[tuple[int, int, int]], list]:
+        """Of pairs that were never tried: those to try now, one of a row, and of two clusters, and those for later.
+
+        Most of the others are of one cluster by then.
+        """
+        turn, later = [], []
+        busy: set[object] = set()
+        for row, col, orientation in pairs:
+            tried = (min(row, col), max(row, col), orientation)
+            keeps = {self._cluster(row).keep, self._cluster(col).keep}
+            if tried in self._tried or len(keeps) == 1:
+                continue
+            both = frozenset(keeps)
+            if row in busy or both in busy:
+                later.append((row, col, orientation))
+                continue
+            busy |= {row, both}
+            self._tried.add(tried)
+            turn.append((row, col, orientation))
+        return turn, later
 
     def _meet(self, pairs: Sequence[tuple[int, int, int]]) -> bool:
         """Judges pairs, and joins what belongs together; whether anything did."""
@@ -346,10 +366,20 @@ def _edited(cluster: Cluster) -> int:
 
 def _delegates(cluster: Cluster) -> list[int]:
     """Those that look for others: the picture kept, and those least like it."""
-    others = sorted(cluster.members, key=lambda row: cluster.members[row].judgement.agreement)
+    others = [row for row, judged in cluster.members.items() if not _is_much_like(judged.judgement)]
+    others.sort(key=lambda row: cluster.members[row].judgement.agreement)
     parts = sorted(others, key=lambda row: cluster.members[row].judgement.overlap[1])
     chosen = dict.fromkeys((cluster.keep, *others[: DELEGATES // 2], *parts))
     return list(chosen)[:DELEGATES]
+
+
+def _is_much_like(judgement: Judgement) -> bool:
+    """Whether whatever is near the one picture is near the other too, for an extractor of vectors."""
+    assert judgement.transform is not None
+    linear = np.reshape(judgement.transform, (3, 3))[:2, :2]
+    turned = np.abs(linear / np.sqrt(abs(np.linalg.det(linear))) - np.eye(2)).max() > _TURNED
+    coloured = any("colour" in missing for missing in judgement.lacks)
+    return not (turned or coloured) and judgement.agreement > _MUCH and min(judgement.overlap) > _MUCH
 
 
 def _joined(rows: Iterable[int], answers: Iterable[Judged | None]) -> dict[int, Judged]:

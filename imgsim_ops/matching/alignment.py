@@ -138,8 +138,8 @@ def _agreeing(affine: np.ndarray, here: np.ndarray, there: np.ndarray) -> np.nda
 def _distinct(here: np.ndarray, there: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Of these matches the first at each place, in both pictures."""
     close = np.zeros((len(inside), len(inside)), bool)
-    for points in (here[inside, :2], there[inside, :2]):
-        close |= np.abs(points[:, np.newaxis] - points).max(2) < _ONE_PLACE
+    for x, y in (here[inside, :2].T, there[inside, :2].T):
+        close |= (np.abs(x[:, np.newaxis] - x) < _ONE_PLACE) & (np.abs(y[:, np.newaxis] - y) < _ONE_PLACE)
     taken = np.zeros(len(inside), bool)
     kept = []
     for place in range(len(inside)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgsim_ops.matching.features import opencv
+from imgsim_ops.matching.looks import Look
 
 # The picture is looked at in this size, in blocks of so many pixels a side.
 _SIDE = 384
@@ -40,23 +41,22 @@ class Beyond:
     breaks: float
 
 
-def beyond(pixels: np.ndarray, polygon: np.ndarray) -> Beyond:
+def beyond(look: Look, polygon: np.ndarray) -> Beyond:
     """What lies beyond a polygon.
 
     Args:
-        pixels: uint8 RGB (H, W, 3).
+        look: The picture.
         polygon: What is covered, float64 (N, 2), convex, in pixels of the picture.
     """
     cv2 = opencv()
-    height, width = pixels.shape[:2]
+    width, height = look.width, look.height
     x, y = polygon[:, 0], polygon[:, 1]
     area = 0.5 * abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / (width * height)
     if area > _ALL:
         return Beyond(min(area, 1.0), 0.0, 0.0)
     factor = _SIDE / max(height, width)
     size = [max(_BLOCK, round(value * factor)) for value in (width, height)]
-    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    grey = cv2.cvtColor(cv2.resize(pixels, size, interpolation=interpolation), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = cv2.resize(look.reduced(_SIDE), size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
     corners = polygon * (np.array(size) / (width, height))
     inside = np.zeros(grey.shape, np.uint8)
     # A pixel more, as alignments are never exact.

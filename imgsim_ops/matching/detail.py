@@ -57,7 +57,7 @@ def detail(found: Frame, axis: int | None = None) -> Detail:
         size = (length, 1) if axis == 1 else (1, length) if axis == 0 else (0, 0)
         return cv2.GaussianBlur(plane, size, sigma)
 
-    planes = [grey.astype(np.float32) for grey in found.greys]
+    planes = [grey.astype(np.float32) for grey in (found.a, found.b)]
     valid = found.valid > 0
     if valid.sum() < _LEAST_PIXELS:
         return Detail(0.0, (), (0.0, 0.0))
@@ -66,14 +66,14 @@ def detail(found: Frame, axis: int | None = None) -> Detail:
     edges = steep[0] + steep[1]
     inside = edges[valid]
     low, high = np.quantile(inside[:: max(1, inside.size // 20000)], (_FLAT, _EDGES))
-    there, flat = valid & (edges >= high), valid & (edges <= low)
+    there, flat = ((valid & where).astype(np.uint8) for where in (edges >= high, edges <= low))
     found_bands = []
     for plane, whole in zip(planes, coarse, strict=True):
         levels = [plane, *(blurred(plane, sigma) for sigma in _BLURS[1:-1]), whole]
         rows = []
         for sharp, soft in pairwise(levels):
-            band = np.abs(sharp - soft)
-            rows.append((float(band[there].mean()), float(band[flat].mean())))
+            band = cv2.absdiff(sharp, soft)
+            rows.append((cv2.mean(band, mask=there)[0], cv2.mean(band, mask=flat)[0]))
         found_bands.append(np.array(rows))
     gains = [max(rows[-1, 0], 1e-3) for rows in found_bands]
     energies = [
@@ -99,9 +99,4 @@ def _spread(plane: np.ndarray, valid: np.ndarray) -> float:
 
 def sharpness_of(look: Look) -> float:
     """How sharp a picture is, to tell the sharpest of a burst: variance of the Laplacian, in levels squared."""
-    cv2 = opencv()
-    grey = cv2.cvtColor(look.pixels, cv2.COLOR_RGB2GRAY)
-    factor = _SHARPNESS_SIDE / max(grey.shape)
-    if factor < 1:
-        grey = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    return float(cv2.Laplacian(grey, cv2.CV_64F).var())
+    return float(opencv().Laplacian(look.reduced(_SHARPNESS_SIDE), opencv().CV_64F).var())

@@ -123,9 +123,9 @@ def _sums(plane: np.ndarray, block: int) -> np.ndarray:
 def agreement(found: Frame, block: int) -> tuple[float, int]:
     """Share of the structured blocks that correlate, and how many are structured: a first look that costs little."""
     cv2 = opencv()
-    x, y = (cv2.GaussianBlur(grey, (0, 0), 0.8).astype(np.float32) for grey in found.greys)
+    x, y = (cv2.GaussianBlur(grey, (0, 0), 0.8).astype(np.float32) for grey in (found.a, found.b))
     correlation, std_x, std_y, inside = correlations(x, y, found.valid, block)
-    scale_x, scale_y = _contrast(found.greys[0], found.valid), _contrast(found.greys[1], found.valid)
+    scale_x, scale_y = _contrast(found.a, found.valid), _contrast(found.b, found.valid)
     structured = inside & (np.maximum(std_x / scale_x, std_y / scale_y) > _STRUCTURE)
     count = int(structured.sum())
     return (float((correlation[structured] > _AGREEING).mean()) if count >= _LEAST_BLOCKS else 0.0), count
@@ -136,20 +136,20 @@ def _contrast(plane: np.ndarray, valid: np.ndarray) -> float:
     return float(np.clip(deviation[0, 0] / _FULL_CONTRAST, 0.15, 1.0))
 
 
-def compared(found: Frame, known: tuple[float, int], *, colours: bool = True) -> Comparison:
+def compared(found: Frame, known: tuple[float, int], coloured: Frame | None = None) -> Comparison:
     """Looks for what differs.
 
     Args:
         found: Both pictures.
         known: What `agreement` said, of this size or another one.
-        colours: Look for places where they differ too.
+        coloured: The same in RGB, see `frames.coloured`; None: colours are not looked at.
     """
     cv2 = opencv()
     valid = found.valid
-    x8, y8 = found.greys
+    x8, y8 = found.a, found.b
     scale_x, scale_y = _contrast(x8, valid), _contrast(y8, valid)
     inside = _sums(valid, BLOCK) > 252
-    hue, chroma = _colours(found, inside) if colours else ((), (0.0, 0.0))
+    hue, chroma = ((), (0.0, 0.0)) if coloured is None else _colours(coloured, inside)
     flagged, strong = _differing_shares(x8, y8, valid, scale_x, scale_y)
     if known[0] >= CLEAN and not ((flagged > _SHARE) | (strong > _FEW)).any():
         return Comparison(int(inside.sum()), known[1], known[0], (), (), (0.0, 0.0), chroma, hue)
@@ -177,7 +177,8 @@ def _differing_shares(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of each block the share of pixels that neither picture explains, and of those of which that is clear."""
     cv2 = opencv()
-    (of_y, clear_y), (of_x, clear_x) = _unexplained(x, y, valid, scale_y), _unexplained(y, x, valid, scale_x)
+    there, back = tone_curves(x, y, valid)
+    (of_y, clear_y), (of_x, clear_x) = _unexplained(x, y, valid, there, scale_y), _unexplained(y, x, valid, back, scale_x)
     return _sums(cv2.min(of_x, of_y), BLOCK) / 255, _sums(cv2.min(clear_x, clear_y), BLOCK) / 255
 
 
@@ -195,11 +196,12 @@ def equally_sharp(
 
     sharper = fine(x) >= fine(y)
     sharp, soft = (x, y) if sharper else (y, x)
-    target = _band(soft)
-    best, kept, sigma = _correlation(_band(sharp), target, valid), sharp, 0.0
+    inside = (valid > 0).astype(np.float32)
+    target = _band(soft) * inside
+    best, kept, sigma = _correlation(_band(sharp) * inside, target), sharp, 0.0
     for blur in _BLURS:
         blurred = cv2.GaussianBlur(sharp, (0, 0), blur)
-        alike = _correlation(_band(blurred), target, valid)
+        alike = _correlation(_band(blurred) * inside, target)
         if alike <= best + 1e-4:
             break
         best, kept, sigma = alike, blurred, blur
@@ -210,15 +212,18 @@ def _band(plane: np.ndarray) -> np.ndarray:
     return plane - opencv().blur(plane, (15, 15))
 
 
-def _correlation(x: np.ndarray, y: np.ndarray, valid: np.ndarray) -> float:
-    inside = (valid > 0).astype(np.float32)
-    x, y = x * inside, y * inside
-    return float((x * y).sum() / (np.sqrt(float((x * x).sum()) * float((y * y).sum())) + 1e-6))
+def _correlation(x: np.ndarray, y: np.ndarray) -> float:
+    x, y = x.ravel(), y.ravel()
+    return float(x @ y / (np.sqrt(float(x @ x) * float(y @ y)) + 1e-6))
 
 
-def tone_curve(x: np.ndarray, y: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """The rising curve by which levels of x become levels of y: medians, float32 (256,)."""
+def tone_curves(x: np.ndarray, y: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rising curves by which levels of x become levels of y, and back: medians, float32 (256,)."""
     joint = opencv().calcHist([x, y], [0, 1], valid, [256, 256], [0, 256, 0, 256])
+    return _curve(joint), _curve(joint.T)
+
+
+def _curve(joint: np.ndarray) -> np.ndarray:
     sums = np.cumsum(joint, axis=1)
     totals = sums[:, -1]
     known = np.flatnonzero(totals >= max(4.0, 1e-4 * totals.sum()))
@@ -229,10 +234,12 @@ def tone_curve(x: np.ndarray, y: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.interp(np.arange(256), known, rising).astype(np.float32)
 
 
-def _unexplained(x: np.ndarray, y: np.ndarray, valid: np.ndarray, contrast: float) -> tuple[np.ndarray, np.ndarray]:
+def _unexplained(
+    x: np.ndarray, y: np.ndarray, valid: np.ndarray, curve: np.ndarray, contrast: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Pixels of y, uint8 0 or 255, whose neighbourhood does not have what x and the tone curve say; and clearly so."""
     cv2 = opencv()
-    said = cv2.LUT(x, np.clip(np.rint(tone_curve(x, y, valid)), 0, 255).astype(np.uint8))
+    said = cv2.LUT(x, np.clip(np.rint(curve), 0, 255).astype(np.uint8))
     around = np.ones((3, 3), np.uint8)
     above, below = cv2.subtract(said, cv2.dilate(y, around)), cv2.subtract(cv2.erode(y, around), said)
     apart = cv2.max(above, below)
@@ -258,29 +265,26 @@ def lost(found: Frame, blur: tuple[float, float], *, grey: bool = False) -> tupl
     """Shares of the common part in which this picture is flat at the end of its scale, and the other one is not.
 
     Args:
-        found: Both pictures.
-        blur: How much each must be blurred to be as sharp as the other.
+        found: Both pictures in RGB at half the size, see `frames.coloured`.
+        blur: How much each must be blurred to be as sharp as the other, in pixels of the whole size.
         grey: One of them is in grey: channels say nothing.
     """
     cv2 = opencv()
     around = np.ones((5, 5), np.uint8)
-    planes = found.greys if grey else (found.a, found.b)
+    planes = [cv2.cvtColor(plane, cv2.COLOR_RGB2GRAY) if grey else plane for plane in (found.a, found.b)]
     # What a blurred edge spills into white is not lost there.
-    even = [cv2.GaussianBlur(p, (0, 0), s) if s else p for p, s in zip(planes, blur, strict=True)]
-    size = [max(8, side // 2) for side in found.valid.shape[::-1]]
-    even = [cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) for pixels in even]
-    valid = cv2.resize(found.valid, size, interpolation=cv2.INTER_NEAREST)
+    even = [cv2.GaussianBlur(p, (0, 0), s / 2) if s else p for p, s in zip(planes, blur, strict=True)]
     ranges = [cv2.subtract(cv2.dilate(pixels, around), cv2.erode(pixels, around)) for pixels in even]
     # Nor is noise that was added there.
     smooth = [cv2.GaussianBlur(pixels, (0, 0), 1.2) for pixels in even]
     lives = [cv2.subtract(cv2.dilate(pixels, around), cv2.erode(pixels, around)) for pixels in smooth]
-    total = max(1, cv2.countNonZero(valid))
+    total = max(1, cv2.countNonZero(found.valid))
     shares = []
     for pixels, flat, lively in ((even[0], ranges[0], lives[1]), (even[1], ranges[1], lives[0])):
         at_end = cv2.bitwise_and(cv2.LUT(pixels, _AT_END), cv2.threshold(flat, 3, 255, cv2.THRESH_BINARY_INV)[1])
         at_end = cv2.bitwise_and(at_end, cv2.threshold(lively, _LIVELY, 255, cv2.THRESH_BINARY)[1])
         # A margin beside an edge is where compression and interpolation spill; what is lost is wider.
-        wide = cv2.morphologyEx(cv2.bitwise_and(_any_channel(at_end), valid), cv2.MORPH_OPEN, around)
+        wide = cv2.morphologyEx(cv2.bitwise_and(_any_channel(at_end), found.valid), cv2.MORPH_OPEN, around)
         shares.append(cv2.countNonZero(wide) / total)
     return shares[0], shares[1]
 
@@ -310,8 +314,8 @@ _MOST_TURN = 0.57
 
 
 def _colours(found: Frame, inside: np.ndarray) -> tuple[tuple[Cluster, ...], tuple[float, float]]:
-    """Where colours differ, and how colourful each is."""
-    one, other = (_sums(pixels, BLOCK)[inside] for pixels in (found.a, found.b))
+    """Where colours differ, in pixels of the whole size, and how colourful each is; of both at half the size."""
+    one, other = (_of_blocks(pixels, inside.shape)[inside] for pixels in (found.a, found.b))
     chroma = [float(np.abs(c - c.mean(1, keepdims=True)).mean()) if len(c) else 0.0 for c in (one, other)]
     if len(one) < 16 or max(chroma) < 0.5:
         return (), (chroma[0], chroma[1])
@@ -322,8 +326,17 @@ def _colours(found: Frame, inside: np.ndarray) -> tuple[tuple[Cluster, ...], tup
         # Where a channel is at its end, colours turn without anything else being shown.
         cv2 = opencv()
         clipped = cv2.max(*(_any_channel(cv2.LUT(pixels, _AT_END)) for pixels in (found.a, found.b)))
-        differs &= _sums(clipped, BLOCK) < 255 * _SHARE
+        differs &= _of_blocks(clipped, inside.shape) < 255 * _SHARE
     return _clusters(differs, np.ones_like(differs)), (chroma[0], chroma[1])
+
+
+def _of_blocks(plane: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Means of as many blocks as the whole size has."""
+    step = _STEP // 2
+    lacking = [(0, max(0, (number + 1) * step - side)) for number, side in zip(shape, plane.shape, strict=False)]
+    if any(after for _, after in lacking):  # an odd number of pixels was halved
+        plane = np.pad(plane, [*lacking, *[(0, 0)] * (plane.ndim - 2)], mode="edge")
+    return _sums(plane, BLOCK // 2)[: shape[0], : shape[1]]
 
 
 def _turned_hue(one: np.ndarray, other: np.ndarray) -> np.ndarray:

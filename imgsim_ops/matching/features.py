@@ -17,13 +17,13 @@ import numpy as np
 from imgsim_ops.errors import ImgsimError
 
 #: The longer side of what is described, in pixels. Smaller pictures are enlarged: a thumbnail has too few keypoints.
-SIDE = 512
+SIDE = 320
 #: Keypoints kept, the strongest.
 MOST_KEYPOINTS = 500
 #: RootSIFT vectors have unit length; so long are they as bytes. Hardly a value is above a half.
 DESCRIPTOR_LENGTH = 512.0
 
-_MAGIC = b"imgsim-sift\x01"
+_MAGIC = b"imgsim-sift\x02"
 _HEAD = struct.Struct("<12sIIII")  # magic, width, height, of what was described its longer side, number of keypoints
 _WIDTH = 128
 # x, y, angle in degrees, diameter; all but the angle in pixels.

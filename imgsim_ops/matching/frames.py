@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -26,7 +25,7 @@ class Frame:
     """What two pictures both show, on one grid.
 
     Attributes:
-        a: uint8 RGB (h, w, 3), of the one.
+        a: Of the one, in grey, uint8 (h, w), or in RGB (h, w, 3), see `coloured`.
         b: Likewise, of the other.
         valid: uint8 (h, w), 255 where both are there, 0 elsewhere.
         to_a: float64 (3, 3), from pixels of the grid, 0 being the edge, to those of the one picture.
@@ -38,12 +37,6 @@ class Frame:
     valid: np.ndarray
     to_a: np.ndarray
     to_b: np.ndarray
-
-    @cached_property
-    def greys(self) -> tuple[np.ndarray, np.ndarray]:
-        """Both in grey, uint8 (h, w)."""
-        cv2 = opencv()
-        return cv2.cvtColor(self.a, cv2.COLOR_RGB2GRAY), cv2.cvtColor(self.b, cv2.COLOR_RGB2GRAY)
 
     @property
     def transform(self) -> np.ndarray:
@@ -170,9 +163,9 @@ def _laid(
     if min(width, height) < 8:
         return None
     to_base = np.array([[span[0] / width, 0, low[0]], [0, span[1] / height, low[1]], [0, 0, 1.0]])
-    part = _part(base, to_base, (width, height), black)
+    part = _part(base, to_base, (width, height), on_black=black)
     to_other = between @ to_base
-    warped = _part(other, to_other, (width, height), black)
+    warped = _part(other, to_other, (width, height), on_black=black)
     inside = mapped(np.linalg.inv(to_base), polygon)
     valid = np.zeros((height, width), np.uint8)
     cv2.fillConvexPoly(valid, np.rint(inside * 16 - 8).astype(np.int32), 255, shift=4)
@@ -180,19 +173,36 @@ def _laid(
     return part, warped, valid, to_base, to_other
 
 
-def _part(look: Look, to_pixels: np.ndarray, size: tuple[int, int], on_black: bool) -> np.ndarray:
-    """A look on another grid, uint8 RGB; where it is much finer, from its pixels halved so often.
+def coloured(found: Frame, a: Look, b: Look) -> Frame:
+    """The same in RGB and half the size: what colours say does not need more, and costs three times as much."""
+    height, width = found.valid.shape
+    size = max(8, width // 2), max(8, height // 2)
+    larger = np.diag([width / size[0], height / size[1], 1.0])
+    to_a, to_b = found.to_a @ larger, found.to_b @ larger
+    here, there = (
+        _part(look, np.linalg.inv(look.to_full) @ to_picture, size, colour=True)
+        for look, to_picture in ((a, to_a), (b, to_b))
+    )
+    valid = opencv().resize(found.valid, size, interpolation=opencv().INTER_NEAREST)
+    return Frame(here, there, valid, to_a, to_b)
+
+
+def _part(
+    look: Look, to_pixels: np.ndarray, size: tuple[int, int], *, colour: bool = False, on_black: bool = False
+) -> np.ndarray:
+    """A look on another grid; where it is much finer, from its pixels halved so often.
 
     Args:
         look: The look.
         to_pixels: From pixels of the grid to those of the look, float64 (3, 3), 0 being the edge.
         size: Width and height of the grid.
+        colour: See `Look.halved`.
         on_black: See `frame`.
     """
     cv2 = opencv()
     finer = density(to_pixels, np.array(size) / 2)
     level = max(0, int(np.floor(np.log2(max(finer, 1e-6)) + 0.42)))  # linear interpolation blurs up to 1.5 pixels
-    pixels = look.halved(level, on_black=on_black)
+    pixels = look.halved(level, colour=colour, on_black=on_black)
     if level:
         height, width = look.pixels.shape[:2]
         to_pixels = np.diag([pixels.shape[1] / width, pixels.shape[0] / height, 1.0]) @ to_pixels
@@ -235,7 +245,7 @@ def drift(found: Frame) -> np.ndarray | None:
         float64 (3, 3): what lies at x in the first lies at its image in the second; None where too few points agree.
     """
     cv2 = opencv()
-    here, there = (_evened(grey) for grey in found.greys)
+    here, there = _evened(found.a), _evened(found.b)
     points = cv2.goodFeaturesToTrack(here, _POINTS, 0.01, 6, mask=found.valid)
     if points is None or len(points) < _LEAST_POINTS:
         return None

@@ -12,7 +12,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from imgsim_ops.matching.differences import tone_curve
+from imgsim_ops.matching.differences import tone_curves
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.frames import Frame
 
@@ -48,8 +48,8 @@ def first_saved(found: Frame, quality: int, of_first: bool, *, lossless: bool, n
     Returns:
         1 for the first, -1 for the second.
     """
-    strong, light = found.greys if of_first else found.greys[::-1]
-    curve = tone_curve(strong, light, found.valid)
+    strong, light = (found.a, found.b) if of_first else (found.b, found.a)
+    curve, _ = tone_curves(strong, light, found.valid)
     inside = found.valid > 0
     differs = opencv().LUT(strong, np.clip(np.rint(curve), 0, 255).astype(np.uint8)).astype(np.float32) - light
     # Not on the grid of blocks that the picture may have been compressed in before: that would change next to nothing.

@@ -23,8 +23,6 @@ from imgsim_ops.matching.features import opencv
 
 #: The longer side of what is looked at, in pixels. At 512 a changed digit of an invoice is too small to be seen.
 SIDE = 1280
-#: Likewise of what is kept of very many.
-SMALL_SIDE = 144
 
 _HEAD = struct.Struct("<IIIIB3xI")  # width, height, of the pixels likewise, whether there is alpha, length of the facts
 
@@ -60,30 +58,42 @@ class Look:
             return self.pixels
         return self.pixels - np.minimum(self.pixels, 255 - self.alpha[..., np.newaxis])
 
-    def halved(self, times: int, *, on_black: bool = False) -> np.ndarray:
-        """The pixels at a half, a quarter, ... of the size: each the mean of what it covers."""
-        levels = self._on_black_levels if on_black and self.alpha is not None else self._levels
-        while len(levels) <= times:
-            last = levels[-1]
-            size = max(1, round(last.shape[1] / 2)), max(1, round(last.shape[0] / 2))
-            levels.append(opencv().resize(last, size, interpolation=opencv().INTER_AREA))
-        return levels[times]
+    def halved(self, times: int, *, colour: bool = False, on_black: bool = False) -> np.ndarray:
+        """The pixels at a half, a quarter, ... of the size: each the mean of what it covers.
+
+        Args:
+            times: How often; 0 are the pixels as they are.
+            colour: In RGB (h, w, 3), in place of grey (h, w).
+            on_black: What is transparent is seen on black, in place of white.
+        """
+        key = times, colour, on_black and self.alpha is not None
+        found = self._levels.get(key)
+        if found is None:
+            cv2 = opencv()
+            if times:
+                last = self.halved(times - 1, colour=colour, on_black=on_black)
+                size = max(1, round(last.shape[1] / 2)), max(1, round(last.shape[0] / 2))
+                found = cv2.resize(last, size, interpolation=cv2.INTER_AREA)
+            else:
+                found = self.on_black if on_black else self.pixels
+                found = found if colour else cv2.cvtColor(found, cv2.COLOR_RGB2GRAY)
+            self._levels[key] = found  # another thread may have made the same
+        return found
 
     @cached_property
-    def _levels(self) -> list[np.ndarray]:
-        return [self.pixels]
+    def _levels(self) -> dict[tuple[int, bool, bool], np.ndarray]:
+        return {}
 
-    @cached_property
-    def _on_black_levels(self) -> list[np.ndarray]:
-        return [self.on_black]
-
-    def small(self) -> Look:
-        """The same in few pixels, on white: enough to see that two pictures do not lie over each other as they are."""
+    def reduced(self, side: int, *, colour: bool = False) -> np.ndarray:
+        """The pixels with a longer side of so many pixels at most, uint8 (h, w), or RGB (h, w, 3)."""
+        cv2 = opencv()
         height, width = self.pixels.shape[:2]
-        factor = min(1.0, SMALL_SIDE / max(height, width))
-        size = max(1, round(width * factor)), max(1, round(height * factor))
-        pixels = opencv().resize(self.pixels, size, interpolation=opencv().INTER_AREA)
-        return Look(self.width, self.height, pixels, None, self.facts)
+        factor = min(1.0, side / max(height, width))
+        # By area in one step it takes ten times as long.
+        pixels = self.halved(int(np.log2(1 / factor)), colour=colour)
+        return cv2.resize(
+            pixels, (max(1, round(width * factor)), max(1, round(height * factor))), interpolation=cv2.INTER_AREA
+        )
 
     def to_bytes(self) -> bytes:
         """For a pipe."""

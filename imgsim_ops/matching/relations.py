@@ -196,7 +196,7 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = 
     if refined is None:
         return Judgement(Relation.LOOK_ALIKE)
     found = small = refined.frame
-    comparison = compared(found, refined.known)
+    comparison = compared(found, refined.known, frames.coloured(found, a, b))
     if _is_another(comparison):
         return _judgement(Relation.LOOK_ALIKE, a, b, found, comparison)
     if not _differs(comparison) and _pixels_in_common(a, b, found) > _WORTH_LARGEST * _LARGE:
@@ -205,6 +205,7 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = 
         on_black = frames.frame(a, b, found.transform, SIDE, on_black=True)
         if on_black is not None:
             black = compared(on_black, (0.0, 0))
+            black = replace(black, hue=comparison.hue, chroma=comparison.chroma)
             if black.structured > comparison.structured or _differs(black):
                 found, comparison = on_black, black
     here, there = _beyond(a, b, found)
@@ -285,12 +286,12 @@ def _looked_closely(a: Look, b: Look, found: Frame, comparison: Comparison) -> t
     if close is None:
         return found, comparison
     known = comparison.agreement, comparison.structured
-    more = compared(close, known, colours=False)
+    more = compared(close, known)
     if more.clusters:
         by = frames.drift(close)
         moved = None if by is None else frames.moved(close, a, b, by, SIDE)
         if moved is not None and agreement(moved, _BLOCK)[0] >= agreement(close, _BLOCK)[0]:
-            again = compared(moved, known, colours=False)
+            again = compared(moved, known)
             if again.largest <= more.largest:
                 close, more = moved, again
     if _differs(more):
@@ -327,9 +328,7 @@ def _beyond(a: Look, b: Look, found: Frame) -> tuple[Beyond, Beyond]:
     polygon = frames.overlap(transform, (a.width, a.height), (b.width, b.height))
     if polygon is None:
         return Beyond(0.0, 0.0, 0.0), Beyond(0.0, 0.0, 0.0)
-    here = beyond(a.pixels, frames.mapped(np.linalg.inv(a.to_full), polygon))
-    there = beyond(b.pixels, frames.mapped(np.linalg.inv(b.to_full), frames.mapped(transform, polygon)))
-    return here, there
+    return beyond(a, polygon), beyond(b, frames.mapped(transform, polygon))
 
 
 def _judgement(relation: Relation, a: Look, b: Look, found: Frame, comparison: Comparison) -> Judgement:

@@ -49,7 +49,7 @@ def sight_of(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyon
         if back is not None:
             measured = _mean(measured, detail(back))
     cv2 = opencv()
-    apart = 0.0 if fine is None else float(cv2.mean(cv2.absdiff(*fine.greys), mask=fine.valid)[0])
+    apart = 0.0 if fine is None else float(cv2.mean(cv2.absdiff(fine.a, fine.b), mask=fine.valid)[0])
     resampled = not _on_grid(linear)
     saved = 0
     stronger = more_compressed(a, b)
@@ -64,8 +64,8 @@ def sight_of(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyon
             )  # fmt: skip
         else:
             saved = -stronger
-    clipped = lost(found, comparison.blur, grey=min(comparison.chroma) < GREY)
-    contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in found.greys)
+    clipped = lost(frames.coloured(found, a, b), comparison.blur, grey=min(comparison.chroma) < GREY)
+    contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in (found.a, found.b))
     return Sight(
         here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart
     )
@@ -74,7 +74,7 @@ def sight_of(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyon
 def _liveliest(found: Frame) -> np.ndarray:
     """Where most is to be seen: a point (2,) of the one picture."""
     cv2 = opencv()
-    grey = found.greys[0]
+    grey = found.a
     shrink = 128 / max(grey.shape)
     size = [max(8, round(side * shrink)) for side in grey.shape[::-1]]
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
@@ -103,7 +103,8 @@ def _snapped(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> np.
     if abs(np.linalg.det(near[:2, :2])) != 1 or max(a.width, a.height, b.width, b.height) > SIDE:
         return transform
     corners = frames.corners(a.width, a.height)
-    if np.abs(frames.mapped(transform, corners) - frames.mapped(near, corners)).max() > _NEAR_GRID:
+    beside = np.abs(frames.mapped(transform, corners) - frames.mapped(near, corners)).max()
+    if not 1e-6 < beside <= _NEAR_GRID:
         return transform
     # Interpolation takes noise away: what needs none may be further off by that.
     best = _NO_BLUR * _apart(a, b, transform, window), transform
@@ -122,7 +123,7 @@ def _apart(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> float
     found = frames.frame(a, b, transform, _SMALL_WINDOW, window=window)
     if found is None or not found.valid.any():
         return np.inf
-    x, y = (grey.astype(np.float32) for grey in found.greys)
+    x, y = found.a.astype(np.float32), found.b.astype(np.float32)
     x, y = (plane - cv2.blur(plane, (5, 5)) for plane in (x, y))
     gain = max(float(x.std()), 1e-3), max(float(y.std()), 1e-3)
     return float(cv2.mean(cv2.absdiff(x / gain[0], y / gain[1]), mask=found.valid)[0])

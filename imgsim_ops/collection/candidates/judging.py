@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from imgsim_ops.collection.candidates.looking import Looking
 from imgsim_ops.matching.features import opencv
@@ -16,6 +18,8 @@ from imgsim_ops.matching.pair import transform_by_features
 from imgsim_ops.matching.relations import VERSION, Judgement, Relation, judge, lie_over_each_other, whole_to_whole
 
 _AHEAD = 4
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,65 +89,68 @@ class Judge:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="imgsim-judge")
 
     def __enter__(self) -> Judge:
-        # Pairs are what is done side by side; OpenCV's own threads would only wait for each other.
+        # Pairs are what is done side by side; the threads of OpenCV and of NumPy would only wait for each other, those
+        # of the latter by turning round, which takes as much time as all else.
         self._inner = opencv().getNumThreads()
         opencv().setNumThreads(1)
+        self._limits = threadpool_limits(1, "blas")
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._limits.restore_original_limits()
         opencv().setNumThreads(self._inner)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def __call__(self, asked: Iterable[Asked]) -> Iterator[tuple[Asked, Judged | None]]:
         """What pairs are to each other, in their order; None where one cannot be read."""
         pairs = list(asked)
-        pending: deque[tuple[Asked, Future]] = deque()
-        done = 0
-        for pair in pairs:
-            pending.append((pair, self._begun(pair)))
-            if len(pending) > _AHEAD * self._threads:
-                done += 1
-                yield self._answer(*pending.popleft(), done, len(pairs))
-        for pair, future in pending:
-            done += 1
-            yield self._answer(pair, future, done, len(pairs))
+        # Most pairs are sorted out by local features and few pixels, all before any are looked at: so each picture's
+        # pixels are read once more at most, for pairs that lie side by side.
+        sorted_out = []
+        for found in self._ahead(self._begun, pairs):
+            sorted_out.append(found)
+            self._progress("Comparing", len(sorted_out), 2 * len(pairs))
+        looked_at = self._ahead(self._looked_at, zip(pairs, sorted_out, strict=True))
+        for done, (pair, found) in enumerate(zip(pairs, looked_at, strict=True), 1):
+            if found is None:
+                self.unreadable += 1
+            else:
+                self.judged += 1
+            self._progress("Comparing", len(pairs) + done, 2 * len(pairs))
+            yield pair, found
         self._b.commit()
 
+    def _ahead(self, begin: Callable[[_T], Future], all_of: Iterable[_T]) -> Iterator[Any]:
+        """Results in their order, with some begun before the one that is waited for."""
+        pending: deque[Future] = deque()
+        for one in all_of:
+            pending.append(begin(one))
+            if len(pending) > _AHEAD * self._threads:
+                yield pending.popleft().result()
+        for future in pending:
+            yield future.result()
+
     def _begun(self, pair: Asked) -> Future:
+        """Sorts a pair out: what it was judged to be, None where it cannot be read, or how to look at it."""
         # The store answers in this thread only; what is read soon is on its way then.
-        if self._a.files(pair.row) and self._b.files(pair.col):
-            before = self._before(pair)
-            if before is not None:
-                known: Future = Future()
-                known.set_result(before)
-                return known
-            for looking, row in ((self._a, pair.row), (self._b, pair.col)):
-                if self._needs_looks(pair) or not looking.is_described(row):
-                    looking.expect(row)
-        return self._pool.submit(self._one, pair)
-
-    def _answer(self, pair: Asked, future: Future, done: int, total: int) -> tuple[Asked, Judged | None]:
-        answer = future.result()
-        if answer is None:
-            self.unreadable += 1
-        else:
-            self.judged += 1
-        self._progress("Comparing", done, total)
-        return pair, answer
-
-    def _one(self, pair: Asked) -> Judged | None:
-        ones, others = self._a.files(pair.row), self._b.files(pair.col)
-        if not ones or not others:
-            return None
-        before = self._before(pair)  # of the same contents, perhaps, a moment ago
+        if not self._a.files(pair.row) or not self._b.files(pair.col):
+            return _known(None)
+        before = self._before(pair)
         if before is not None:
-            return before
-        found = self._judge(pair)
-        if found is None:
-            return None
-        found = replace(found, hinted=bool(pair.hints))
-        self._b.keep_judged(ones[0].sha256, others[0].sha256, self._kind(pair), VERSION, _as_json(found))
-        return found
+            return _known(before)
+        if bool(pair.hints) or pair.alike or not self._features:
+            return _known(_Open(likely=bool(pair.hints) or pair.alike))
+        self._a.expect_described(pair.row)
+        self._b.expect_described(pair.col)
+        return self._pool.submit(self._sorted_out, pair)
+
+    def _looked_at(self, begun: tuple[Asked, Judged | _Open | None]) -> Future:
+        pair, found = begun
+        if not isinstance(found, _Open):
+            return _known(found)
+        self._a.expect(pair.row)
+        self._b.expect(pair.col)
+        return self._pool.submit(self._judged, pair, found)
 
     def _kind(self, pair: Asked) -> int:
         return 2 * pair.orientation + self._features
@@ -159,34 +166,65 @@ class Judge:
         hinted = bool(pair.hints) and found is not None and not (found.judgement.joined or found.hinted)
         return None if hinted else found
 
-    def _needs_looks(self, pair: Asked) -> bool:
-        return bool(pair.hints) or pair.alike or not self._features
+    def _sorted_out(self, pair: Asked) -> Judged | _Open | None:
+        """By local features and few pixels, which are enough to see that pictures are unlike: most pairs are."""
+        one, other = self._a.described(pair.row), self._b.described(pair.col)
+        if one is None or other is None:
+            return None
+        transform, inliers = transform_by_features(one.features, other.features)
+        if transform is not None:
+            return _Open(transform, inliers)
+        small, there = one.small(), other.small()
+        if lie_over_each_other(small, there, whole_to_whole(small, there, pair.orientation)):
+            return _Open(None, inliers)
+        return self._kept(pair, Judged(Judgement(Relation.LOOK_ALIKE), inliers))
 
-    def _judge(self, pair: Asked) -> Judged | None:
-        found: Judged | None = None
-        if self._needs_looks(pair):
-            a, b = self._a.look(pair.row), self._b.look(pair.col)
-            if a is None or b is None:
-                return None
-            hints = [*pair.hints, whole_to_whole(a, b, pair.orientation)]
-            found = Judged(judge(a, b, hints, likely=bool(pair.hints) or pair.alike))
-            if found.judgement.joined or not self._features:
-                return found
-        # Most pairs are of unlike pictures: local features and a few pixels are enough to see that.
-        one, other = self._a.features(pair.row), self._b.features(pair.col)
-        small = self._a.small(pair.row), self._b.small(pair.col)
-        if one is None or other is None or small[0] is None or small[1] is None:
-            return found
-        transform, inliers = transform_by_features(one, other)
-        whole = whole_to_whole(small[0], small[1], pair.orientation)
-        if transform is None and (found is not None or not lie_over_each_other(small[0], small[1], whole)):
-            return found or Judged(Judgement(Relation.LOOK_ALIKE), inliers)
+    def _judged(self, pair: Asked, open_: _Open) -> Judged | None:
+        """By the pixels."""
+        before = self._before(pair)  # of the same contents, perhaps, a moment ago
+        if before is not None:
+            return before
         a, b = self._a.look(pair.row), self._b.look(pair.col)
         if a is None or b is None:
             return None
-        transforms = [*pair.hints, whole] if transform is None else [transform, *pair.hints, whole]
-        better = Judged(judge(a, b, transforms), inliers)
-        return better if found is None or _rank(better) >= _rank(found) else found
+        transforms = [*pair.hints, whole_to_whole(a, b, pair.orientation)]
+        if open_.transform is not None:
+            transforms.insert(0, open_.transform)
+        found = Judged(judge(a, b, transforms, likely=open_.likely), open_.inliers)
+        if not found.judgement.joined and self._features and open_.inliers is None:
+            better = self._sorted_out(pair)
+            if isinstance(better, _Open) and better.transform is not None:
+                judgement = judge(a, b, [better.transform, *transforms])
+                better = Judged(judgement, better.inliers)
+                found = better if _rank(better) >= _rank(found) else found
+        return self._kept(pair, found)
+
+    def _kept(self, pair: Asked, found: Judged) -> Judged:
+        found = replace(found, hinted=bool(pair.hints))
+        one, other = self._a.files(pair.row)[0].sha256, self._b.files(pair.col)[0].sha256
+        self._b.keep_judged(one, other, self._kind(pair), VERSION, _as_json(found))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Open:
+    """A pair that must be looked at.
+
+    Attributes:
+        transform: By local features, float64 (3, 3); None where they were not looked at, or agree on none.
+        inliers: How many of them agree; None where they were not looked at.
+        likely: What is tried first is likely right.
+    """
+
+    transform: np.ndarray | None = None
+    inliers: int | None = None
+    likely: bool = False
+
+
+def _known(result: Judged | _Open | None) -> Future:
+    future: Future = Future()
+    future.set_result(result)
+    return future
 
 
 def _rank(found: Judged) -> tuple[bool, float]:

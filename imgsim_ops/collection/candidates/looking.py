@@ -1,4 +1,4 @@
-"""Looks and local features of a collection's pictures, read when they are first asked for."""
+"""Looks and descriptions of a collection's pictures, read when they are first asked for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from imgsim_ops.files.identity import has_size_and_time
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.readers import IsolatedReaders
-from imgsim_ops.matching.features import Features, described
+from imgsim_ops.matching.described import Described
 from imgsim_ops.matching.looks import Look
 
 if TYPE_CHECKING:
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 DATABASE = "features.sqlite"
 
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS features (sha256 BLOB, mirrored INTEGER, content BLOB, PRIMARY KEY (sha256, mirrored))",
+    "DROP TABLE IF EXISTS features",  # which earlier versions had
+    "CREATE TABLE IF NOT EXISTS described (sha256 BLOB PRIMARY KEY, content BLOB)",
     "CREATE TABLE IF NOT EXISTS judgements "
     "(a BLOB, b BLOB, asked INTEGER, version INTEGER, content TEXT, PRIMARY KEY (a, b, asked))",
 )
-# Bytes of looks that are held: of the largest, some forty.
-_HELD_BYTES = 160 << 20
-# Pictures whose features are held, at up to 72 kB each.
-_HELD_FEATURES = 1000
-# Small looks that are held, at up to 60 kB each.
-_HELD_SMALL = 1000
+# Bytes of the pixels of looks that are held: of the largest, some thirty. What is made of them takes as much again.
+_HELD_BYTES = 120 << 20
+# Pictures whose descriptions are held, at up to 90 kB each.
+_HELD_DESCRIBED = 1000
 _UNCOMMITTED = 500
-_TASK = "imgsim_ops.matching.looks:look"
+_LOOK = "imgsim_ops.matching.looks:look"
+_DESCRIBE = "imgsim_ops.matching.described:describe"
 
 
 class Looking:
     """How pairs of one collection's pictures are looked at, used as a context; any thread may ask.
 
-    Local features and judgements are kept in a file of their own, which may be deleted at any time: SQLite lets any
+    Descriptions and judgements are kept in a file of their own, which may be deleted at any time: SQLite lets any
     number of processes add to it. Where it cannot be written, or is damaged, what is learnt is kept for this run only.
     """
 
@@ -58,12 +58,11 @@ class Looking:
         """
         self._store = store
         self.read_options = read
-        self._readers: IsolatedReaders | None = None
+        self._readers: dict[str, IsolatedReaders] = {}
         self._lock = threading.RLock()
         self._looks: OrderedDict[int, Future | Look | None] = OrderedDict()
         self._bytes = 0
-        self._features: OrderedDict[int, Features] = OrderedDict()
-        self._small: OrderedDict[int, Look] = OrderedDict()
+        self._described: OrderedDict[int, Future | Described | None] = OrderedDict()
         self._files: dict[int, list[Picture]] = {}
         self._connection = _opened(store.path / DATABASE)
         self._changes = 0
@@ -72,8 +71,8 @@ class Looking:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._readers is not None:
-            self._readers.__exit__(*exception)
+        for readers in self._readers.values():
+            readers.__exit__(*exception)
         with self._lock:
             with suppress(sqlite3.Error):
                 self._connection.commit()
@@ -90,68 +89,72 @@ class Looking:
         """The rows of contents that several files have."""
         return list(self._store.shared_rows())
 
-    def expect(self, row: int) -> None:
-        """Has a picture read, as it will be looked at soon."""
+    def expect(self, row: int) -> Future | Look | None:
+        """Has a picture read, as it will be looked at soon; what there is of it by now."""
         with self._lock:
             if row in self._looks:
                 self._looks.move_to_end(row)
-                return
-            pictures = [picture for picture in self.files(row) if _is_unchanged(picture)]
-            if not pictures:
-                self._looks[row] = None
-                return
-            if self._readers is None:
-                self._readers = IsolatedReaders(_TASK, self.read_options)
-                self._readers.__enter__()
-            self._looks[row] = self._readers.read(pictures[0].path)
+            else:
+                self._looks[row] = self._asked(_LOOK, row)
+            return self._looks[row]
 
     def look(self, row: int) -> Look | None:
         """The look of a row; None where no file of it can be read any more, or all have changed."""
-        self.expect(row)
-        with self._lock:
-            found = self._looks.get(row)
+        found = self.expect(row)
         if isinstance(found, Future):
-            answer = found.result()
-            if isinstance(answer, SkippedFile):
-                answer = self._another(row)
-            found = None if isinstance(answer, SkippedFile) else Look.from_bytes(answer)
+            answer = self._answer(_LOOK, row, found)
+            found = None if answer is None else Look.from_bytes(answer)
             with self._lock:
+                there = self._looks.get(row)
+                if isinstance(there, Look):  # another thread was quicker
+                    return there
                 self._looks[row] = found
-                if found is not None:
-                    self._small[row] = found.small()
-                    if len(self._small) > _HELD_SMALL:
-                        self._small.popitem(last=False)
                 self._bytes += 0 if found is None else found.pixels.nbytes
                 self._let_go()
         return found
 
-    def small(self, row: int) -> Look | None:
-        """The small look of a row, of which many more are held."""
+    def expect_described(self, row: int) -> Future | Described | None:
+        """Has a picture described, as that will be asked for soon; what there is of it by now."""
         with self._lock:
-            found = self._small.get(row)
-        if found is not None:
-            return found
-        look = self.look(row)
-        if look is None:
+            if row in self._described:
+                self._described.move_to_end(row)
+            else:
+                self._described[row] = self._kept(row) or self._asked(_DESCRIBE, row)
+                if len(self._described) > _HELD_DESCRIBED:
+                    self._described.popitem(last=False)
+            return self._described[row]
+
+    def described(self, row: int) -> Described | None:
+        """The description of a row; None where it cannot be read."""
+        found = self.expect_described(row)
+        if isinstance(found, Future):
+            answer = self._answer(_DESCRIBE, row, found)
+            found = None if answer is None else Described.from_bytes(answer)
+            with self._lock:
+                self._described[row] = found
+            if answer is not None:
+                self._keep("INSERT OR REPLACE INTO described VALUES (?, ?)", (self.files(row)[0].sha256, answer))
+        return found
+
+    def _asked(self, task: str, row: int) -> Future | None:
+        """Has a file of a row read; None where there is none."""
+        picture = next(filter(_is_unchanged, self.files(row)), None)
+        if picture is None:
             return None
-        with self._lock:
-            return self._small.setdefault(row, look.small())
+        if task not in self._readers:
+            self._readers[task] = IsolatedReaders(task, self.read_options)
+            self._readers[task].__enter__()
+        return self._readers[task].read(picture.path)
 
-    def is_described(self, row: int) -> bool:
-        """Whether its features and its small look are at hand, so that it need not be read for them."""
-        with self._lock:
-            return row in self._small and row in self._features
-
-    def _another(self, row: int) -> bytes | SkippedFile:
-        """Equal files stand in for one that is gone."""
-        assert self._readers is not None
-        answer: bytes | SkippedFile = SkippedFile("", "", "")
+    def _answer(self, task: str, row: int, asked: Future) -> bytes | None:
+        """What was read; equal files stand in for one that is gone."""
+        answer = asked.result()
         for picture in self.files(row)[1:]:
+            if not isinstance(answer, SkippedFile):
+                break
             if _is_unchanged(picture):
-                answer = self._readers.read(picture.path).result()
-                if not isinstance(answer, SkippedFile):
-                    break
-        return answer
+                answer = self._readers[task].read(picture.path).result()
+        return None if isinstance(answer, SkippedFile) else answer
 
     def _let_go(self) -> None:
         for row in list(self._looks):
@@ -162,36 +165,14 @@ class Looking:
                 self._bytes -= found.pixels.nbytes
                 del self._looks[row]
 
-    def features(self, row: int) -> Features | None:
-        """The local features of a row; None where it cannot be read."""
-        with self._lock:
-            if row in self._features:
-                self._features.move_to_end(row)
-                return self._features[row]
-            found = self._kept(row)
-        if found is None:
-            look = self.look(row)
-            if look is None:
-                return None
-            found = described(look.pixels, look.width, look.height)
-            self._keep("INSERT OR REPLACE INTO features VALUES (?, 0, ?)", (self._content(row), found.to_bytes()))
-        with self._lock:
-            self._features[row] = found
-            if len(self._features) > _HELD_FEATURES:
-                self._features.popitem(last=False)
-        return found
-
-    def _content(self, row: int) -> bytes:
-        return self.files(row)[0].sha256
-
-    def _kept(self, row: int) -> Features | None:
+    def _kept(self, row: int) -> Described | None:
         pictures = self.files(row)
-        query = "SELECT content FROM features WHERE sha256 = ? AND mirrored = 0"
+        query = "SELECT content FROM described WHERE sha256 = ?"
         found = self._one(query, (pictures[0].sha256,)) if pictures else None
         if not found:
             return None
         try:
-            return Features.from_bytes(found[0])
+            return Described.from_bytes(found[0])
         except ImgsimError:  # another version wrote it
             return None
 
@@ -253,7 +234,7 @@ def forget_features(store: Store) -> None:
         return
     kept = {picture.sha256 for _, picture in store.pictures()}
     with _disk_errors(store.path), closing(_opened(path)) as connection:
-        for table, column in (("features", "sha256"), ("judgements", "a"), ("judgements", "b")):
+        for table, column in (("described", "sha256"), ("judgements", "a"), ("judgements", "b")):
             found = connection.execute(f"SELECT DISTINCT {column} FROM {table}")
             gone = [(content,) for (content,) in found if content not in kept]
             connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", gone)
@@ -266,7 +247,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=60, check_same_thread=False)
         for statement in _SCHEMA:
             connection.execute(statement)
-        connection.execute("SELECT sha256, mirrored FROM features LIMIT 1").fetchone()
+        connection.execute("SELECT sha256 FROM described LIMIT 1").fetchone()
         connection.execute("BEGIN IMMEDIATE")
         connection.rollback()
         return connection
