@@ -7,7 +7,7 @@ numbers at once, as judging them takes time and can be done side by side.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -34,6 +34,8 @@ _TURNED = 0.2
 # Agreement, and matching local features, that pictures of unlike things do not have.
 _ALIKE = 0.3
 _MANY_INLIERS = 12
+# Groups that are worked on at once.
+_SIDE_BY_SIDE = 16
 # Times that the picture kept changes before the last one stays.
 _MOST_CROWNS = 6
 
@@ -161,7 +163,9 @@ class Grouping:
     def _meet(self, pairs: Sequence[tuple[int, int, int]]) -> bool:
         """Judges pairs, and joins what belongs together; whether anything did."""
         # Pairs of one picture one after the other, as it is at hand then.
-        asked = [Asked(row, col, orientation=orientation) for row, col, orientation in sorted(pairs)]
+        often = Counter(row for pair in pairs for row in pair[:2])
+        by_hub = sorted(pairs, key=lambda pair: (*sorted(pair[:2], key=lambda row: (-often[row], row)), pair))
+        asked = [Asked(row, col, orientation=orientation) for row, col, orientation in by_hub]
         joined = []
         for pair, judged in self._judge(asked):
             if judged is not None and judged.judgement.joined:
@@ -190,7 +194,7 @@ class Grouping:
         return self._cluster_of.get(row) or Cluster(row)
 
     def _all_of(self, works: Iterable[_Work[_T]]) -> list[_T]:
-        """Does all the work side by side; what each returns."""
+        """Does the work, some of it side by side; what each returns."""
         results: list[_T] = []
         waiting: list[tuple[_Work[_T], list[Asked]]] = []
 
@@ -200,15 +204,18 @@ class Grouping:
             except StopIteration as stopped:
                 results.append(stopped.value)
 
-        for work in works:
-            advance(work, None)
-        while waiting:
+        left = iter(works)
+        while True:
+            # Not all at once, so that the pictures of one are at hand until it is done.
+            while len(waiting) < _SIDE_BY_SIDE and (work := next(left, None)) is not None:
+                advance(work, None)
+            if not waiting:
+                return results
             turn, waiting = waiting, []
             found = iter(self._judge([pair for _, asked in turn for pair in asked]))
             answers = [[next(found)[1] for _ in asked] for _, asked in turn]
             for (work, _), answer in zip(turn, answers, strict=True):
                 advance(work, answer)
-        return results
 
     def _split(self, rows: set[int]) -> _Work[None]:
         """Makes clusters of pictures of which any two may belong together."""
