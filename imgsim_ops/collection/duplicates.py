@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from imgsim_ops.collection.candidates.looking import Looking
     from imgsim_ops.collection.candidates.turned import Turned
 
-#: Formats that keep every pixel; WebP may be either.
-_LOSSLESS = {"PNG", "TIFF", "BMP", "GIF"}
+#: Formats that keep every pixel of any picture; WebP may be either.
+_LOSSLESS = {"PNG", "TIFF", "BMP"}
 _STRENGTH = {relation.value: place for place, relation in enumerate(Relation)}
 _COPIES = (Relation.IDENTICAL.value, Relation.SAME_PIXELS.value, Relation.COPY.value)
 #: By what is asked for, the relations of which pictures are proposed to go.
@@ -127,11 +127,15 @@ def find_duplicates(
     def best(row: int, key) -> tuple:
         return min((key(picture) for picture in looking.files(row)), default=())
 
+    def size(row: int) -> tuple[int, ...]:
+        return next((tuple(sorted((picture.width, picture.height))) for picture in looking.files(row)), ())
+
     grouping = Grouping(
         judge,
         lambda row: best(row, worth),
         lambda row: best(row, age),
         lambda row: max((rules_.favour(picture) for picture in looking.files(row)), default=0),
+        size,
     )
     progress("Searching", 0, 0)
     grouping.link(hash_links(pictures))

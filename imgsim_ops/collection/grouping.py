@@ -36,6 +36,8 @@ _ALIKE = 0.3
 _MANY_INLIERS = 12
 # Groups that are worked on at once.
 _SIDE_BY_SIDE = 16
+# What tells an original less surely than what is shown does.
+_TRACES = ("compression", "noise", "contrast")
 # Times that the picture kept changes before the last one stays.
 _MOST_CROWNS = 6
 
@@ -82,6 +84,7 @@ class Grouping:
         worth: Callable[[int], Any],
         age: Callable[[int], Any],
         favour: Callable[[int], int] = lambda row: 0,
+        size: Callable[[int], Any] = lambda row: None,
     ) -> None:
         """Of no pictures yet.
 
@@ -90,11 +93,13 @@ class Grouping:
             worth: Orders rows before anything was looked at: the least is tried first as the one to keep.
             age: Orders rows where pixels do not tell: the least is kept.
             favour: Rows of more favour are kept, whatever pixels tell.
+            size: Width and height, in any form.
         """
         self._judge = judge
         self._worth = worth
         self._age = age
         self._favour = favour
+        self._size = size
         self._cluster_of: dict[int, Cluster] = {}
         self._tried: set[tuple[int, int, int]] = set()
         self._alike: list[tuple[int, int]] = []
@@ -219,7 +224,8 @@ class Grouping:
 
     def _split(self, rows: set[int]) -> _Work[None]:
         """Makes clusters of pictures of which any two may belong together."""
-        left = sorted(rows, key=self._order)
+        likeliest = self._likeliest(rows)
+        left = sorted(rows, key=likeliest)
         for _ in range(_TRIES):
             if len(left) < 2:
                 return
@@ -231,10 +237,12 @@ class Grouping:
                 if row not in members and judged is not None and _look_alike(judged):
                     self._alike.append((row, keep))
             if members:
-                left = sorted([*left, *(yield from self._crowned(Cluster(keep, members)))], key=self._order)
+                left = sorted([*left, *(yield from self._crowned(Cluster(keep, members)))], key=likeliest)
 
-    def _order(self, row: int) -> tuple[int, Any]:
-        return -self._favour(row), self._worth(row)
+    def _likeliest(self, rows: Iterable[int]) -> Callable[[int], Any]:
+        """Orders pictures, the likeliest original first: most copies have its size."""
+        often = Counter(map(self._size, rows))
+        return lambda row: (-self._favour(row), -often[self._size(row)], self._worth(row))
 
     def _by_age(self, row: int) -> tuple[int, Any]:
         return -self._favour(row), self._age(row)
@@ -302,7 +310,7 @@ class Grouping:
 
     def _first(self, cluster: Cluster, rows: list[int]) -> int:
         sure = [row for row in rows if cluster.members[row].judgement.original > 0]
-        return min(sure, key=self._order) if sure else min(rows, key=self._by_age)
+        return min(sure, key=self._likeliest(cluster.rows)) if sure else min(rows, key=self._by_age)
 
     @staticmethod
     def _between(cluster: Cluster, row: int, col: int) -> np.ndarray:
@@ -357,9 +365,10 @@ def _is_original(judged: Judged) -> bool:
     return told and judged.judgement.original > 0
 
 
-def _losses(cluster: Cluster) -> int:
-    """How many members are surely better than the one kept, by what the pixels say."""
-    return sum(_is_original(judged) for judged in cluster.members.values())
+def _losses(cluster: Cluster) -> tuple[int, int]:
+    """How many members are better than the one kept by what they show, and by the traces of how they were saved."""
+    better = [judged.judgement.why in _TRACES for judged in cluster.members.values() if _is_original(judged)]
+    return len(better) - sum(better), sum(better)
 
 
 def _look_alike(judged: Judged) -> bool:

@@ -137,6 +137,7 @@ def preferred(a: Look, b: Look, sight: Sight) -> tuple[int, str]:
         ("camera", _sign(a.facts.camera - b.facts.camera, 1)),
         ("compression", sight.saved),
         ("noise", _by_noise(a, b, sight)),
+        ("contrast", -_sign(np.log2(sight.contrast[0] / max(sight.contrast[1], 1e-3)), np.log2(_CONTRAST))),
     ):
         if tells:
             return int(tells), what
@@ -193,7 +194,7 @@ def _by_tones(a: Look, b: Look, sight: Sight) -> int:
         lost = 1 if there > here else -1
     if lost == more_compressed(a, b, 2.0):  # beside edges strong compression fills what was white
         lost = 0
-    return lost or _sign(np.log2(sight.contrast[0] / max(sight.contrast[1], 1e-3)), np.log2(_CONTRAST))
+    return lost
 
 
 def more_compressed(a: Look, b: Look, times: float = 1.15) -> int:

@@ -23,6 +23,8 @@ _ALL = 0.995
 # A rim breaks where the step across it is so many times the steps beside it, and so many levels more.
 _TIMES = 2.0
 _LEVELS = 5.0
+# Deviation along a rim, in levels, of what is as flat as a page.
+_FLAT = 2.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def _breaks(grey: np.ndarray, corners: np.ndarray) -> float:
     """Share of the rim inside the picture at which the picture does not go on."""
     height, width = grey.shape
     centre = corners.mean(0)
-    broken = whole = 0
+    broken = whole = 0.0
     for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         length = np.linalg.norm(end - start)
         if length < 4:
@@ -96,9 +98,14 @@ def _breaks(grey: np.ndarray, corners: np.ndarray) -> float:
         values = [_at(grey, step[there]) for step in steps]
         across = np.abs(values[2] - values[1]).mean()
         beside = max(np.abs(values[1] - values[0]).mean(), np.abs(values[3] - values[2]).mean())
-        whole += length * there.mean()
-        if across > _TIMES * beside + _LEVELS:
+        inner, outer = float(values[1].std()), float(values[2].std())
+        # Where pictures were cut out, what lies just outside is not as flat as a page.
+        framed = outer < _FLAT and inner > _TIMES * _FLAT
+        if framed or across > _TIMES * beside + _LEVELS:
             broken += length * there.mean()
+        elif max(inner, outer) < _FLAT:
+            continue  # nothing is there that might go on
+        whole += length * there.mean()
     return float(broken / whole) if whole else 0.0
 
 

@@ -316,7 +316,7 @@ _MOST_TURN = 0.57
 def _colours(found: Frame, inside: np.ndarray) -> tuple[tuple[Cluster, ...], tuple[float, float]]:
     """Where colours differ, in pixels of the whole size, and how colourful each is; of both at half the size."""
     one, other = (_of_blocks(pixels, inside.shape)[inside] for pixels in (found.a, found.b))
-    chroma = [float(np.abs(c - c.mean(1, keepdims=True)).mean()) if len(c) else 0.0 for c in (one, other)]
+    chroma = [_colourfulness(c) for c in (one, other)]
     if len(one) < 16 or max(chroma) < 0.5:
         return (), (chroma[0], chroma[1])
     off = np.minimum(_off_colour(one, other), _off_colour(other, one))
@@ -328,6 +328,16 @@ def _colours(found: Frame, inside: np.ndarray) -> tuple[tuple[Cluster, ...], tup
         clipped = cv2.max(*(_any_channel(cv2.LUT(pixels, _AT_END)) for pixels in (found.a, found.b)))
         differs &= _of_blocks(clipped, inside.shape) < 255 * _SHARE
     return _clusters(differs, np.ones_like(differs)), (chroma[0], chroma[1])
+
+
+def _colourfulness(colours: np.ndarray) -> float:
+    """Mean distance of RGB colours (N, 3) from greys, in levels, beyond one tint of them all."""
+    if not len(colours):
+        return 0.0
+    grey = colours.mean(1)
+    terms = np.stack([grey, np.ones_like(grey)], 1)
+    tint, *_ = np.linalg.lstsq(terms, colours, rcond=None)
+    return float(np.abs(colours - terms @ tint).mean())
 
 
 def _of_blocks(plane: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
