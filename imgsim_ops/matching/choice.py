@@ -35,6 +35,7 @@ STRETCHED = 1.03
 _BLOCKS = 1.2
 _RESIZED = 1.1
 _CONTRAST = 1.12
+_MORE_GAPS = 0.1
 NOISIER = 1.5
 _BANDS = 3.0
 # Of formats whose quantisation is not read: that of a JPEG of quality 94.
@@ -137,7 +138,7 @@ def preferred(a: Look, b: Look, sight: Sight) -> tuple[int, str]:
         ("camera", _sign(a.facts.camera - b.facts.camera, 1)),
         ("compression", sight.saved),
         ("noise", _by_noise(a, b, sight)),
-        ("contrast", -_sign(np.log2(sight.contrast[0] / max(sight.contrast[1], 1e-3)), np.log2(_CONTRAST))),
+        ("contrast", _by_contrast(a, b, sight)),
     ):
         if tells:
             return int(tells), what
@@ -195,6 +196,24 @@ def _by_tones(a: Look, b: Look, sight: Sight) -> int:
     if lost == more_compressed(a, b, 2.0):  # beside edges strong compression fills what was white
         lost = 0
     return lost
+
+
+def _by_contrast(a: Look, b: Look, sight: Sight) -> int:
+    wider = _sign(np.log2(sight.contrast[0] / max(sight.contrast[1], 1e-3)), np.log2(_CONTRAST))
+    if not wider:
+        return 0
+    wide, narrow = (a, b) if wider > 0 else (b, a)
+    # More contrast is given to pictures oftener than less; levels that were spread leave gaps, which only lossy
+    # compression fills.
+    spread = not wide.facts.lossless or _gaps(wide) > _gaps(narrow) + _MORE_GAPS
+    return -wider if spread else wider
+
+
+def _gaps(look: Look) -> float:
+    """Share of the levels of green, between the first and the last hundredth, that no pixel has."""
+    counts = np.bincount(look.pixels[..., 1].ravel(), minlength=256)
+    low, high = np.searchsorted(np.cumsum(counts), np.array([0.01, 0.99]) * counts.sum())
+    return float((counts[low : high + 1] == 0).mean())
 
 
 def more_compressed(a: Look, b: Look, times: float = 1.15) -> int:

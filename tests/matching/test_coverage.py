@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageOps
 from imgsim_ops.matching.choice import BREAKS, SHOWN
 from imgsim_ops.matching.coverage import Beyond, beyond
 from imgsim_ops.matching.frames import corners
+from imgsim_ops.matching.looks import Look
 from tests.support.tries import tries
 
 NAMES = ("chelsea", "coffee", "coins", "motorcycle_left", "rocket")
@@ -17,7 +18,7 @@ def box(left, top, right, bottom):
 
 
 def seen(image, polygon):
-    return beyond(np.asarray(image.convert("RGB")), polygon)
+    return beyond(Look.of(np.asarray(image.convert("RGB"))), polygon)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,18 +62,38 @@ def test_a_page_around_a_picture_shows_something_and_breaks(photographs, name):
     assert found.breaks > BREAKS
 
 
+def test_a_drawing_on_white_in_a_white_page_was_put_there():
+    """Beside most of its rim nothing is on either side; where something is, it ends at the rim."""
+    drawing = Image.new("RGB", (300, 200), "white")
+    ImageDraw.Draw(drawing).ellipse((60, 40, 300, 160), fill=(200, 30, 30))
+    page = Image.new("RGB", (360, 360), "white")
+    page.paste(drawing, (30, 60))
+    ImageDraw.Draw(page).text((30, 290), "written below it", (0, 0, 0), font_size=30)
+    found = seen(page, box(30, 60, 330, 260))
+    assert found.shown > SHOWN
+    assert found.breaks > BREAKS
+    # Of a sheet of drawings one is cut out: nothing crosses its rim, so that nothing is known.
+    sheet = Image.new("RGB", (600, 200), "white")
+    for left in (60, 360):
+        ImageDraw.Draw(sheet).ellipse((left, 60, left + 100, 140), fill=(200, 30, 30))
+    found = seen(sheet, box(30, 30, 250, 170))
+    assert found.shown > SHOWN
+    assert found.breaks == 0
+
+
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (17, 33), (400, 300), (1280, 3), (2, 1280)])
 def test_all_of_it_is_covered(size):
     pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    assert beyond(pixels, corners(*size)) == Beyond(1.0, 0.0, 0.0)
+    look = Look.of(pixels)
+    assert beyond(look, corners(*size)) == Beyond(1.0, 0.0, 0.0)
     # A polygon that turns the other way round, and one that is a little less, as alignments are never exact.
-    assert beyond(pixels, corners(*size)[::-1]) == Beyond(1.0, 0.0, 0.0)
-    assert beyond(pixels, corners(*size) * 0.999).shown == 0
+    assert beyond(look, corners(*size)[::-1]) == Beyond(1.0, 0.0, 0.0)
+    assert beyond(look, corners(*size) * 0.999).shown == 0
 
 
 def test_a_flat_margin_beside_a_crop_shows_nothing():
     pixels = np.full((300, 400, 3), 220, np.uint8)
-    found = beyond(pixels, box(100, 100, 300, 200))
+    found = beyond(Look.of(pixels), box(100, 100, 300, 200))
     assert (found.shown, found.breaks) == (0, 0)
     assert found.covered == pytest.approx(1 / 6, abs=0.02)
 
@@ -86,7 +107,8 @@ def test_shares_are_shares_and_do_not_grow_with_what_is_covered(width, height, e
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     left, right = sorted((ends[0] * width, ends[1] * width))
     top, bottom = sorted((ends[2] * height, ends[3] * height))
-    small, large = beyond(pixels, box(left, top, right, bottom)), beyond(pixels, box(0, 0, right, bottom))
+    look = Look.of(pixels)
+    small, large = (beyond(look, box(*start, right, bottom)) for start in ((left, top), (0, 0)))
     for found in (small, large):
         assert 0 <= found.covered <= 1
         assert 0 <= found.shown <= 1

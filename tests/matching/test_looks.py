@@ -149,9 +149,22 @@ def test_an_array_is_looked_at_like_a_file(tmp_path, size):
 def test_halves_are_means_of_what_they_cover():
     pixels = made_pixels(64, 32)
     found = Look(64, 32, pixels)
-    assert found.halved(0) is pixels
+    assert found.halved(0, colour=True) is pixels
     half = pixels.reshape(16, 2, 32, 2, 3).mean((1, 3))
-    assert np.abs(found.halved(1) - half).max() <= 0.5
-    assert found.halved(3).shape == (4, 8, 3)
-    assert found.halved(3) is found.halved(3)  # made once
-    assert found.halved(12).shape == (1, 1, 3)
+    assert np.abs(found.halved(1, colour=True) - half).max() <= 0.5
+    assert np.abs(found.halved(1) - half @ (0.299, 0.587, 0.114)).max() <= 1.5  # rounded in grey, and then once more
+    assert found.halved(3, colour=True).shape == (4, 8, 3)
+    assert found.halved(3).shape == (4, 8)
+    for colour in (False, True):
+        assert found.halved(3, colour=colour) is found.halved(3, colour=colour)  # made once
+    assert found.halved(12).shape == (1, 1)
+
+
+@pytest.mark.parametrize("side", [1, 7, 33, 64, 100])
+def test_reduced_to_a_side(side):
+    pixels = made_pixels(64, 32)
+    found = Look(64, 32, pixels)
+    width = min(side, 64)
+    assert found.reduced(side).shape == (max(1, round(width / 2)), width)
+    assert found.reduced(side, colour=True).shape == (max(1, round(width / 2)), width, 3)
+    assert abs(found.reduced(side, colour=True).mean() - pixels.mean()) < 3
