@@ -376,8 +376,9 @@ def _look_alike(judged: Judged) -> bool:
     return judged.judgement.agreement >= _ALIKE or (judged.inliers or 0) >= _MANY_INLIERS
 
 
-def _edited(cluster: Cluster) -> int:
-    return sum(judged.judgement.relation is Relation.EDITED for judged in cluster.members.values())
+def _edited(cluster: Cluster) -> tuple[int, int]:
+    """How many members differ from the one kept, in the form of `_losses`."""
+    return sum(judged.judgement.relation is Relation.EDITED for judged in cluster.members.values()), 0
 
 
 def _delegates(cluster: Cluster) -> list[int]:

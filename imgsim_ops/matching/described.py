@@ -71,9 +71,7 @@ class Described:
         return cls(Features.from_bytes(content[start:]), grey)
 
 
-def describe(
-    path: str | os.PathLike[str], read: ReadOptions = ReadOptions(), *, admit: Admit = admit_at_once
-) -> bytes:
+def describe(path: str | os.PathLike[str], read: ReadOptions = ReadOptions(), *, admit: Admit = admit_at_once) -> bytes:
     """Describes a file; a task for ``images.readers``.
 
     Args:

@@ -178,7 +178,10 @@ def _differing_shares(
     """Of each block the share of pixels that neither picture explains, and of those of which that is clear."""
     cv2 = opencv()
     there, back = tone_curves(x, y, valid)
-    (of_y, clear_y), (of_x, clear_x) = _unexplained(x, y, valid, there, scale_y), _unexplained(y, x, valid, back, scale_x)
+    (of_y, clear_y), (of_x, clear_x) = (
+        _unexplained(x, y, valid, there, scale_y),
+        _unexplained(y, x, valid, back, scale_x),
+    )
     return _sums(cv2.min(of_x, of_y), BLOCK) / 255, _sums(cv2.min(clear_x, clear_y), BLOCK) / 255
 
 

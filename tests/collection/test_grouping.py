@@ -23,6 +23,7 @@ class World:
         versions: Pictures of one source and two versions are edited.
         unreadable: Rows that cannot be looked at.
         beats: Pairs of which the first is the original, whatever the qualities say.
+        traces: Those of them of which only compression tells that.
         asked: All pairs that were asked for.
     """
 
@@ -31,6 +32,7 @@ class World:
     versions: list[int]
     unreadable: frozenset[int] = frozenset()
     beats: frozenset[tuple[int, int]] = frozenset()
+    traces: frozenset[tuple[int, int]] = frozenset()
     asked: list[tuple[int, int]] = field(default_factory=list)
 
     @classmethod
@@ -70,10 +72,12 @@ class World:
             same = self.versions[row] == self.versions[col]
             relation = Relation.COPY if same else Relation.EDITED
             transform = tuple(between.ravel())
+            why = "compression" if {(row, col), (col, row)} & self.traces else "detail"
             yield (
                 pair,
                 Judged(
-                    Judgement(relation, transform, (1, 1), 0.9, joined=True, original=self.original(row, col)), None
+                    Judgement(relation, transform, (1, 1), 0.9, joined=True, original=self.original(row, col), why=why),
+                    None,
                 ),
             )
 
@@ -330,7 +334,45 @@ def test_pairs_of_one_picture_are_met_one_after_the_other():
     pairs = [(row, col, 1) for row in range(9) for col in range(row)]
     shuffled = [pairs[place] for place in np.random.default_rng(0).permutation(len(pairs))]
     world.grouping().search(np.arange(9), 9, lambda rows, labels: shuffled)
-    assert world.asked == [(row, col) for row, col, _ in pairs]
+    assert sorted(world.asked) == [(row, col) for row, col, _ in pairs]
+    world = World.of(range(9))
+    around = [(row, 4, 1) for row in (8, 0, 3, 1)] + [(row, 7, 1) for row in (5, 2, 6)]
+    world.grouping().search(np.arange(9), 9, lambda rows, labels: around)
+    assert world.asked == [(0, 4), (1, 4), (3, 4), (8, 4), (2, 7), (5, 7), (6, 7)]
+
+
+def test_who_has_joined_a_group_by_one_of_it_is_compared_with_the_one_kept_alone():
+    world = World.of([0, 0, 0, 0, 0])
+    grouping = world.grouping()
+    grouping.link(np.array([(1, 0), (2, 0), (3, 0)], np.int64))
+    world.asked.clear()
+    grouping.search(np.arange(5), 5, lambda rows, labels: [(4, col, 1) for col in (2, 3, 1, 0)])
+    assert world.asked == [(4, 2), (4, 0)]
+
+
+def test_who_does_not_belong_to_one_of_a_group_tries_the_next():
+    world = World.of([{0}, {0}, {0, 1}, {1}])  # a collage
+    grouping = world.grouping()
+    grouping.link(np.array([(1, 0), (2, 0)], np.int64))
+    world.asked.clear()
+    grouping.search(np.arange(4), 4, lambda rows, labels: [(3, 1, 1), (3, 0, 1), (3, 2, 1)])
+    assert world.asked[:3] == [(3, 1), (3, 0), (3, 2)]
+
+
+def test_the_picture_is_tried_first_whose_size_most_have():
+    world = World.of([0] * 5)
+    sizes = [(9, 9), (3, 4), (7, 7), (3, 4), (1, 1)]
+    grouping = Grouping(world.judge, lambda row: row, lambda row: row, size=sizes.__getitem__)
+    grouping.link(np.array([(row, 0) for row in range(1, 5)], np.int64))
+    assert world.asked[:4] == [(row, 1) for row in (3, 0, 2, 4)]
+
+
+def test_traces_of_compression_count_less_than_what_is_shown():
+    """Two have traces that speak against the one kept, one shows more than it; whoever shows most is kept."""
+    traces = frozenset([(1, 0), (2, 0)])
+    world = World.of([0] * 4, beats=traces | {(0, 3), (3, 1), (3, 2)}, traces=traces)
+    (cluster,) = world.grouped([(1, 0), (2, 0), (3, 0)])
+    assert cluster.keep == 0
 
 
 def test_links_of_nothing():

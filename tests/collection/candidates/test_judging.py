@@ -3,6 +3,7 @@
 import json
 import threading
 from collections import Counter
+from contextlib import nullcontext
 
 import cv2
 import numpy as np
@@ -10,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from imgsim_ops.collection.candidates import judging
 from imgsim_ops.collection.candidates.judging import Asked, Judge, Judged
 from imgsim_ops.collection.findings import Picture
-from imgsim_ops.matching.features import described
+from imgsim_ops.matching.described import SMALL_SIDE, Described
 from imgsim_ops.matching.frames import corners, mapped
-from imgsim_ops.matching.looks import SMALL_SIDE, Look
+from imgsim_ops.matching.looks import Look
 from imgsim_ops.matching.relations import Judgement, Relation
 from imgsim_ops.quality.photographs import find_photographs
 from tests.support.tries import tries
@@ -29,8 +31,9 @@ class FakeLooking:
         looks: By row, None where it cannot be read.
         contents: By row, None where no file has it any more.
         looked: How often each row was looked at.
-        described: How often each row was described.
-        expected: Rows that were to be read soon.
+        descriptions: How often each row was described.
+        expected: Rows that were to be looked at soon.
+        expected_described: Rows that were to be described soon.
         kept: What was judged.
         commits: How often it was.
     """
@@ -38,10 +41,11 @@ class FakeLooking:
     def __init__(self, looks, contents=None):
         self.looks = looks
         self.contents = contents or [bytes([row]) * 32 for row in range(len(looks))]
-        self.looked, self.described, self.expected = Counter(), Counter(), []
+        self.looked, self.descriptions = Counter(), Counter()
+        self.expected, self.expected_described = [], []
         self.kept = {}
         self.commits = 0
-        self._small, self._features = {}, {}
+        self._described = {}
         self._lock = threading.RLock()
 
     def files(self, row):
@@ -55,28 +59,18 @@ class FakeLooking:
     def look(self, row):
         with self._lock:
             self.looked[row] += 1
-            if self.looks[row] is not None:
-                self._small[row] = self.looks[row].small()
             return self.looks[row]
 
-    def small(self, row):
-        with self._lock:
-            if row not in self._small:
-                self.look(row)
-            return self._small.get(row)
+    def expect_described(self, row):
+        self.expected_described.append(row)
 
-    def features(self, row):
+    def described(self, row):
         with self._lock:
-            if row not in self._features:
-                look = self.look(row)
-                if look is None:
-                    return None
-                self.described[row] += 1
-                self._features[row] = described(look.pixels, look.width, look.height)
-            return self._features[row]
-
-    def is_described(self, row):
-        return row in self._small and row in self._features
+            look = self.looks[row]
+            if row not in self._described and look is not None:
+                self.descriptions[row] += 1
+                self._described[row] = Described.of(look.pixels, look.width, look.height)
+            return self._described.get(row)
 
     def judged(self, *key):
         return self.kept.get(key)
@@ -154,22 +148,14 @@ def test_answers_come_in_order(no_pixels, count, threads):
     for pair, judged in zip(asked, found, strict=True):
         one, other = made_judgement(pair.row + 1, pair.col + 1), made_judgement(pair.col + 1, pair.row + 1).reversed()
         assert judged.judgement in (one, other)
-    assert told == [("Comparing", number + 1, count) for number in range(count)]
+    assert told == [("Comparing", number + 1, 2 * count) for number in range(2 * count)]
     assert looking.commits == 1
-    check_expected(looking, asked, 4 * threads)
+    assert looking.expected == in_order(asked)
+    assert looking.expected_described == []
 
 
-def check_expected(looking, asked, ahead):
-    """All pairs are to be read soon, in their order, but for those that were judged then."""
-    expected = list(zip(looking.expected[::2], looking.expected[1::2], strict=True))
-    for number, pair in enumerate(asked):
-        before = [place for place, one in enumerate(asked[:number]) if {one.row, one.col} == {pair.row, pair.col}]
-        if expected[:1] == [(pair.row, pair.col)]:
-            assert all(place >= number - ahead for place in before)  # of those nobody has waited for yet
-            expected.pop(0)
-        else:
-            assert before
-    assert expected == []
+def in_order(asked):
+    return [row for pair in asked for row in (pair.row, pair.col)]
 
 
 def test_pairs_are_taken_from_what_is_consumed_once(no_pixels):
@@ -186,22 +172,55 @@ def test_who_stops_early_leaves_nothing_waiting(no_pixels):
     assert sum(looking.looked.values()) < 78
 
 
-def test_threads_of_opencv_are_as_before(no_pixels):
+def test_all_pairs_are_sorted_out_before_any_is_looked_at(looks):
+    def progress(what, done, total):
+        looked.append((done, looking.looked.total()))
+
+    looked = []
+    looking = FakeLooking(looks * 4)  # of contents of their own
+    asked = [Asked(row, col, alike=row % 2 == 0) for row in range(12) for col in range(row)]
+    run(looking, asked, features=True, progress=progress)
+    assert looked[: len(asked)] == [(done, 0) for done in range(1, len(asked) + 1)]
+    assert looked[-1][1] > 0
+
+
+@pytest.fixture
+def two_threads():
+    """Each library has more threads than one, on any machine."""
     before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    with threadpool_limits(2, "blas"):
+        yield
+    cv2.setNumThreads(before)
+
+
+def threads_of_libraries():
+    blas = {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+    return cv2.getNumThreads(), blas
+
+
+@pytest.mark.parametrize("error", [None, OSError])
+def test_threads_of_opencv_and_of_blas_are_as_before(two_threads, error):
     looking = FakeLooking(made_looks(2))
-    with Judge(looking, looking, 1, False, quiet):
-        assert cv2.getNumThreads() == 1
-    assert cv2.getNumThreads() == before
+    assert threads_of_libraries() == (2, {2})
+    with pytest.raises(OSError, match="full") if error else nullcontext(), Judge(looking, looking, 1, False, quiet):
+        assert threads_of_libraries() == (1, {1})
+        if error:
+            raise error("full")
+    assert threads_of_libraries() == (2, {2})
 
 
-def test_errors_are_those_of_who_asks(no_pixels, monkeypatch):
+@pytest.mark.parametrize("features", [False, True])
+def test_errors_are_those_of_who_asks(no_pixels, monkeypatch, features):
     def full(*values):
         raise OSError(28, "the disk is full")
 
     looking = FakeLooking(made_looks(2))
     monkeypatch.setattr(looking, "keep_judged", full)
+    monkeypatch.setattr(judging, "lie_over_each_other", lambda *values: False)
     with pytest.raises(OSError, match="the disk is full"):
-        run(looking, [Asked(0, 1)])
+        run(looking, [Asked(0, 1)], features=features)
+    assert looking.looked.total() == (0 if features else 2)  # where the error arose
 
 
 def test_what_cannot_be_read_is_told_and_not_kept(no_pixels):
@@ -215,6 +234,14 @@ def test_what_cannot_be_read_is_told_and_not_kept(no_pixels):
 
 
 # --- once only -------------------------------------------------------------------------------------------------------
+
+
+def test_a_pair_that_is_asked_several_times_at_once_is_looked_at_once(no_pixels):
+    looking = FakeLooking(made_looks(2))
+    first, back, again = run(looking, [Asked(0, 1), Asked(1, 0), Asked(0, 1)], threads=1)
+    assert first == again == back.reversed()
+    assert looking.looked == {0: 1, 1: 1}
+    assert len(looking.kept) == 1
 
 
 def test_a_pair_is_judged_once(no_pixels):
@@ -279,7 +306,9 @@ def test_what_is_alike_by_hash_is_looked_at_without_local_features(looks, featur
     copy, other = run(looking, [Asked(0, 1, alike=True), Asked(0, 2, alike=True)], features=features)
     assert (copy.judgement.relation, copy.inliers) == (Relation.COPY, None)
     assert other.judgement.relation is Relation.LOOK_ALIKE
-    assert looking.described == ({0: 1, 2: 1} if features else {})
+    assert looking.descriptions == ({0: 1, 2: 1} if features else {})
+    assert looking.expected == [0, 1, 0, 2]
+    assert looking.expected_described == []
 
 
 def test_local_features_find_a_part(coffee):
@@ -298,7 +327,8 @@ def test_a_hint_is_tried_first(coffee):
     hint = np.array([[1, 0, -60], [0, 1, -40], [0, 0, 1.0]])
     (found,) = run(looking, [Asked(0, 1, (hint,))], features=True)
     assert (found.judgement.relation, found.inliers) == (Relation.PART, None)
-    assert not looking.described
+    assert not looking.descriptions
+    assert (looking.expected, looking.expected_described) == ([0, 1], [])
     (found,) = run(FakeLooking(looking.looks), [Asked(0, 1, (hint @ hint,))], features=True)  # a wrong one
     assert found.judgement.relation is Relation.PART
     assert found.inliers > 20
@@ -310,13 +340,13 @@ def test_a_hint_is_tried_where_nothing_was_found_without_it(coffee, monkeypatch,
     monkeypatch.setattr(judging, "transform_by_features", lambda one, other: (None, 3))
     looking = FakeLooking([look(coffee), look(coffee.crop((60, 40, 270, 200)))])
     hint = np.array([[1, 0, -60], [0, 1, -40], [0, 0, 1.0]])
-    (before,) = run(looking, [Asked(1, 0) if back else Asked(0, 1)], features=features)
-    assert (before.judgement.relation, before.hinted) == (Relation.LOOK_ALIKE, False)
+    (first,) = run(looking, [Asked(1, 0) if back else Asked(0, 1)], features=features)
+    assert (first.judgement.relation, first.hinted) == (Relation.LOOK_ALIKE, False)
     (after,) = run(looking, [Asked(0, 1, (hint,))], features=features)
     assert (after.judgement.relation, after.hinted) == (Relation.PART, True)
-    looked, expected = looking.looked.copy(), looking.expected.copy()
+    before = looking.looked.copy(), looking.expected.copy(), looking.expected_described.copy()
     assert run(looking, [Asked(0, 1, (hint,))], features=features) == [after]
-    assert (looking.looked, looking.expected) == (looked, expected)
+    assert (looking.looked, looking.expected, looking.expected_described) == before
 
 
 def test_what_a_hint_did_not_find_is_not_looked_for_again(looks):
@@ -339,7 +369,7 @@ def test_what_was_found_without_a_hint_is_the_answer_with_one(looks):
     assert (looking.looked, looking.expected) == (looked, [0, 1])
 
 
-def test_unlike_pictures_are_read_once_for_all_pairs(monkeypatch):
+def test_unlike_pictures_are_described_once_for_all_pairs_and_not_looked_at(monkeypatch):
     def no_judge(*values, **options):
         raise AssertionError("unlike pictures are judged")
 
@@ -360,28 +390,32 @@ def test_unlike_pictures_are_read_once_for_all_pairs(monkeypatch):
         assert judged.judgement == Judgement(Relation.LOOK_ALIKE)
         assert judged.inliers is not None
     assert sides == [SMALL_SIDE] * 2 * len(asked)
-    assert looking.looked == looking.described == dict.fromkeys(range(4), 1)
-    expected = looking.expected.copy()
-    assert set(expected) == set(range(4))
+    assert looking.descriptions == dict.fromkeys(range(4), 1)
+    assert looking.expected_described == in_order(asked)
+    assert run(looking, asked, features=True) == run(looking, asked[::-1], features=True)[::-1]
+    assert looking.expected_described == in_order(asked)  # what was judged need not be described
     looking.kept.clear()
-    run(looking, asked, features=True)  # all are described now
-    assert looking.looked == dict.fromkeys(range(4), 1)
-    assert looking.expected == expected
+    run(looking, asked, features=True)
+    assert looking.descriptions == dict.fromkeys(range(4), 1)
+    assert looking.expected_described == in_order(asked) * 2
+    assert (looking.looked, looking.expected) == ({}, [])
 
 
 def test_what_is_described_is_to_be_read_where_pixels_are_asked_for(looks):
     looking = FakeLooking(looks)
     hint = np.array([[1, 0, -60], [0, 1, -40], [0, 0, 1.0]])
-    for row in range(3):
-        looking.features(row)
     run(looking, [Asked(0, 2)], features=True)
-    assert looking.expected == []
+    assert (looking.expected, looking.expected_described) == ([], [0, 2])
     run(looking, [Asked(1, 2, alike=True)], features=True)
     assert looking.expected == [1, 2]
     run(looking, [Asked(0, 2, (hint,))], features=True)
     assert looking.expected == [1, 2, 0, 2]
     run(looking, [Asked(0, 2)], features=False)
     assert looking.expected == [1, 2, 0, 2, 0, 2]
+    assert looking.expected_described == [0, 2]
+    run(looking, [Asked(0, 1)], features=True)  # which is not sorted out
+    assert looking.expected == [1, 2, 0, 2, 0, 2, 0, 1]
+    assert looking.expected_described == [0, 2, 0, 1]
 
 
 def test_pictures_that_lie_over_each_other_are_judged_without_matching_features(looks, monkeypatch):
@@ -390,7 +424,9 @@ def test_pictures_that_lie_over_each_other_are_judged_without_matching_features(
     copy, other = run(looking, [Asked(0, 1), Asked(0, 2)], features=True)
     assert (copy.judgement.relation, copy.inliers) == (Relation.COPY, 3)
     assert (other.judgement.relation, other.inliers) == (Relation.LOOK_ALIKE, 3)
-    assert looking.looked == {0: 2, 1: 2, 2: 1}  # the looks of what may be a copy besides those that are described
+    assert looking.descriptions == {0: 1, 1: 1, 2: 1}
+    assert looking.looked == {0: 1, 1: 1}  # of what may be a copy
+    assert looking.expected == [0, 1]
 
 
 @pytest.mark.parametrize("pair", [Asked(0, 1), Asked(0, 1, alike=True), Asked(0, 1, (np.eye(3),))])
@@ -406,7 +442,7 @@ def test_what_cannot_be_read_has_no_features_either(looks, pair, gone):
 def test_what_was_described_and_cannot_be_read_any_more(looks, gone):
     looking = FakeLooking([*looks])
     for row in range(3):
-        looking.features(row)
+        looking.described(row)
     looking.looks[gone] = None
     copy, other = run(looking, [Asked(0, 1), Asked(gone, 2)], features=True)
     assert copy is None  # for which pixels are needed
@@ -427,7 +463,7 @@ def test_turned_copies(coffee, features, orientation, turn):
     for number, (x, y) in enumerate(there, 1):  # the corners are where the turn takes them
         assert expected[int(y > 75), int(x > 100)] == number
     if features:
-        assert looking.described == {0: 1, 1: 1}  # of the mirror image too
+        assert looking.descriptions == {0: 1, 1: 1}  # of the mirror image too
         assert found.inliers > 20
 
 
