@@ -18,6 +18,8 @@ _LEAST_POINTS = 12
 # Windows of the optical flow, and how far a point of it may lie from the fitted transform, in pixels.
 _WINDOW = 21
 _TOLERANCE = 1.0
+# Pieces that are smaller say nothing of compression.
+_LEAST_PIECE = 48
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +173,34 @@ def _laid(
     cv2.fillConvexPoly(valid, np.rint(inside * 16 - 8).astype(np.int32), 255, shift=4)
     valid = cv2.erode(valid, np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8), borderValue=0)
     return part, warped, valid, to_base, to_other
+
+
+def on_pixels(a: Look, b: Look, transform: np.ndarray, point: np.ndarray, side: int) -> tuple[np.ndarray, ...] | None:
+    """Pieces of two pictures in grey that lie pixel on pixel, on the grid of blocks of eight of the second.
+
+    Args:
+        a: The one, as large as its picture.
+        b: The other, likewise.
+        transform: From pixels of the one to those of the other, float64 (3, 3): no more than whole pixels beside it,
+            turned by quarters or mirrored.
+        point: Around which the pieces are taken, in pixels of the one.
+        side: Their sides in pixels, at most.
+
+    Returns:
+        Of the one and of the other, uint8 (h, w) each; None where they have too little in common.
+    """
+    ends = np.rint(mapped(transform, corners(a.width, a.height)))
+    low = np.ceil(np.maximum(ends.min(0), 0) / 8).astype(int) * 8
+    high = np.floor(np.minimum(ends.max(0), (b.width, b.height)) / 8).astype(int) * 8
+    middle = mapped(transform, point[np.newaxis])[0]
+    first = np.clip((middle - side / 2) // 8 * 8, low, np.maximum(low, high - side)).astype(int)
+    last = np.minimum(first + side, high)
+    width, height = (int(value) for value in last - first)
+    if min(width, height) < _LEAST_PIECE:
+        return None
+    shift = np.array([[1, 0, first[0]], [0, 1, first[1]], [0, 0, 1.0]])
+    there = b.halved(0)[first[1] : last[1], first[0] : last[0]]
+    return _part(a, np.linalg.inv(transform) @ shift, (width, height)), np.ascontiguousarray(there)
 
 
 def coloured(found: Frame, a: Look, b: Look) -> Frame:

@@ -1,5 +1,9 @@
 """Which of two pictures was saved first, by what lossy compression did to the other.
 
+Who compresses the first of two anew, as the second was, gets the second, nearly to the bit, if that is how it was made.
+Where that does not tell, as something else was done to a picture too, there are marks.
+
+
 A picture that was compressed strongly and then saved anew, with little loss, has all the marks of the strong
 compression; one that was compressed strongly last has marks that the other lacks. So what differs is compared with what
 compressing would change.
@@ -24,6 +28,10 @@ _STANDARD = np.array([16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60
 _INHERITED, _DECODED = 0.58, 0.2
 _MORE = 1.5
 _OFF_GRID = 4
+# Compressing anew leaves less than this share of what differed. It is a fiftieth where nothing else was done, and
+# everything where the JPEG was there first; deviations below that are of rounding.
+_MADE = 0.5
+_LEAST_CHANGE = 0.4
 
 
 def quality_of(quantisation: int) -> int:
@@ -33,6 +41,32 @@ def quality_of(quantisation: int) -> int:
         for q in range(1, 101)
     ]
     return 1 + int(np.abs(np.array(sums) - quantisation).argmin())
+
+
+def is_made_from(pixels: np.ndarray, jpeg: np.ndarray, quality: int) -> bool:
+    """Whether a JPEG was made by compressing other pixels, perhaps after their tones were changed.
+
+    Args:
+        pixels: uint8 (h, w), the others in grey, where the JPEG shows the same.
+        jpeg: uint8 (h, w), the JPEG in grey, from a corner of its blocks on.
+        quality: Of the JPEG.
+    """
+    curve, _ = tone_curves(pixels, jpeg, np.full(pixels.shape, 255, np.uint8))
+    for before in (pixels, opencv().LUT(pixels, np.clip(np.rint(curve), 0, 255).astype(np.uint8))):
+        apart = _deviation(before, jpeg)
+        if apart > _LEAST_CHANGE and _deviation(_compressed(before, quality), jpeg) < _MADE * apart:
+            return True
+    return False
+
+
+def _compressed(grey: np.ndarray, quality: int) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def _deviation(x: np.ndarray, y: np.ndarray) -> float:
+    return float(opencv().norm(x, y, opencv().NORM_L2) / np.sqrt(x.size))
 
 
 def first_saved(found: Frame, quality: int, of_first: bool, *, lossless: bool, noisier: bool) -> int:
@@ -55,9 +89,7 @@ def first_saved(found: Frame, quality: int, of_first: bool, *, lossless: bool, n
     # Not on the grid of blocks that the picture may have been compressed in before: that would change next to nothing.
     light_there = np.ascontiguousarray(light[_OFF_GRID:, _OFF_GRID:])
     inside_there = inside[_OFF_GRID:, _OFF_GRID:]
-    file = io.BytesIO()
-    Image.fromarray(light_there).save(file, "JPEG", quality=quality)
-    changed = np.asarray(Image.open(file)).astype(np.float32) - light_there
+    changed = _compressed(light_there, quality).astype(np.float32) - light_there
     gain = float(np.clip(np.diff(curve)[20:235].mean(), 0.5, 3.0))
     expected = float(np.sqrt((changed[inside_there] ** 2).mean())) * gain + 0.3
     share = float(np.sqrt((differs[inside] ** 2).mean())) / expected

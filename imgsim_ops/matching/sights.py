@@ -11,7 +11,7 @@ from imgsim_ops.matching.detail import Detail, detail
 from imgsim_ops.matching.differences import Comparison, lost
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.frames import Frame
-from imgsim_ops.matching.generations import first_saved, quality_of
+from imgsim_ops.matching.generations import first_saved, is_made_from, quality_of
 from imgsim_ops.matching.looks import SIDE, Look
 
 # Detail is measured over so many pixels each way, where most is to be seen.
@@ -51,9 +51,9 @@ def sight_of(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyon
     cv2 = opencv()
     apart = 0.0 if fine is None else float(cv2.mean(cv2.absdiff(fine.a, fine.b), mask=fine.valid)[0])
     resampled = not _on_grid(linear)
-    saved = 0
     stronger = more_compressed(a, b)
-    if stronger and fine is not None and not resampled:
+    saved = 0 if resampled else _made_from(a, b, linear, window)
+    if not saved and stronger and fine is not None and not resampled:
         strong = a if stronger > 0 else b
         if strong.facts.quantisation and max(strong.width, strong.height) <= SIDE:
             light = b if stronger > 0 else a
@@ -69,6 +69,19 @@ def sight_of(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyon
     return Sight(
         here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart
     )
+
+
+def _made_from(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> int:
+    """1 where the other was made by compressing the one, -1 the other way round, 0 where that does not tell."""
+    if max(a.width, a.height, b.width, b.height) > SIDE:
+        return 0
+    inverse = frames.normalised(np.linalg.inv(transform))
+    there = frames.mapped(transform, window[np.newaxis])[0]
+    made = []
+    for one, other, between, point in ((a, b, transform, window), (b, a, inverse, there)):
+        pieces = frames.on_pixels(one, other, between, point, _WINDOW) if other.facts.quantisation else None
+        made.append(pieces is not None and is_made_from(*pieces, quality_of(other.facts.quantisation)))
+    return made[0] - made[1]
 
 
 def _liveliest(found: Frame) -> np.ndarray:

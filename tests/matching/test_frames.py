@@ -128,6 +128,33 @@ def test_what_is_transparent_can_be_laid_on_black():
     assert max(on_black.a.max(), on_black.b.max()) == 0
 
 
+@pytest.mark.parametrize("turned", [0, 1, 2, 3])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_pieces_that_lie_pixel_on_pixel_begin_with_a_block(turned, mirrored):
+    pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    other = np.rot90(pixels[:, ::-1] if mirrored else pixels, turned)[5:, 3:]
+    unit = np.array([[-1, 0, WIDTH], [0, 1, 0], [0, 0, 1.0]]) if mirrored else np.eye(3)
+    size = WIDTH, HEIGHT
+    for _ in range(turned):  # against the clock: (x, y) goes to (y, width - x)
+        unit = np.array([[0, 1, 0], [-1, 0, size[0]], [0, 0, 1.0]]) @ unit
+        size = size[::-1]
+    a, b = Look.of(pixels), Look.of(np.ascontiguousarray(other))
+    here, there = frames.on_pixels(a, b, shift(-3, -5) @ unit, np.array([WIDTH / 2, HEIGHT / 2]), 96)
+    assert here.shape == there.shape == (96, 96)
+    np.testing.assert_array_equal(here, there)
+    rows, columns = np.lib.stride_tricks.sliding_window_view(b.halved(0), (96, 96)).shape[:2]
+    places = [
+        (x, y) for y in range(0, rows, 8) for x in range(0, columns, 8)
+        if np.array_equal(b.halved(0)[y : y + 96, x : x + 96], there)
+    ]  # fmt: skip
+    assert len(places) == 1
+
+
+@pytest.mark.parametrize(("x", "y"), [(WIDTH - 40, 0), (0, HEIGHT - 40), (WIDTH + 9, 0)])
+def test_pieces_of_too_little_in_common_are_none(one, x, y):
+    assert frames.on_pixels(one, one, shift(x, y), np.array([WIDTH / 2, HEIGHT / 2]), 96) is None
+
+
 # --- overlaps --------------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageEnhance
 
 from imgsim_ops.images.facts import file_facts
 from imgsim_ops.matching import frames
-from imgsim_ops.matching.generations import first_saved, quality_of
+from imgsim_ops.matching.generations import first_saved, is_made_from, quality_of
 from imgsim_ops.matching.looks import Look
 from tests.support.tries import tries
 
@@ -149,3 +149,57 @@ def test_whichever_comes_first_the_same_one_is_named(seed, quality, lossless, no
     found = told(one, other, quality, True, lossless=lossless, noisier=noisier)
     assert found in (1, -1)
     assert told(other, one, quality, False, lossless=lossless, noisier=noisier) == -found
+
+
+# --- compressing anew ------------------------------------------------------------------------------------------------
+
+
+def as_webp(image, quality):
+    file = io.BytesIO()
+    image.save(file, "WEBP", quality=quality)
+    return Image.open(file).convert("RGB")
+
+
+SOURCES = {
+    "without loss": lambda image: image,
+    "WebP": lambda image: as_webp(image, 75),
+    "strong WebP": lambda image: as_webp(image, 40),
+}
+
+
+def in_grey(image):
+    return Look.of(np.asarray(image)).halved(0)[:256, :256]
+
+
+@pytest.mark.parametrize("quality", [50, 75, 92])
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("name", [*NAMES, *LIVELY])
+def test_a_jpeg_is_known_by_the_pixels_that_it_was_made_from(photographs, name, source, quality):
+    first = SOURCES[source](photographs[name])
+    last = recompressed(first, quality)
+    assert is_made_from(in_grey(first), in_grey(last), quality)
+
+
+@pytest.mark.parametrize("quality", [50, 75])
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("name", [*LIVELY, "coffee", "motorcycle_left", "rocket"])
+def test_so_is_one_whose_tones_were_changed_before(photographs, name, source, quality):
+    first = SOURCES[source](photographs[name])
+    darker = ImageEnhance.Brightness(first).enhance(0.9)
+    assert is_made_from(in_grey(first), in_grey(recompressed(darker, quality)), quality)
+
+
+@pytest.mark.parametrize("quality", [75, 92])
+@pytest.mark.parametrize("webp", [40, 75])
+@pytest.mark.parametrize("name", [*NAMES, *LIVELY])
+def test_a_jpeg_is_not_made_from_what_was_made_from_it(photographs, name, webp, quality):
+    first = recompressed(photographs[name], quality)
+    assert not is_made_from(in_grey(as_webp(first, webp)), in_grey(first), quality)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_pixels_and_other_pictures_were_not_made_from_each_other(photographs, name):
+    first = in_grey(recompressed(photographs[name], 80))
+    assert not is_made_from(first, first, 80)
+    other = np.ascontiguousarray(first[::-1, ::-1])
+    assert not is_made_from(other, first, 80)
