@@ -175,7 +175,10 @@ def _laid(
     return part, warped, valid, to_base, to_other
 
 
-def on_pixels(a: Look, b: Look, transform: np.ndarray, point: np.ndarray, side: int) -> tuple[np.ndarray, ...] | None:
+_Pieces = tuple[np.ndarray, np.ndarray]
+
+
+def on_pixels(a: Look, b: Look, transform: np.ndarray, point: np.ndarray, side: int) -> _Pieces | None:
     """Pieces of two pictures in grey that lie pixel on pixel, on the grid of blocks of eight of the second.
 
     Args:
