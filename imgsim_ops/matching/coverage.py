@@ -23,6 +23,8 @@ _ALL = 0.995
 # A rim breaks where the step across it is so many times the steps beside it, and so many levels more.
 _TIMES = 2.0
 _LEVELS = 5.0
+# Share of such a rim at which something ends; drawings that are cut out closely touch the rim here and there.
+_ENDS = 0.4
 # Deviation along a rim, in levels, of what is as flat as a page.
 _FLAT = 2.0
 
@@ -100,7 +102,8 @@ def _breaks(grey: np.ndarray, corners: np.ndarray) -> float:
         beside = max(np.abs(values[1] - values[0]).mean(), np.abs(values[3] - values[2]).mean())
         inner, outer = float(values[1].std()), float(values[2].std())
         # Where pictures were cut out, what lies just outside is not as flat as a page.
-        framed = outer < _FLAT and inner > _TIMES * _FLAT
+        ends = float((np.abs(values[2] - values[1]) > _LEVELS).mean())
+        framed = outer < _FLAT and inner > _TIMES * _FLAT and ends > _ENDS
         if framed or across > _TIMES * beside + _LEVELS:
             broken += length * there.mean()
         elif max(inner, outer) < _FLAT:

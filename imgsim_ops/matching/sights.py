@@ -54,16 +54,15 @@ def sight_of(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyon
     stronger = more_compressed(a, b)
     saved = 0 if resampled else _made_from(a, b, linear, window)
     if not saved and stronger and fine is not None and not resampled:
-        strong = a if stronger > 0 else b
+        strong, light = (a, b) if stronger > 0 else (b, a)
         if strong.facts.quantisation and max(strong.width, strong.height) <= SIDE:
-            light = b if stronger > 0 else a
             noise = measured.noise if stronger > 0 else measured.noise[::-1]
             saved = first_saved(
                 fine, quality_of(strong.facts.quantisation), stronger > 0,
                 lossless=light.facts.lossless, noisier=noise[1] > NOISIER * noise[0],
             )  # fmt: skip
-        else:
-            saved = -stronger
+        elif strong.facts.quantisation or (light.facts.lossless and not light.facts.palette):
+            saved = -stronger  # of other formats it is not known how strongly they were compressed
     clipped = lost(frames.coloured(found, a, b), comparison.blur, grey=min(comparison.chroma) < GREY)
     contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in (found.a, found.b))
     return Sight(

@@ -65,7 +65,7 @@ def test_a_page_around_a_picture_shows_something_and_breaks(photographs, name):
 def test_a_drawing_on_white_in_a_white_page_was_put_there():
     """Beside most of its rim nothing is on either side; where something is, it ends at the rim."""
     drawing = Image.new("RGB", (300, 200), "white")
-    ImageDraw.Draw(drawing).ellipse((60, 40, 300, 160), fill=(200, 30, 30))
+    ImageDraw.Draw(drawing).rectangle((60, 40, 300, 160), fill=(200, 30, 30))
     page = Image.new("RGB", (360, 360), "white")
     page.paste(drawing, (30, 60))
     ImageDraw.Draw(page).text((30, 290), "written below it", (0, 0, 0), font_size=30)
