@@ -36,6 +36,8 @@ _ALIKE = 0.3
 _MANY_INLIERS = 12
 # Groups that are worked on at once.
 _SIDE_BY_SIDE = 16
+# Members that are compared with another picture to keep before it is seen whether that goes well.
+_AT_ONCE = 8
 # What tells an original less surely than what is shown does.
 _TRACES = ("compression", "noise", "contrast")
 # Times that the picture kept changes before the last one stays.
@@ -285,10 +287,11 @@ class Grouping:
                 break
             champion = yield from self._champion(cluster, contenders)
             crowned.add(champion)
-            after = yield from self._kept(cluster, champion)
+            before = gain(cluster)
+            after = yield from self._kept(cluster, champion, gain)
             # Who beats whom may go round in circles: then the one stays that the fewest beat.
-            as_good = gain is _losses and gain(after) == gain(cluster) and len(after) >= len(cluster)
-            if gain(after) < gain(cluster) or as_good:
+            as_good = gain is _losses and after is not None and len(after) >= len(cluster)
+            if after is not None and (gain(after) < before or as_good):
                 cluster = after
         for row in everyone:
             self._cluster_of.pop(row, None)
@@ -316,11 +319,17 @@ class Grouping:
     def _between(cluster: Cluster, row: int, col: int) -> np.ndarray:
         return np.linalg.inv(cluster.transform(col)) @ cluster.transform(row)
 
-    def _kept(self, cluster: Cluster, keep: int) -> _Work[Cluster]:
-        """The cluster with another picture kept."""
+    def _kept(self, cluster: Cluster, keep: int, gain: Callable[[Cluster], tuple[int, int]]) -> _Work[Cluster | None]:
+        """The cluster with another picture kept; None as soon as some of it is worse than all of it was."""
         others = [row for row in cluster.members if row != keep]
-        answers = yield [Asked(row, keep, (self._between(cluster, row, keep),)) for row in others]
-        return Cluster(keep, {cluster.keep: cluster.members[keep].reversed(), **_joined(others, answers)})
+        after = Cluster(keep, {cluster.keep: cluster.members[keep].reversed()})
+        for first in range(0, len(others), _AT_ONCE):
+            some = others[first : first + _AT_ONCE]
+            answers = yield [Asked(row, keep, (self._between(cluster, row, keep),)) for row in some]
+            after.members.update(_joined(some, answers))
+            if gain(after) > gain(cluster):
+                return None
+        return after
 
     def _better(self, cluster: Cluster) -> list[int]:
         """Who should be kept in place of the one that is, by favour or by what the pixels say."""

@@ -380,3 +380,11 @@ def test_links_of_nothing():
     grouping.link(np.empty((0, 2), np.int64))
     grouping.search(np.empty(0, np.int64), 0, lambda rows, labels: [])
     assert grouping.clusters() == []
+
+
+def test_who_is_soon_seen_to_be_worse_is_not_compared_with_all():
+    """One beats the picture kept, and all others beat it."""
+    world = World.of([0] * 40, beats=frozenset({(1, 0), *((row, 1) for row in range(2, 40))}))
+    (cluster,) = world.grouped([(row, 0) for row in range(1, 40)])
+    assert cluster.keep == 0
+    assert len(world.asked) < 39 + 10
