@@ -31,6 +31,7 @@ try:
 except ImportError:
     fcntl = None
 
+from imgsim_ops.ahead import in_order, known
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import Reason, SkippedFile
@@ -148,12 +149,6 @@ def _skipped(reason: Reason, path: str, how: str = "") -> SkippedFile:
     return SkippedFile(path, reason.code, f"decode: {reason.sentence} (got {printable(path)}{how})")
 
 
-def _answered(answer: SkippedFile) -> Future:
-    future: Future = Future()
-    future.set_result(answer)
-    return future
-
-
 class IsolatedReaders:
     """Some processes that read pictures, used as a context."""
 
@@ -181,7 +176,8 @@ class IsolatedReaders:
         )
         self._command = [os.fsdecode(get_executable()), "-I", "-c", code]
         # One thread each: there are as many processes as processors already.
-        self._environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+        self._environment = {**os.environ, **dict.fromkeys(threads, "1")}
         self._time_limit = read.time_limit
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closing = threading.Event()
@@ -215,7 +211,7 @@ class IsolatedReaders:
         try:
             job = _Job(os.fspath(path))
         except UnicodeEncodeError:  # no file system has such a name
-            return _answered(_skipped(Reason.MISSING, os.fspath(path)))
+            return known(_skipped(Reason.MISSING, os.fspath(path)))
         self._jobs.put(job)
         return job.answer
 
@@ -228,20 +224,13 @@ class IsolatedReaders:
             paths: Files; consumed lazily.
             ahead: How many answers may wait for their turn.
 
-        Yields:
+        Returns:
             Each path with the task's bytes or a `SkippedFile`, in the order of `paths`.
 
         Raises:
             RuntimeError: A reader cannot start, or the task itself failed.
         """
-        pending: deque[tuple[str, Future]] = deque()
-        for path in paths:
-            pending.append((os.fspath(path), self.read(path)))
-            if len(pending) > ahead:
-                path, answer = pending.popleft()
-                yield path, answer.result()
-        for path, answer in pending:
-            yield path, answer.result()
+        return in_order(self.read, (os.fspath(path) for path in paths), ahead)
 
     def _keep(self, place: int) -> None:
         """A thread for each reader: hands it files and hands out its answers until `None` is the next job."""

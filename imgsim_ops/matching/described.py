@@ -85,7 +85,6 @@ def describe(path: str | os.PathLike[str], read: ReadOptions = ReadOptions(), *,
     Raises:
         ImageError: See ``images.decode.decode``.
     """
-    opencv().setNumThreads(1)  # there are as many processes as processors already
     with decoded(path, max_pixels=read.max_pixels, min_side=None if read.exact else SIDE, admit=admit) as picture:
         small, width, height = shrunk(picture, SIDE, Image.Resampling.BOX), picture.width, picture.height
     return Described.of(np.asarray(small), width, height).to_bytes()

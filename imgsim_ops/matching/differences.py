@@ -226,6 +226,11 @@ def tone_curves(x: np.ndarray, y: np.ndarray, valid: np.ndarray) -> tuple[np.nda
     return _curve(joint), _curve(joint.T)
 
 
+def toned(pixels: np.ndarray, curve: np.ndarray) -> np.ndarray:
+    """Grey pixels, uint8 (h, w), with their tones changed by a curve."""
+    return opencv().LUT(pixels, np.clip(np.rint(curve), 0, 255).astype(np.uint8))
+
+
 def _curve(joint: np.ndarray) -> np.ndarray:
     sums = np.cumsum(joint, axis=1)
     totals = sums[:, -1]
@@ -242,7 +247,7 @@ def _unexplained(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pixels of y, uint8 0 or 255, whose neighbourhood does not have what x and the tone curve say; and clearly so."""
     cv2 = opencv()
-    said = cv2.LUT(x, np.clip(np.rint(curve), 0, 255).astype(np.uint8))
+    said = toned(x, curve)
     around = np.ones((3, 3), np.uint8)
     above, below = cv2.subtract(said, cv2.dilate(y, around)), cv2.subtract(cv2.erode(y, around), said)
     apart = cv2.max(above, below)

@@ -16,7 +16,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from imgsim_ops.matching.differences import tone_curves
+from imgsim_ops.matching.differences import tone_curves, toned
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.frames import Frame
 
@@ -52,7 +52,7 @@ def is_made_from(pixels: np.ndarray, jpeg: np.ndarray, quality: int) -> bool:
         quality: Of the JPEG.
     """
     curve, _ = tone_curves(pixels, jpeg, np.full(pixels.shape, 255, np.uint8))
-    for before in (pixels, opencv().LUT(pixels, np.clip(np.rint(curve), 0, 255).astype(np.uint8))):
+    for before in (pixels, toned(pixels, curve)):
         apart = _deviation(before, jpeg)
         if apart > _LEAST_CHANGE and _deviation(_compressed(before, quality), jpeg) < _MADE * apart:
             return True
@@ -85,7 +85,7 @@ def first_saved(found: Frame, quality: int, of_first: bool, *, lossless: bool, n
     strong, light = (found.a, found.b) if of_first else (found.b, found.a)
     curve, _ = tone_curves(strong, light, found.valid)
     inside = found.valid > 0
-    differs = opencv().LUT(strong, np.clip(np.rint(curve), 0, 255).astype(np.uint8)).astype(np.float32) - light
+    differs = toned(strong, curve).astype(np.float32) - light
     # Not on the grid of blocks that the picture may have been compressed in before: that would change next to nothing.
     light_there = np.ascontiguousarray(light[_OFF_GRID:, _OFF_GRID:])
     inside_there = inside[_OFF_GRID:, _OFF_GRID:]

@@ -84,16 +84,15 @@ class Look:
     def _levels(self) -> dict[tuple[int, bool, bool], np.ndarray]:
         return {}
 
-    def reduced(self, side: int, *, colour: bool = False) -> np.ndarray:
-        """The pixels with a longer side of so many pixels at most, uint8 (h, w), or RGB (h, w, 3)."""
+    def reduced(self, side: int) -> np.ndarray:
+        """The pixels in grey with a longer side of so many pixels at most, uint8 (h, w)."""
         cv2 = opencv()
         height, width = self.pixels.shape[:2]
         factor = min(1.0, side / max(height, width))
         # By area in one step it takes ten times as long.
-        pixels = self.halved(int(np.log2(1 / factor)), colour=colour)
-        return cv2.resize(
-            pixels, (max(1, round(width * factor)), max(1, round(height * factor))), interpolation=cv2.INTER_AREA
-        )
+        pixels = self.halved(int(np.log2(1 / factor)))
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
     def to_bytes(self) -> bytes:
         """For a pipe."""

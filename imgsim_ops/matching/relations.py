@@ -196,7 +196,8 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = 
     if refined is None:
         return Judgement(Relation.LOOK_ALIKE)
     found = small = refined.frame
-    comparison = compared(found, refined.known, frames.coloured(found, a, b))
+    coloured = frames.coloured(found, a, b)
+    comparison = compared(found, refined.known, coloured)
     if _is_another(comparison):
         return _judgement(Relation.LOOK_ALIKE, a, b, found, comparison)
     if not _differs(comparison) and _pixels_in_common(a, b, found) > _WORTH_LARGEST * _LARGE:
@@ -209,7 +210,7 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = 
             if black.structured > comparison.structured or _differs(black):
                 found, comparison = on_black, black
     here, there = _beyond(a, b, found)
-    sight = sight_of(a, b, small, comparison, here, there)
+    sight = sight_of(a, b, small, coloured, comparison, here, there)
     more = shows_more(sight)
     missing = tuple(
         (*(("more",) if more[side] else ()), *lacks(*pair, sight if side == 0 else sight.reversed()))

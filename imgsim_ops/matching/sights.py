@@ -22,13 +22,16 @@ _SMALL_WINDOW = 96
 _NO_BLUR = 1.25
 
 
-def sight_of(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyond, there: Beyond) -> Sight:
+def sight_of(
+    a: Look, b: Look, found: Frame, coloured: Frame, comparison: Comparison, here: Beyond, there: Beyond
+) -> Sight:
     """Measures what the choice between two pictures goes by.
 
     Args:
         a: The one.
         b: The other.
         found: Both, laid over each other.
+        coloured: The same in RGB, see `frames.coloured`.
         comparison: Of the pixels in common.
         here: What the one shows beyond the other.
         there: What the other shows beyond the one.
@@ -63,7 +66,7 @@ def sight_of(a: Look, b: Look, found: Frame, comparison: Comparison, here: Beyon
             )  # fmt: skip
         elif strong.facts.quantisation or (light.facts.lossless and not light.facts.palette):
             saved = -stronger  # of other formats it is not known how strongly they were compressed
-    clipped = lost(frames.coloured(found, a, b), comparison.blur, grey=min(comparison.chroma) < GREY)
+    clipped = lost(coloured, comparison.blur, grey=min(comparison.chroma) < GREY)
     contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in (found.a, found.b))
     return Sight(
         here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart

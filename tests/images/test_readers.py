@@ -71,6 +71,11 @@ def test_options_reach_the_task():
     assert answer.decode() == repr([("exact", True), ("words", "späße 'q' \" \\ \n")])
 
 
+def test_a_reader_has_one_thread_of_opencv(monkeypatch):
+    monkeypatch.setenv("OPENCV_FOR_THREADS_NUM", "3")
+    assert answers(["threads"]) == [("threads", b"1")]
+
+
 NAMES = [
     "new\nline",
     "-dash",

@@ -1,6 +1,5 @@
 import struct
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,14 +16,6 @@ from tests.support.tries import tries
 
 SIZES = [(1, 1), (7, 5), (17, 33), (400, 300)]
 GREY = (0.299, 0.587, 0.114)
-
-
-@pytest.fixture(autouse=True)
-def threads_of_opencv():
-    """The task is made for processes of its own, in which it leaves OpenCV one thread."""
-    before = cv2.getNumThreads()
-    yield
-    cv2.setNumThreads(before)
 
 
 def made_pixels(width, height, seed=0):

@@ -127,6 +127,12 @@ def _after_hang(argument, path, admit, options):
         return b"innocent"
 
 
+def _threads(argument, path, admit, options):
+    import cv2
+
+    return b"%d" % cv2.getNumThreads()
+
+
 _VERBS = {
     name[1:]: function for name, function in list(globals().items()) if name.startswith("_") and callable(function)
 }

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from imgsim_ops.ahead import in_order, known
 from imgsim_ops.collection.candidates.looking import Looking
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.pair import transform_by_features
 from imgsim_ops.matching.relations import VERSION, Judgement, Relation, judge, lie_over_each_other, whole_to_whole
 
 _AHEAD = 4
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,21 +94,21 @@ class Judge:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
         self._limits.restore_original_limits()
         opencv().setNumThreads(self._inner)
-        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def __call__(self, asked: Iterable[Asked]) -> Iterator[tuple[Asked, Judged | None]]:
         """What pairs are to each other, in their order; None where one cannot be read."""
         pairs = list(asked)
         # Most pairs are sorted out by local features and few pixels, all before any are looked at: so each picture's
         # pixels are read once more at most, for pairs that lie side by side.
+        ahead = _AHEAD * self._threads
         sorted_out = []
-        for found in self._ahead(self._begun, pairs):
-            sorted_out.append(found)
+        for begun in in_order(self._begun, pairs, ahead):
+            sorted_out.append(begun)
             self._progress("Comparing", len(sorted_out), 2 * len(pairs))
-        looked_at = self._ahead(self._looked_at, zip(pairs, sorted_out, strict=True))
-        for done, (pair, found) in enumerate(zip(pairs, looked_at, strict=True), 1):
+        for done, ((pair, _), found) in enumerate(in_order(self._looked_at, sorted_out, ahead), 1):
             if found is None:
                 self.unreadable += 1
             else:
@@ -120,26 +117,17 @@ class Judge:
             yield pair, found
         self._b.commit()
 
-    def _ahead(self, begin: Callable[[_T], Future], all_of: Iterable[_T]) -> Iterator[Any]:
-        """Results in their order, with some begun before the one that is waited for."""
-        pending: deque[Future] = deque()
-        for one in all_of:
-            pending.append(begin(one))
-            if len(pending) > _AHEAD * self._threads:
-                yield pending.popleft().result()
-        for future in pending:
-            yield future.result()
-
     def _begun(self, pair: Asked) -> Future:
         """Sorts a pair out: what it was judged to be, None where it cannot be read, or how to look at it."""
         # The store answers in this thread only; what is read soon is on its way then.
         if not self._a.files(pair.row) or not self._b.files(pair.col):
-            return _known(None)
+            return known(None)
         before = self._before(pair)
         if before is not None:
-            return _known(before)
-        if bool(pair.hints) or pair.alike or not self._features:
-            return _known(_Open(likely=bool(pair.hints) or pair.alike))
+            return known(before)
+        likely = bool(pair.hints) or pair.alike
+        if likely or not self._features:
+            return known(_Open(likely=likely))
         self._a.expect_described(pair.row)
         self._b.expect_described(pair.col)
         return self._pool.submit(self._sorted_out, pair)
@@ -147,7 +135,7 @@ class Judge:
     def _looked_at(self, begun: tuple[Asked, Judged | _Open | None]) -> Future:
         pair, found = begun
         if not isinstance(found, _Open):
-            return _known(found)
+            return known(found)
         self._a.expect(pair.row)
         self._b.expect(pair.col)
         return self._pool.submit(self._judged, pair, found)
@@ -219,12 +207,6 @@ class _Open:
     transform: np.ndarray | None = None
     inliers: int | None = None
     likely: bool = False
-
-
-def _known(result: Judged | _Open | None) -> Future:
-    future: Future = Future()
-    future.set_result(result)
-    return future
 
 
 def _rank(found: Judged) -> tuple[bool, float]:

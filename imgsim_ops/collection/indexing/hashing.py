@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from imgsim_ops.ahead import in_order
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.hashing import digest_of
 from imgsim_ops.files.identity import has_size_and_time
@@ -53,14 +53,7 @@ def hashed_ahead(
     pool: ThreadPoolExecutor, files: Iterable[FoundFile], most: int
 ) -> Iterator[tuple[FoundFile, bytes | SkippedFile]]:
     """Files with their hashes, in order, with few of them begun before the one that is waited for."""
-    pending: deque[tuple[FoundFile, Future]] = deque()
-    for found in files:
-        pending.append((found, pool.submit(_hash, found.path)))
-        if len(pending) > most:
-            found, future = pending.popleft()
-            yield found, future.result()
-    for found, future in pending:
-        yield found, future.result()
+    return in_order(lambda found: pool.submit(_hash, found.path), files, most)
 
 
 def _hash(path: str) -> bytes | SkippedFile:
