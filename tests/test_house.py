@@ -15,7 +15,7 @@ import imgsim_ops
 PACKAGE = Path(imgsim_ops.__file__).parent
 #: From left to right.
 ORDER = """
-    errors libraries kernels torch_ops ops files images recipes models engines quality export model_files matching
+    errors ahead libraries kernels torch_ops ops files images recipes models engines quality export model_files matching
     embedding collection cleanup report evaluation demo doctor cli
 """.split()  # noqa: SIM905  (a line a room would hide the order)
 # Tasks that are handed to other processes by name: "imgsim_ops.images.preprocess:load_pixels".
