@@ -40,6 +40,8 @@ _FEW = 3 / 256
 _FEW_CLEAR = 5 / 256
 #: An agreement from which on nothing is looked at twice, as long as no pixel differs.
 CLEAN = 0.985
+# Levels so near to one are that one.
+_NEAR_LEVEL = 6
 # Steps of blur, standard deviation in pixels.
 _BLURS = (0.5, 0.8, 1.2, 1.8, 2.6, 3.8, 5.5, 8.0)
 
@@ -267,6 +269,18 @@ def _clusters(differing: np.ndarray, rich: np.ndarray) -> tuple[Cluster, ...]:
         box = (left * _STEP, top * _STEP, (width + 1) * _STEP, (height + 1) * _STEP)
         found.append(Cluster(blocks, box, float(rich[labels == label].mean())))
     return tuple(sorted(found, key=lambda cluster: -cluster.blocks))
+
+
+def evenness(found: Frame, place: Cluster) -> float:
+    """Share of a place that has one level, in whichever picture that is larger: writing has a ground, pictures none."""
+    x, y, width, height = place.box
+    most = 0.0
+    for pixels in (found.a, found.b):
+        part = pixels[y : y + height, x : x + width]
+        levels = np.bincount(part.ravel(), minlength=256)
+        near = np.convolve(levels, np.ones(2 * _NEAR_LEVEL + 1), "same")
+        most = max(most, float(near.max()) / part.size)
+    return most
 
 
 def lost(found: Frame, blur: tuple[float, float], *, grey: bool = False) -> tuple[float, float]:

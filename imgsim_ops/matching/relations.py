@@ -12,13 +12,14 @@ from imgsim_ops.images.orientation import LINEAR
 from imgsim_ops.matching import frames
 from imgsim_ops.matching.choice import BREAKS, lacks, preferred, shows_more
 from imgsim_ops.matching.coverage import Beyond, beyond
-from imgsim_ops.matching.differences import CLEAN, Comparison, agreement, compared
+from imgsim_ops.matching.differences import CLEAN, Comparison, agreement, compared, evenness
+from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.frames import Frame
 from imgsim_ops.matching.looks import SIDE, Look
 from imgsim_ops.matching.sights import sight_of
 
 #: Of the rules of this package: a judgement of another version is made anew.
-VERSION = 2
+VERSION = 3
 
 # Alignments are tried small, the best of them refined in the middle, differences looked for in the large sizes.
 _FIRST, _MIDDLE, _LARGE = 128, 256, 512
@@ -42,6 +43,10 @@ _HUE = 5
 _OTHER_PICTURE = 0.12
 _LARGE_PICTURE = 0.17  # where all else agrees; captions take less
 _RICH = 0.5
+# Pictures may be soft in large parts: then it is a box of this share, and no ground of one level with writing on it
+# (of the half `tune`, pictures in pages: at most 0.37 of the box has one level; bars with large words: from 0.68 on).
+_BOX = 0.2
+_GROUND = 0.5
 _SAME_SOURCE = 0.6
 # Of a pair in which each shows more than the other, one must lie in the other to such a share.
 _COMMON = 0.4
@@ -198,7 +203,7 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = 
     found = small = refined.frame
     coloured = frames.coloured(found, a, b)
     comparison = compared(found, refined.known, coloured)
-    if _is_another(comparison):
+    if _is_another(comparison, found):
         return _judgement(Relation.LOOK_ALIKE, a, b, found, comparison)
     if not _differs(comparison) and _pixels_in_common(a, b, found) > _WORTH_LARGEST * _LARGE:
         found, comparison = _looked_closely(a, b, found, comparison)
@@ -300,12 +305,19 @@ def _looked_closely(a: Look, b: Look, found: Frame, comparison: Comparison) -> t
     return close, replace(comparison, clusters=more.clusters)
 
 
-def _is_another(comparison: Comparison) -> bool:
+def _is_another(comparison: Comparison, found: Frame) -> bool:
     """Whether no alignment explains the pixels, or only those of a frame around another picture."""
     if comparison.agreement < _ALIGNED:
         return True
+    if not comparison.uncorrelated:
+        return False
+    place = comparison.uncorrelated[0]
     least = _OTHER_PICTURE if comparison.agreement < _UNCHANGED else _LARGE_PICTURE
-    return any(place.blocks > least * comparison.blocks and place.rich > _RICH for place in comparison.uncorrelated[:1])
+    boxed = place.box[2] * place.box[3] > _BOX * opencv().countNonZero(found.valid)
+    if not boxed and place.blocks <= least * comparison.blocks:
+        return False
+    has_ground = evenness(found, place) > _GROUND
+    return not has_ground if boxed else place.rich > _RICH
 
 
 def _differs(comparison: Comparison) -> bool:
