@@ -33,6 +33,11 @@ _ALIKE = 0.75
 _LEVELS = 12.0
 _TIMES_MEDIAN = 3.0
 _CLEARLY = 40.0
+# Whatever its neighbours show, a pixel differs clearly by so many levels, where that is so many times what one pixel in
+# a thousand exceeds. (Half `tune`: six pixels of a block of a copy reach 3.5 times, of a changed digit 25 times.)
+_STARKLY = 80.0
+_TIMES_RARE = 5.0
+_RARE = 0.001
 # A block differs where more of its pixels do; where it does not correlate at all, a few are enough.
 _SHARE = 1 / 8
 _FEW = 3 / 256
@@ -254,11 +259,13 @@ def _unexplained(
     above, below = cv2.subtract(said, cv2.dilate(y, around)), cv2.subtract(cv2.erode(y, around), said)
     apart = cv2.max(above, below)
     plain = cv2.absdiff(said, y)
-    histogram = cv2.calcHist([plain], [0], valid, [256], [0, 256]).ravel()
-    median = float(np.searchsorted(np.cumsum(histogram), histogram.sum() / 2))
+    sums = np.cumsum(cv2.calcHist([plain], [0], valid, [256], [0, 256]).ravel())
+    median, rare = (float(np.searchsorted(sums, share * sums[-1])) for share in (0.5, 1 - _RARE))
     least = max(_LEVELS, min(_TIMES_MEDIAN * median, _CLEARLY)) * contrast
-    over = [cv2.threshold(apart, limit, 255, cv2.THRESH_BINARY)[1] for limit in (least, _CLEARLY * contrast)]
-    return cv2.bitwise_and(over[0], valid), cv2.bitwise_and(over[1], valid)
+    over, clearly = (cv2.threshold(apart, limit, 255, cv2.THRESH_BINARY)[1] for limit in (least, _CLEARLY * contrast))
+    # A 3 and a 4 of ten pixels are explained by their neighbours: what no other edge comes near to is enough there.
+    stark = cv2.threshold(plain, max(_STARKLY * contrast, _TIMES_RARE * rare), 255, cv2.THRESH_BINARY)[1]
+    return cv2.bitwise_and(over, valid), cv2.bitwise_and(cv2.max(clearly, stark), valid)
 
 
 def _clusters(differing: np.ndarray, rich: np.ndarray) -> tuple[Cluster, ...]:
