@@ -340,6 +340,12 @@ _ROUNDS = 4
 # Colourful, in levels; and the cosine of 55 degrees, by which hues turn in no copy that was measured.
 _COLOURFUL = 24.0
 _MOST_TURN = 0.57
+# Where greys stay grey, no light and no filter has changed: then of 22 degrees. (Half `tune`: copies turn by 5 degrees,
+# single blocks of palettes by more; things in another colour by 28 at least.)
+_MOST_TURN_BY_GREYS = 0.93
+_NEUTRAL = 10.0
+_GREYS = 0.05
+_GREYS_KEPT = 0.8
 
 
 def _colours(found: Frame, inside: np.ndarray) -> tuple[tuple[Cluster, ...], tuple[float, float]]:
@@ -383,7 +389,9 @@ def _turned_hue(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     planes = [np.stack([c[:, 0] - c[:, 1], c[:, 2] - (c[:, 0] + c[:, 1]) / 2], 1) for c in (one, other)]
     lengths = [np.linalg.norm(plane, axis=1) for plane in planes]
     cosine = (planes[0] * planes[1]).sum(1) / np.maximum(lengths[0] * lengths[1], 1e-6)
-    return (np.minimum(*lengths) > _COLOURFUL) & (cosine < _MOST_TURN)
+    greyest, least_grey = np.minimum(*lengths) < _NEUTRAL, np.maximum(*lengths) < _NEUTRAL
+    kept = least_grey.sum() > max(_GREYS * len(one), _GREYS_KEPT * greyest.sum())
+    return (np.minimum(*lengths) > _COLOURFUL) & (cosine < (_MOST_TURN_BY_GREYS if kept else _MOST_TURN))
 
 
 def _off_colour(one: np.ndarray, other: np.ndarray) -> np.ndarray:
