@@ -48,6 +48,9 @@ _RICH = 0.5
 _BOX = 0.2
 _GROUND = 0.5
 _SAME_SOURCE = 0.6
+# Of what is shown so much may differ: captions and watermarks change 0.37 at most, another animal on a road sign 0.98,
+# a drawing of the same series in other colours 0.49 (half `tune`).
+_MOST_CHANGED = 0.43
 # Of a pair in which each shows more than the other, one must lie in the other to such a share.
 _COMMON = 0.4
 # Places that differ that are told.
@@ -230,7 +233,9 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = 
         relation = Relation.EDITED
     else:
         relation = Relation.PART if any(more) else Relation.COPY
-    joined = relation is not Relation.LOOK_ALIKE and comparison.agreement >= _SAME_SOURCE
+    changed = sum(place.blocks for place in (*comparison.clusters, *comparison.hue))
+    same_source = comparison.agreement >= _SAME_SOURCE and changed <= _MOST_CHANGED * comparison.structured
+    joined = relation is not Relation.LOOK_ALIKE and same_source
     if all(more) and max(here.covered, there.covered) < _COMMON:
         joined = False
     return replace(

@@ -266,7 +266,6 @@ def test_a_watermark_is_an_edit(photographs):
         assert found.differences
 
 
-@pytest.mark.xfail(strict=True, reason="a wide caption over much detail is taken for another picture in a frame")
 def test_a_caption_is_an_edit(photographs):
     found = judged(look(photographs["coffee"]), look(copied(photographs["coffee"], "captioned")))
     assert found.relation is Relation.EDITED
@@ -324,17 +323,14 @@ def invoice(number, amount, size=32, lines=28):
     return page
 
 
-SMALL = pytest.mark.xfail(strict=True, reason="thin strokes that are alike lie within what neighbours show: a copy")
-
-
 @pytest.mark.parametrize(
     ("one", "other", "size", "place"),
     [
         (("4711", "120.50"), ("4712", "120.50"), 32, 160),
         (("4711", "120.50"), ("4711", "820.50"), 32, 1180),
         (("4711", "120.50"), ("4712", "120.50"), 28, 160),
-        pytest.param(("4711", "120.50"), ("4712", "120.50"), 24, 160, marks=SMALL),
-        pytest.param(("4711", "120.50"), ("4711", "170.50"), 24, 1180, marks=SMALL),
+        (("4711", "120.50"), ("4712", "120.50"), 24, 160),
+        (("4711", "120.50"), ("4711", "170.50"), 24, 1180),
         (("4713", "120.50"), ("4718", "120.50"), 32, 160),
     ],
 )
@@ -343,7 +339,7 @@ def test_invoices_with_one_other_digit_are_no_copies(one, other, size, place):
     assert found.relation is Relation.EDITED
     assert not promised(found)
     for here, _ in found.differences:
-        assert place - 20 < here[1] < place + 40
+        assert place - 40 < here[1] < place + 40  # blocks of 16 at 512 are 40 pixels here
 
 
 def test_an_invoice_is_a_copy_of_itself_scanned_smaller():
