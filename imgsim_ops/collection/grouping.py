@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from imgsim_ops.collection.candidates.judging import Asked, Judged
+from imgsim_ops.collection.candidates.judging import Asked, Judged, Through
 from imgsim_ops.matching.relations import Judgement, Relation
 
 #: Judges pairs, in order; None where one cannot be read.
@@ -54,10 +54,12 @@ class Cluster:
     Attributes:
         keep: The row that is kept.
         members: All others, and what each is to it.
+        grown: It is not known yet whether another of them is worth keeping.
     """
 
     keep: int
     members: dict[int, Judged] = field(default_factory=dict)
+    grown: bool = False
 
     def __len__(self) -> int:
         return 1 + len(self.members)
@@ -143,6 +145,8 @@ class Grouping:
             while near:
                 turn, near = self._turn(near)
                 changed |= self._meet(turn)
+            # Not before all have come together, as each other picture to keep is compared with all.
+            self._all_of([self._crowned(c) for c in self.clusters() if c.grown])
             if not changed:
                 return
 
@@ -172,9 +176,8 @@ class Grouping:
         # Pairs of one picture one after the other, as it is at hand then.
         often = Counter(row for pair in pairs for row in pair[:2])
         by_hub = sorted(pairs, key=lambda pair: (*sorted(pair[:2], key=lambda row: (-often[row], row)), pair))
-        asked = [Asked(row, col, orientation=orientation) for row, col, orientation in by_hub]
         joined = []
-        for pair, judged in self._judge(asked):
+        for pair, judged in self._judge([self._asked(*pair) for pair in by_hub]):
             if judged is not None and judged.judgement.joined:
                 joined.append((pair.row, pair.col, judged))
             elif judged is not None and _look_alike(judged):
@@ -196,6 +199,14 @@ class Grouping:
             changed |= any(self._all_of(works))
             joined = later
         return changed
+
+    def _asked(self, row: int, col: int, orientation: int) -> Asked:
+        """What is to be judged of two pictures that are near each other: the pictures kept of their clusters."""
+        one, other = self._cluster(row), self._cluster(col)
+        if (row, col) == (one.keep, other.keep):
+            return Asked(row, col, orientation=orientation)
+        through = Through(row, col, np.linalg.inv(one.transform(row)), other.transform(col))
+        return Asked(one.keep, other.keep, orientation=orientation, through=through)
 
     def _cluster(self, row: int) -> Cluster:
         return self._cluster_of.get(row) or Cluster(row)
@@ -257,15 +268,17 @@ class Grouping:
             if answer is None or not answer.judgement.joined:
                 return False
             judged = answer
-        if self._beats(one.keep, other.keep, judged):
+        # Fewer are compared anew; who is kept in the end is seen once all are together.
+        ranks = [(self._favour(cluster.keep), len(cluster)) for cluster in (one, other)]
+        if ranks[0] > ranks[1] or (ranks[0] == ranks[1] and self._beats(one.keep, other.keep, judged)):
             one, other, judged = other, one, judged.reversed()
-        # Now the other's picture is kept, and `judged` leads there.
         moved = [*one.members]
         answers = yield [Asked(row, other.keep, (_matrix(judged) @ one.transform(row),)) for row in moved]
-        members = {**other.members, one.keep: judged, **_joined(moved, answers)}
+        cluster = Cluster(other.keep, {**other.members, one.keep: judged, **_joined(moved, answers)}, grown=True)
         for row in moved:
             self._cluster_of.pop(row, None)
-        yield from self._crowned(Cluster(other.keep, members))
+        for row in cluster.rows:
+            self._cluster_of[row] = cluster
         return True
 
     def _crowned(self, cluster: Cluster) -> _Work[list[int]]:
@@ -293,6 +306,7 @@ class Grouping:
             as_good = gain is _losses and after is not None and len(after) >= len(cluster)
             if after is not None and (gain(after) < before or as_good):
                 cluster = after
+        cluster.grown = False
         for row in everyone:
             self._cluster_of.pop(row, None)
         for row in cluster.rows:

@@ -25,6 +25,7 @@ class World:
         beats: Pairs of which the first is the original, whatever the qualities say.
         traces: Those of them of which only compression tells that.
         asked: All pairs that were asked for.
+        looked_for: What was to be looked for first of each: pairs that lead from the one to the other.
     """
 
     sources: list[set[int]]
@@ -34,6 +35,7 @@ class World:
     beats: frozenset[tuple[int, int]] = frozenset()
     traces: frozenset[tuple[int, int]] = frozenset()
     asked: list[tuple[int, int]] = field(default_factory=list)
+    looked_for: list[tuple[int, int]] = field(default_factory=list)
 
     @classmethod
     def of(cls, sources, qualities=None, versions=None, **more):
@@ -44,6 +46,9 @@ class World:
         """From a picture to its source."""
         a, b, x, y = np.random.default_rng(row).uniform((0.5, -0.3, -50, -50), (2, 0.3, 50, 50))
         return np.array([[a, b, x], [-b, a, y], [0, 0, 1]])
+
+    def between(self, row, col):
+        return np.linalg.inv(self.matrix(col)) @ self.matrix(row)
 
     def joined(self, row, col):
         return bool(self.sources[row] & self.sources[col])
@@ -60,14 +65,18 @@ class World:
             row, col = pair.row, pair.col
             assert row != col
             self.asked.append((row, col))
+            self.looked_for.append((pair.first.row, pair.first.col))
             if {row, col} & self.unreadable:
                 yield pair, None
                 continue
             if not self.joined(row, col):
                 yield pair, Judged(Judgement(Relation.LOOK_ALIKE))
                 continue
-            between = np.linalg.inv(self.matrix(col)) @ self.matrix(row)
-            for hint in pair.hints:
+            between = self.between(row, col)
+            hints = [*pair.hints]
+            if pair.through:
+                hints.append(pair.through.after @ self.between(*self.looked_for[-1]) @ pair.through.before)
+            for hint in hints:
                 np.testing.assert_allclose(hint, between, atol=1e-6)
             same = self.versions[row] == self.versions[col]
             relation = Relation.COPY if same else Relation.EDITED
@@ -341,22 +350,24 @@ def test_pairs_of_one_picture_are_met_one_after_the_other():
     assert world.asked == [(0, 4), (1, 4), (3, 4), (8, 4), (2, 7), (5, 7), (6, 7)]
 
 
-def test_who_has_joined_a_group_by_one_of_it_is_compared_with_the_one_kept_alone():
+def test_who_is_near_one_of_a_group_is_compared_with_the_one_kept_alone():
     world = World.of([0, 0, 0, 0, 0])
     grouping = world.grouping()
     grouping.link(np.array([(1, 0), (2, 0), (3, 0)], np.int64))
     world.asked.clear()
+    world.looked_for.clear()
     grouping.search(np.arange(5), 5, lambda rows, labels: [(4, col, 1) for col in (2, 3, 1, 0)])
-    assert world.asked == [(4, 2), (4, 0)]
+    assert world.looked_for[0] == (4, 2)
+    assert world.asked == [(4, 0)]
 
 
 def test_who_does_not_belong_to_one_of_a_group_tries_the_next():
     world = World.of([{0}, {0}, {0, 1}, {1}])  # a collage
     grouping = world.grouping()
     grouping.link(np.array([(1, 0), (2, 0)], np.int64))
-    world.asked.clear()
+    world.looked_for.clear()
     grouping.search(np.arange(4), 4, lambda rows, labels: [(3, 1, 1), (3, 0, 1), (3, 2, 1)])
-    assert world.asked[:3] == [(3, 1), (3, 0), (3, 2)]
+    assert world.looked_for[:3] == [(3, 1), (3, 0), (3, 2)]
 
 
 def test_the_picture_is_tried_first_whose_size_most_have():

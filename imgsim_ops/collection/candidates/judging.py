@@ -20,6 +20,23 @@ _AHEAD = 4
 
 
 @dataclass(frozen=True, eq=False)
+class Through:
+    """Two other pictures that lead from the one of a pair to the other.
+
+    Attributes:
+        row: To which the one leads.
+        col: From which it goes on to the other.
+        before: From pixels of the one to those of `row`, float64 (3, 3).
+        after: From pixels of `col` to those of the other, likewise.
+    """
+
+    row: int
+    col: int
+    before: np.ndarray
+    after: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Asked:
     """A pair to judge.
 
@@ -30,6 +47,8 @@ class Asked:
         orientation: EXIF's number of how the one is turned to lie like the other.
         alike: Their hashes say that all of the one may lie over all of the other, which is tried first, and costs less
             than local features.
+        through: Two pictures of which nothing is known yet, in place of these two: what lies between them is looked for
+            first, then these are judged. `orientation` is of them.
     """
 
     row: int
@@ -37,6 +56,18 @@ class Asked:
     hints: tuple[np.ndarray, ...] = ()
     orientation: int = 1
     alike: bool = False
+    through: Through | None = None
+
+    @property
+    def first(self) -> Asked:
+        """What is looked for first."""
+        through = self.through
+        return self if through is None else Asked(through.row, through.col, orientation=self.orientation)
+
+    @property
+    def is_hinted(self) -> bool:
+        """Whether something is known of how they lie over each other."""
+        return bool(self.hints) or self.through is not None
 
 
 @dataclass(frozen=True)
@@ -120,16 +151,21 @@ class Judge:
     def _begun(self, pair: Asked) -> Future:
         """Sorts a pair out: what it was judged to be, None where it cannot be read, or how to look at it."""
         # The store answers in this thread only; what is read soon is on its way then.
-        if not self._a.files(pair.row) or not self._b.files(pair.col):
+        first = pair.first
+        rows, cols = {pair.row, first.row}, {pair.col, first.col}
+        if not all(map(self._a.files, rows)) or not all(map(self._b.files, cols)):
             return known(None)
         before = self._before(pair)
+        if before is None and first is not pair:
+            before = self._before(first)
+            before = None if before is None or before.judgement.joined else before
         if before is not None:
             return known(before)
         likely = bool(pair.hints) or pair.alike
         if likely or not self._features:
             return known(_Open(likely=likely))
-        self._a.expect_described(pair.row)
-        self._b.expect_described(pair.col)
+        self._a.expect_described(first.row)
+        self._b.expect_described(first.col)
         return self._pool.submit(self._sorted_out, pair)
 
     def _looked_at(self, begun: tuple[Asked, Judged | _Open | None]) -> Future:
@@ -141,31 +177,35 @@ class Judge:
         return self._pool.submit(self._judged, pair, found)
 
     def _kind(self, pair: Asked) -> int:
-        return 2 * pair.orientation + self._features
+        return 2 * (1 if pair.through else pair.orientation) + self._features
 
     def _before(self, pair: Asked) -> Judged | None:
         """What was judged before; where nothing was found, a transform that was not known then may find more."""
         content, other = self._a.files(pair.row)[0].sha256, self._b.files(pair.col)[0].sha256
         kept = self._b.judged(content, other, self._kind(pair), VERSION)
         found = None if kept is None else _from_json(kept)
-        if found is None and pair.orientation == 1:
+        if found is None and (pair.through or pair.orientation == 1):
             kept = self._b.judged(other, content, self._kind(pair), VERSION)
             found = None if kept is None else _from_json(kept).reversed()
-        hinted = bool(pair.hints) and found is not None and not (found.judgement.joined or found.hinted)
+        hinted = pair.is_hinted and found is not None and not (found.judgement.joined or found.hinted)
         return None if hinted else found
 
     def _sorted_out(self, pair: Asked) -> Judged | _Open | None:
         """By local features and few pixels, which are enough to see that pictures are unlike: most pairs are."""
-        one, other = self._a.described(pair.row), self._b.described(pair.col)
+        first, through = pair.first, pair.through
+        one, other = self._a.described(first.row), self._b.described(first.col)
         if one is None or other is None:
             return None
         transform, inliers = transform_by_features(one.features, other.features)
-        if transform is not None:
-            return _Open(transform, inliers)
-        small, there = one.small(), other.small()
-        if lie_over_each_other(small, there, whole_to_whole(small, there, pair.orientation)):
-            return _Open(None, inliers)
-        return self._kept(pair, Judged(Judgement(Relation.LOOK_ALIKE), inliers))
+        if transform is None:
+            small, there = one.small(), other.small()
+            whole = whole_to_whole(small, there, pair.orientation)
+            if not lie_over_each_other(small, there, whole):
+                return self._kept(first, Judged(Judgement(Relation.LOOK_ALIKE), inliers))
+            transform = whole if through else None
+        if through:
+            transform = through.after @ transform @ through.before
+        return _Open(transform, inliers)
 
     def _judged(self, pair: Asked, open_: _Open) -> Judged | None:
         """By the pixels."""
@@ -175,7 +215,7 @@ class Judge:
         a, b = self._a.look(pair.row), self._b.look(pair.col)
         if a is None or b is None:
             return None
-        transforms = [*pair.hints, whole_to_whole(a, b, pair.orientation)]
+        transforms = [*pair.hints, whole_to_whole(a, b, 1 if pair.through else pair.orientation)]
         if open_.transform is not None:
             transforms.insert(0, open_.transform)
         found = Judged(judge(a, b, transforms, likely=open_.likely), open_.inliers)
@@ -188,7 +228,7 @@ class Judge:
         return self._kept(pair, found)
 
     def _kept(self, pair: Asked, found: Judged) -> Judged:
-        found = replace(found, hinted=bool(pair.hints))
+        found = replace(found, hinted=pair.is_hinted)
         one, other = self._a.files(pair.row)[0].sha256, self._b.files(pair.col)[0].sha256
         self._b.keep_judged(one, other, self._kind(pair), VERSION, _as_json(found))
         return found
