@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -218,6 +219,19 @@ def coloured(found: Frame, a: Look, b: Look) -> Frame:
     )
     valid = opencv().resize(found.valid, size, interpolation=opencv().INTER_NEAREST)
     return Frame(here, there, valid, to_a, to_b)
+
+
+def without(found: Frame, places: Sequence[tuple[int, int, int, int]], of: Frame) -> Frame:
+    """The frame without some boxes (x, y, width, height) in pixels of another frame of the same two pictures."""
+    if not places:
+        return found
+    cv2 = opencv()
+    between = np.linalg.inv(found.to_a) @ of.to_a
+    valid = found.valid.copy()
+    for x, y, width, height in places:
+        around = mapped(between, corners(width, height) + (x, y))
+        cv2.fillConvexPoly(valid, np.rint(around * 16 - 8).astype(np.int32), 0, shift=4)
+    return replace(found, valid=valid)
 
 
 def _part(

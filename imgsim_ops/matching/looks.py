@@ -51,6 +51,11 @@ class Look:
         h, w = self.pixels.shape[:2]
         return np.diag([self.width / w, self.height / h, 1.0])
 
+    @property
+    def shrunk(self) -> float:
+        """Pixels of the picture along a side for one that is looked at: 1 where all are."""
+        return max(self.width, self.height) / max(self.pixels.shape[:2])
+
     @cached_property
     def on_black(self) -> np.ndarray:
         """`pixels`, on black where they are transparent."""

@@ -208,6 +208,7 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = 
     comparison = compared(found, refined.known, coloured)
     if _is_another(comparison, found):
         return _judgement(Relation.LOOK_ALIKE, a, b, found, comparison)
+    differing = [place.box for place in comparison.clusters if place.blocks >= _DIFFERING]
     if not _differs(comparison) and _pixels_in_common(a, b, found) > _WORTH_LARGEST * _LARGE:
         found, comparison = _looked_closely(a, b, found, comparison)
     if a.alpha is not None and b.alpha is not None and not _differs(comparison):
@@ -218,7 +219,7 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = 
             if black.structured > comparison.structured or _differs(black):
                 found, comparison = on_black, black
     here, there = _beyond(a, b, found)
-    sight = sight_of(a, b, small, coloured, comparison, here, there)
+    sight = sight_of(a, b, small, coloured, comparison, here, there, differing)
     more = shows_more(sight)
     missing = tuple(
         (*(("more",) if more[side] else ()), *lacks(*pair, sight if side == 0 else sight.reversed()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from imgsim_ops.matching import frames
@@ -23,7 +25,14 @@ _NO_BLUR = 1.25
 
 
 def sight_of(
-    a: Look, b: Look, found: Frame, coloured: Frame, comparison: Comparison, here: Beyond, there: Beyond
+    a: Look,
+    b: Look,
+    found: Frame,
+    coloured: Frame,
+    comparison: Comparison,
+    here: Beyond,
+    there: Beyond,
+    differing: Sequence[tuple[int, int, int, int]] = (),
 ) -> Sight:
     """Measures what the choice between two pictures goes by.
 
@@ -35,10 +44,13 @@ def sight_of(
         comparison: Of the pixels in common.
         here: What the one shows beyond the other.
         there: What the other shows beyond the one.
+        differing: Boxes (x, y, width, height) in pixels of `found` that say nothing: letters are sharper than what was
+            there before.
     """
-    window = _liveliest(found)
+    window = _liveliest(frames.without(found, differing, found))
     linear = _snapped(a, b, found.transform, window)
     fine = frames.frame(a, b, linear, _WINDOW, finer=True, window=window)
+    fine = None if fine is None else frames.without(fine, differing, found)
     scales = _scales(linear, window)
     axis = None
     if fine is not None and scales[0] / scales[1] > STRETCHED:
@@ -50,7 +62,7 @@ def sight_of(
         # Whichever is laid onto the other's grid is blurred by that: both in turn.
         back = frames.frame(a, b, linear, _WINDOW, window=window)
         if back is not None:
-            measured = _mean(measured, detail(back))
+            measured = _mean(measured, detail(frames.without(back, differing, found)))
     cv2 = opencv()
     apart = 0.0 if fine is None else float(cv2.mean(cv2.absdiff(fine.a, fine.b), mask=fine.valid)[0])
     resampled = not _on_grid(linear)
