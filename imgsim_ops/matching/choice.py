@@ -185,10 +185,8 @@ def _by_detail(a: Look, b: Look, sight: Sight) -> int:
     if abs(finer) > _SHARPENED[1]:
         return _sign(finer, _FINER)
     if resized and abs(finer) < _FINER:
-        larger, smaller = (a, b) if resized > 0 else (b, a)
-        if _are_unseen(larger, smaller, sight if resized > 0 else sight.reversed()):
-            return resized
-        return -resized  # more pixels without more detail: enlarged
+        unseen = _are_unseen(a, b, sight) if resized > 0 else _are_unseen(b, a, sight.reversed())
+        return resized if unseen else -resized  # more pixels without more detail: enlarged
     if resized:
         return _sign(finer, _FINER)
     if _SHARPENED[0] < abs(finer) and not sight.resampled:

@@ -229,7 +229,7 @@ def without(found: Frame, places: Sequence[tuple[int, int, int, int]], of: Frame
     between = np.linalg.inv(found.to_a) @ of.to_a
     valid = found.valid.copy()
     for x, y, width, height in places:
-        around = mapped(between, corners(width, height) + (x, y))
+        around = mapped(between, corners(width, height) + np.array([x, y]))
         cv2.fillConvexPoly(valid, np.rint(around * 16 - 8).astype(np.int32), 0, shift=4)
     return replace(found, valid=valid)
 

@@ -80,7 +80,7 @@ def first_saved(found: Frame, quality: int, of_first: bool, *, lossless: bool, n
         noisier: The other one has more noise: where much differs, that was added to it, unless it is lossless.
 
     Returns:
-        1 for the first, -1 for the second.
+        1 for the first, -1 for the second, 0 where nothing is left to look at.
     """
     strong, light = (found.a, found.b) if of_first else (found.b, found.a)
     curve, _ = tone_curves(strong, light, found.valid)
@@ -89,6 +89,8 @@ def first_saved(found: Frame, quality: int, of_first: bool, *, lossless: bool, n
     # Not on the grid of blocks that the picture may have been compressed in before: that would change next to nothing.
     light_there = np.ascontiguousarray(light[_OFF_GRID:, _OFF_GRID:])
     inside_there = inside[_OFF_GRID:, _OFF_GRID:]
+    if not inside_there.any():
+        return 0
     changed = _compressed(light_there, quality).astype(np.float32) - light_there
     gain = float(np.clip(np.diff(curve)[20:235].mean(), 0.5, 3.0))
     expected = float(np.sqrt((changed[inside_there] ** 2).mean())) * gain + 0.3

@@ -12,7 +12,7 @@ from imgsim_ops.images.orientation import LINEAR
 from imgsim_ops.matching import frames
 from imgsim_ops.matching.choice import BREAKS, lacks, preferred, shows_more
 from imgsim_ops.matching.coverage import Beyond, beyond
-from imgsim_ops.matching.differences import CLEAN, Comparison, agreement, compared, evenness
+from imgsim_ops.matching.differences import BLOCK, CLEAN, Comparison, agreement, compared, evenness
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.frames import Frame
 from imgsim_ops.matching.looks import SIDE, Look
@@ -45,7 +45,7 @@ _LARGE_PICTURE = 0.17  # where all else agrees; captions take less
 _RICH = 0.5
 # Pictures may be soft in large parts: then it is a box of this share, and no ground of one level with writing on it
 # (of the half `tune`, pictures in pages: at most 0.37 of the box has one level; bars with large words: from 0.68 on).
-_BOX = 0.2
+_BOX = 0.16
 _GROUND = 0.5
 _SAME_SOURCE = 0.6
 # Of what is shown so much may differ: captions and watermarks change 0.37 at most, another animal on a road sign 0.98,
@@ -319,11 +319,11 @@ def _is_another(comparison: Comparison, found: Frame) -> bool:
         return False
     place = comparison.uncorrelated[0]
     least = _OTHER_PICTURE if comparison.agreement < _UNCHANGED else _LARGE_PICTURE
-    boxed = place.box[2] * place.box[3] > _BOX * opencv().countNonZero(found.valid)
+    # Half of a block at a rim may agree.
+    boxed = (place.box[2] - BLOCK) * (place.box[3] - BLOCK) > _BOX * opencv().countNonZero(found.valid)
     if not boxed and place.blocks <= least * comparison.blocks:
         return False
-    has_ground = evenness(found, place) > _GROUND
-    return not has_ground if boxed else place.rich > _RICH
+    return (boxed or place.rich > _RICH) and evenness(found, place) < _GROUND
 
 
 def _differs(comparison: Comparison) -> bool:

@@ -54,6 +54,12 @@ def jpeg(quantisation, **facts):
     return look(lossless=False, quantisation=quantisation, **facts)
 
 
+def large(longer, **facts):
+    """A picture of which a look has 1280 pixels along its longer side at most."""
+    side = min(longer, 1280)
+    return Look(longer, longer, np.zeros((side, side, 3), np.uint8), None, FileFacts(**{"lossless": True, **facts}))
+
+
 PLAIN = look()
 LEVELS = np.repeat(np.arange(40, 140, dtype=np.uint8), 6).reshape(20, 30)
 SHADES, SPREAD = (
@@ -81,6 +87,11 @@ REASONS = [
     ("detail", PLAIN, PLAIN, seen(finer=1.0, scales=(0.5, 0.5))),
     ("detail", PLAIN, PLAIN, seen(finer=0.25, scales=(0.5, 0.5))),
     ("detail", PLAIN, PLAIN, seen(finer=0.0, scales=(2.0, 2.0))),  # the other was enlarged
+    ("detail", large(900), large(1350), seen(finer=0.0, scales=(1.5, 1.5))),  # and much of that is looked at
+    ("detail", large(4000), large(2000), seen(finer=0.0, scales=(0.5, 0.5))),  # nobody looked at the pixels between
+    ("detail", large(4000), large(1250), seen(finer=0.2, scales=(0.3125, 0.3125))),
+    ("detail", large(4000), large(2000), seen(finer=0.5, scales=(0.5, 0.5))),
+    ("detail", large(2000), large(4000), seen(finer=0.5, scales=(2.0, 2.0))),  # enlarged, and blurred
     ("detail", PLAIN, PLAIN, seen(finer=-0.8)),  # and sharpened here
     ("detail", PLAIN, PLAIN, seen(finer=0.8, resampled=True)),
     ("detail", PLAIN, PLAIN, seen(finer=0.2, resampled=True)),
@@ -187,6 +198,10 @@ LACKS = [
     ((), PLAIN, look(alpha=True), seen()),
     (("detail",), PLAIN, PLAIN, seen(finer=0.5)),
     ((), PLAIN, PLAIN, seen(finer=-0.5)),
+    (("detail",), large(4000), large(2000), seen(scales=(0.5, 0.5))),  # what nobody looked at may be there
+    ((), large(2000), large(4000), seen(scales=(2.0, 2.0))),
+    ((), large(4000), large(4000), seen()),
+    ((), large(900), large(450), seen(scales=(0.5, 0.5))),
     (("colour",), PLAIN, PLAIN, seen(chroma=(10, 0.5))),
     ((), PLAIN, PLAIN, seen(chroma=(0.5, 10))),
     (("levels",), PLAIN, look(palette=True), seen(apart=3.1)),

@@ -328,6 +328,34 @@ def test_a_hue_that_was_turned_in_one_place_is_found_there(photographs):
     assert back.hue[0].box == found.hue[0].box
 
 
+def on_grey(colour):
+    """A thing of one colour, in light and shade, on grey."""
+    shade = np.linspace(0.5, 1, 200)[:, np.newaxis, np.newaxis]
+    pixels = np.full((300, 400, 3), 150.0)
+    pixels[50:250, 120:280] = np.array(colour) * shade
+    pixels += np.random.default_rng(1).normal(0, 2, (300, 400, 1)).round()
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differs"),
+    [
+        ((40, 60, 190), (40, 120, 190), True),  # blue, teal
+        ((200, 60, 60), (200, 50, 130), True),  # red, pink
+        ((40, 60, 190), (60, 75, 170), False),  # paler
+        ((40, 60, 190), (30, 45, 140), False),  # darker
+    ],
+)
+def test_where_greys_stay_grey_a_thing_has_its_colour(one, other, differs):
+    found = looked(on_grey(one), on_grey(other))
+    assert bool(found.hue) is differs
+    if differs:
+        assert found.hue[0].blocks > 100
+    # Another light turns the greys too, and is no other colour.
+    warm = np.asarray(on_grey(one)) * (1.1, 1.0, 0.85)
+    assert not looked(on_grey(one), Image.fromarray(warm.clip(0, 255).astype(np.uint8))).hue
+
+
 def test_chroma_of_what_is_grey(photographs):
     grey, colour = looked(photographs["coffee"].convert("L"), photographs["coffee"]).chroma
     assert grey < 0.5

@@ -120,6 +120,19 @@ def test_a_window_is_a_piece_around_a_point(one):
     assert frames.frame(one, other, TRANSFORMS["shift"], 96, window=np.array([5000.0, 150.0])) is None
 
 
+def test_places_are_left_out_of_another_frame_of_the_same_pictures(one):
+    whole = frames.frame(one, one, np.eye(3), 256)
+    fine = frames.frame(one, one, np.eye(3), 128, window=np.array([100.0, 80.0]))
+    assert frames.without(fine, [], whole) is fine
+    x, y, width, height = 40, 30, 50, 20
+    left = frames.without(fine, [(x, y, width, height)], whole)
+    rows, columns = np.nonzero(left.valid != fine.valid)
+    ends = np.array([(columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)])
+    expected = frames.mapped(whole.to_a, np.array([(x, y), (x + width, y + height)]))
+    np.testing.assert_allclose(frames.mapped(fine.to_a, ends), expected, atol=1.5)
+    np.testing.assert_array_equal(left.a, fine.a)
+
+
 def test_what_is_transparent_can_be_laid_on_black():
     alpha = np.zeros((40, 60), np.uint8)
     clear = Look(60, 40, np.full((40, 60, 3), 255, np.uint8), alpha)

@@ -53,6 +53,15 @@ def test_qualities_are_in_range():
     assert found == sorted(found, reverse=True)
 
 
+def test_where_nothing_may_be_looked_at_nothing_is_said(photographs):
+    """All of it lies where the two differ."""
+    looks = [Look.of(np.asarray(photographs["coffee"]))] * 2
+    found = frames.frame(*looks, np.eye(3), 512)
+    found = frames.without(found, [(0, 0, 512, 512)], found)
+    assert not found.valid.any()
+    assert first_saved(found, 50, True, lossless=False, noisier=False) == 0
+
+
 @pytest.mark.parametrize("quality", [30, 50])
 @pytest.mark.parametrize("name", [*NAMES, *LIVELY])
 def test_what_has_the_marks_of_the_stronger_compression_was_made_from_it(photographs, name, quality):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from imgsim_ops.images.facts import FileFacts, file_facts
 from imgsim_ops.images.orientation import INVERSE, turned
@@ -374,6 +374,66 @@ def test_the_same_things_around_other_photographs(photographs, around):
             found = judged(one, other)
             assert found.relation is Relation.LOOK_ALIKE
             assert not found.joined
+
+
+def news_with(image):
+    """A page of writing with a picture in a corner of it, less than a quarter."""
+    page = Image.new("RGB", (900, 1100), (255, 255, 255))
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((0, 0, 900, 80), (160, 20, 30))
+    draw.text((40, 20), "THE DAILY NEWS", (255, 255, 255), font_size=40)
+    for row in range(26):
+        line = "have agreed on a plan that they like after many months"
+        draw.text(
+            (610 if row < 15 else 40, 110 + 36 * row), line[row:][: 18 if row < 15 else 60], (0, 0, 0), font_size=24
+        )
+    page.paste(image.resize((540, 405)), (40, 200))
+    return page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_around_a_soft_photograph_and_the_same_around_another(photographs, name):
+    """Most blocks of it have too little structure to say that they differ."""
+    soft = photographs[name].filter(ImageFilter.GaussianBlur(12))
+    for other in set(NAMES) - {name}:
+        found = judged(look(news_with(soft)), look(news_with(photographs[other])))
+        assert not found.joined
+
+
+def test_what_is_mostly_changed_is_of_no_one_source():
+    """Two signs: one frame, and something else within."""
+    signs = []
+    for draw_it in (arrows, bars):
+        sign = Image.new("RGB", (600, 800), (255, 255, 255))
+        draw = ImageDraw.Draw(sign)
+        draw.rounded_rectangle((60, 60, 540, 540), 30, outline=(220, 20, 30), width=40)
+        inside = Image.new("RGB", (128, 128), (255, 255, 255))
+        draw_it(ImageDraw.Draw(inside), (0, 0, 0))
+        sign.paste(inside.resize((320, 320)), (140, 140))
+        signs.append(sign)
+    found = judged(*map(look, signs))
+    assert found.relation is not Relation.COPY
+    assert not found.joined
+
+
+def test_letters_do_not_make_an_original(photographs):
+    """They are sharper than what was there before."""
+    for name in NAMES:
+        image = photographs[name]
+        copy = image.resize((image.width * 3 // 4, image.height * 3 // 4), Image.Resampling.LANCZOS)
+        draw = ImageDraw.Draw(copy)
+        at = copy.width / 2, copy.height / 2
+        draw.text(at, "WHAT A DAY", (255, 255, 255), font_size=36, stroke_width=3, stroke_fill=(0, 0, 0), anchor="mm")
+        found = judged(look(image), look(copy))
+        assert found.relation is Relation.EDITED
+        assert found.original >= 0
+
+
+def test_the_larger_of_two_large_photographs_is_kept(photographs):
+    """Of both only 1280 pixels a side are looked at."""
+    image = photographs["coffee"].resize((3000, 2000), Image.Resampling.LANCZOS)
+    found = judged(look(image), look(image.resize((1500, 1000), Image.Resampling.LANCZOS)))
+    assert (found.relation, found.original, found.lacks) == (Relation.COPY, 1, (("detail",), ()))
 
 
 def test_two_parts_of_one_texture(photographs):

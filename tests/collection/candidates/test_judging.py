@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from imgsim_ops.collection.candidates import judging
-from imgsim_ops.collection.candidates.judging import Asked, Judge, Judged
+from imgsim_ops.collection.candidates.judging import Asked, Judge, Judged, Through
 from imgsim_ops.collection.findings import Picture
 from imgsim_ops.matching.described import SMALL_SIDE, Described
 from imgsim_ops.matching.frames import corners, mapped
@@ -427,6 +427,62 @@ def test_pictures_that_lie_over_each_other_are_judged_without_matching_features(
     assert looking.descriptions == {0: 1, 1: 1, 2: 1}
     assert looking.looked == {0: 1, 1: 1}  # of what may be a copy
     assert looking.expected == [0, 1]
+
+
+# --- through others --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def turned_looks(coffee):
+    """A picture, it upside down, a part of it, another one upside down."""
+    part = coffee.crop((60, 40, 270, 200))
+    upside_down = coffee.rotate(180), loaded("rocket.jpg").rotate(180)
+    return [look(coffee), look(upside_down[0]), look(part), look(upside_down[1])]
+
+
+UPSIDE_DOWN = np.array([[-1, 0, 300], [0, -1, 220], [0, 0, 1.0]])
+
+
+@pytest.mark.parametrize("matching", [True, False])
+def test_two_others_lead_from_one_to_the_other(turned_looks, monkeypatch, matching):
+    """Part and picture are matched, the picture's turned copy is what the part is compared with."""
+    if not matching:
+        monkeypatch.setattr(judging, "transform_by_features", lambda one, other: (None, 0))
+        turned_looks[2] = turned_looks[0]
+    looking = FakeLooking(turned_looks)
+    pair = Asked(2, 1, through=Through(2, 0, np.eye(3), UPSIDE_DOWN))
+    (found,) = run(looking, [pair], features=True)
+    assert found.judgement.relation is (Relation.PART if matching else Relation.COPY)
+    assert found.judgement.joined
+    corner = mapped(np.reshape(found.judgement.transform, (3, 3)), np.array([(0.0, 0.0)]))
+    np.testing.assert_allclose(corner, [(240, 180) if matching else (300, 220)], atol=1.5)
+    assert looking.expected_described == [2, 0]
+    assert looking.looked == {2: 1, 1: 1}
+    # What was judged so is known when it is asked for again, either way round.
+    assert run(looking, [Asked(2, 1), pair], features=True) == [found, found]
+    assert looking.looked == {2: 1, 1: 1}
+
+
+def test_those_that_lead_nowhere_are_remembered(turned_looks):
+    looking = FakeLooking(turned_looks)
+    pair = Asked(2, 3, through=Through(2, 3, np.eye(3), np.eye(3)))
+    unlike = Asked(0, 1, through=Through(0, 3, np.eye(3), np.eye(3)))
+    first, second = run(looking, [pair, unlike], features=True)
+    assert {first.judgement.relation, second.judgement.relation} == {Relation.LOOK_ALIKE}
+    assert looking.looked == {}
+    again = FakeLooking(turned_looks)
+    again.kept = looking.kept
+    assert run(again, [unlike, Asked(0, 3)], features=True) == [second, second]
+    assert again.descriptions == {}
+    # Of the pair itself nothing was said.
+    (found,) = run(again, [Asked(0, 1, orientation=3)], features=True)
+    assert found.judgement.relation is Relation.COPY
+
+
+@pytest.mark.parametrize("gone", range(4))
+def test_one_that_is_gone_is_none_whichever_it_is(turned_looks, gone):
+    looking = FakeLooking(turned_looks, [None if row == gone else bytes([row]) * 32 for row in range(4)])
+    assert run(looking, [Asked(2, 1, through=Through(0, 3, np.eye(3), np.eye(3)))], features=True) == [None]
 
 
 @pytest.mark.parametrize("pair", [Asked(0, 1), Asked(0, 1, alike=True), Asked(0, 1, (np.eye(3),))])
