@@ -214,7 +214,8 @@ ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 
 
-def _value(way: Mapping[str, object], folder: str, names: tuple[str, ...]) -> object:
+def value_of(way: Mapping[str, object], folder: str, names: tuple[str, ...]) -> object:
+    """A measure of a folder; None where it was not taken."""
     found = way.get(folder)
     for name in names:
         if found is None:
@@ -223,7 +224,8 @@ def _value(way: Mapping[str, object], folder: str, names: tuple[str, ...]) -> ob
     return found
 
 
-def _cell(value: object) -> str:
+def cell_of(value: object) -> str:
+    """A measure as it is shown."""
     return f"{value:.3f}" if isinstance(value, float) and value <= 1 else "" if value is None else str(value)
 
 
@@ -237,7 +239,7 @@ def show(console: Console, title: str, ways: Mapping[str, Mapping[str, Mapping[s
         if named:
             table.add_section()
         folder = named or folder
-        table.add_row(named, label, *(_cell(_value(way, folder, names)) for way in ways.values()))
+        table.add_row(named, label, *(cell_of(value_of(way, folder, names)) for way in ways.values()))
     console.print(table)
     first = next(iter(ways.values()))
     table = Table(title="Of each kind of copies, by imgsim", title_justify="left")
@@ -254,7 +256,7 @@ def show(console: Console, title: str, ways: Mapping[str, Mapping[str, Mapping[s
             copies["best_instead"].get(kind, 0),
         )
         said = ", ".join(f"{count} {relation}" for relation, count in relations.items())
-        table.add_row(kind, *map(_cell, cells), said)
+        table.add_row(kind, *map(cell_of, cells), said)
     console.print(table)
     for folder in ("look-alikes together", "look-alikes by kind"):
         gone = ", ".join(f"{kind} {count}" for kind, count in first[folder]["gone_by_kind"].items())

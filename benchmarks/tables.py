@@ -1,4 +1,4 @@
-"""Writes the figures of benchmarks/results and docs into the README, between `<!-- NAME -->` and `<!-- end -->` marks.
+"""Writes figures into the README and into pages of docs, between `<!-- NAME -->` and `<!-- end -->` marks.
 
 python benchmarks/tables.py
 """
@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 from _harness import RESULTS, ROOT
+from decisions import ROWS, cell_of, value_of
 
 from imgsim_ops.evaluation.machine import machine_line
 from imgsim_ops.evaluation.results import Results, Table, table_markdown
@@ -228,6 +231,53 @@ def quality(document: dict) -> str:
     return "\n".join(lines)
 
 
+def decided(document: dict) -> str:
+    """What the decisions come to, as part of a sentence."""
+    ways, made = document["ways"], document["made"]
+    ours = ways["imgsim"]
+    copies, alike = ours["copies"], ours["look-alikes together"]
+    text = (
+        f"among {made['originals']} real pictures, {made['copied']} of them with {made['copies']} copies each, "
+        f"{copies['recall']:.1%} of the copies are in a group with their original, {copies['original_kept']:.0%} of "
+        f"the originals stay, {copies['wrong_joins']} groups have several originals; of {alike['pictures']} pictures "
+        f"that only look alike {alike['gone']} would go"
+    )
+    if "PHash" in ways:
+        other, theirs = ways["PHash"]["copies"], ways["PHash"]["look-alikes together"]
+        text += (
+            f" (by the pHash of imagededup: {other['recall']:.1%}, {other['original_kept']:.0%}, "
+            f"{other['wrong_joins']}; {theirs['gone']})"
+        )
+    return text
+
+
+def decisions(document: dict) -> str:
+    """All measures of all ways, then those of imgsim by kind of copy."""
+    ways, made = document["ways"], document["made"]
+    lines = [f"| of | measure | {' | '.join(ways)} |", f"| --- | --- {'| --- ' * len(ways)}|"]
+    folder = ""
+    for named, label, names in ROWS:
+        folder = named or folder
+        cells = [cell_of(value_of(way, folder, names)) for way in ways.values()]
+        if any(cells):
+            lines.append(f"| {named} | {label} | {' | '.join(cells)} |")
+    ours = ways["imgsim"]
+    copies, leaks = ours["copies"], ours["leak"]["recall_by_kind"]
+    lines += ["", "| kind of copy | with its original | goes | found as a leak | relations |", "| --- " * 5 + "|"]
+    for kind, recall in copies["recall_by_kind"].items():
+        said = ", ".join(f"{count} {relation}" for relation, count in copies["relations"].get(kind, {}).items())
+        shares = (recall, copies["plain_copies_gone_by_kind"].get(kind), leaks.get(kind))
+        lines.append(f"| {kind} | {' | '.join(map(cell_of, shares))} | {said} |")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{made['copied']} originals of the half `{made['half']}` with {made['copies']} copies each, "
+            f"among {made['originals']}. Measured on: {machine_line(document['machine'])}.",
+        ]
+    )
+
+
 def methods(document: dict) -> str:
     """The table of methods without its technical columns, and how it was made."""
     results = Results.from_json(document)
@@ -269,21 +319,30 @@ TABLES = (
     ("quality", "quality", quality),
     ("methods", DOCS / "methods" / "methods.json", methods),
     ("zoo_models", DOCS / "zoo" / "zoo.json", zoo_models),
+    ("decided", "decisions", decided),
 )
+#: Likewise, of a page that has nothing else.
+DECISIONS = (("decisions", "decisions", decisions),)
 
 
 def main() -> None:
     """Fills in the tables."""
-    text = README.read_text()
-    for mark, file, write in TABLES:
+    fill(README, TABLES)
+    fill(DOCS / "decisions.md", DECISIONS)
+
+
+def fill(page: Path, tables: tuple[tuple[str, str | Path, Callable[[dict], str]], ...]) -> None:
+    """Fills in the tables of one page."""
+    text = page.read_text()
+    for mark, file, write in tables:
         path = RESULTS / f"{file}.json" if isinstance(file, str) else file
         filled = write(json.loads(path.read_text()))
         # A mark with a line of its own has its table on the lines below, any other is in a sentence.
         pattern = re.compile(rf"(<!-- {mark} -->)(\n?).*?(<!-- end -->)", re.DOTALL)
         text, count = pattern.subn(lambda m, filled=filled: f"{m[1]}{m[2]}{filled}{m[2]}{m[3]}", text)
         if count != 1:
-            raise SystemExit(f"tables: README.md must have one pair of marks for {mark} (got {count})")
-    README.write_text(text)
+            raise SystemExit(f"tables: {page.name} must have one pair of marks for {mark} (got {count})")
+    page.write_text(text)
 
 
 if __name__ == "__main__":
