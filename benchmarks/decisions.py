@@ -35,7 +35,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -214,8 +214,7 @@ ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 
 
-def value_of(way: Mapping[str, object], folder: str, names: tuple[str, ...]) -> object:
-    """A measure of a folder; None where it was not taken."""
+def _value(way: Mapping[str, object], folder: str, names: tuple[str, ...]) -> object:
     found = way.get(folder)
     for name in names:
         if found is None:
@@ -224,28 +223,24 @@ def value_of(way: Mapping[str, object], folder: str, names: tuple[str, ...]) -> 
     return found
 
 
-def cell_of(value: object) -> str:
-    """A measure as it is shown."""
+def _cell(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) and value <= 1 else "" if value is None else str(value)
 
 
-def show(console: Console, title: str, ways: Mapping[str, Mapping[str, Mapping[str, object]]]) -> None:
-    """Prints the measures of all ways side by side, then those of the first by kind."""
-    table = Table(title=title, title_justify="left")
-    for head in ("of", "measure", *ways):
-        table.add_column(head)
+def measures(ways: Mapping[str, Mapping[str, Mapping[str, object]]]) -> Iterator[tuple[str, str, list[str]]]:
+    """The rows of the table: a folder where one begins, a measure's label, and what each way has of it."""
     folder = ""
     for named, label, names in ROWS:
-        if named:
-            table.add_section()
         folder = named or folder
-        table.add_row(named, label, *(cell_of(value_of(way, folder, names)) for way in ways.values()))
-    console.print(table)
-    first = next(iter(ways.values()))
-    table = Table(title="Of each kind of copies, by imgsim", title_justify="left")
-    for head in ("kind", "with original", "goes", "goes wrongly", "leak", "best instead", "relations"):
-        table.add_column(head)
-    copies, leak = first["copies"], first.get("leak", {})
+        yield named, label, [_cell(_value(way, folder, names)) for way in ways.values()]
+
+
+KIND_HEADS = ("kind", "with original", "goes", "goes wrongly", "leak", "best instead", "relations")
+
+
+def by_kind(way: Mapping[str, Mapping[str, object]]) -> Iterator[list[str]]:
+    """Rows, as in `KIND_HEADS`."""
+    copies, leak = way["copies"], way.get("leak", {})
     for kind, recall in copies["recall_by_kind"].items():
         relations = copies["relations"].get(kind, {})
         cells = (
@@ -256,7 +251,25 @@ def show(console: Console, title: str, ways: Mapping[str, Mapping[str, Mapping[s
             copies["best_instead"].get(kind, 0),
         )
         said = ", ".join(f"{count} {relation}" for relation, count in relations.items())
-        table.add_row(kind, *map(cell_of, cells), said)
+        yield [kind, *map(_cell, cells), said]
+
+
+def show(console: Console, title: str, ways: Mapping[str, Mapping[str, Mapping[str, object]]]) -> None:
+    """Prints the measures of all ways side by side, then those of the first by kind."""
+    table = Table(title=title, title_justify="left")
+    for head in ("of", "measure", *ways):
+        table.add_column(head)
+    for named, label, cells in measures(ways):
+        if named:
+            table.add_section()
+        table.add_row(named, label, *cells)
+    console.print(table)
+    first = next(iter(ways.values()))
+    table = Table(title="Of each kind of copies, by imgsim", title_justify="left")
+    for head in KIND_HEADS:
+        table.add_column(head)
+    for row in by_kind(first):
+        table.add_row(*row)
     console.print(table)
     for folder in ("look-alikes together", "look-alikes by kind"):
         gone = ", ".join(f"{kind} {count}" for kind, count in first[folder]["gone_by_kind"].items())

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from _harness import RESULTS, ROOT
-from decisions import ROWS, cell_of, value_of
+from decisions import by_kind, measures
 
 from imgsim_ops.evaluation.machine import machine_line
 from imgsim_ops.evaluation.results import Results, Table, table_markdown
@@ -255,19 +255,10 @@ def decisions(document: dict) -> str:
     """All measures of all ways, then those of imgsim by kind of copy."""
     ways, made = document["ways"], document["made"]
     lines = [f"| of | measure | {' | '.join(ways)} |", f"| --- | --- {'| --- ' * len(ways)}|"]
-    folder = ""
-    for named, label, names in ROWS:
-        folder = named or folder
-        cells = [cell_of(value_of(way, folder, names)) for way in ways.values()]
-        if any(cells):
-            lines.append(f"| {named} | {label} | {' | '.join(cells)} |")
-    ours = ways["imgsim"]
-    copies, leaks = ours["copies"], ours["leak"]["recall_by_kind"]
+    lines += [f"| {named} | {label} | {' | '.join(cells)} |" for named, label, cells in measures(ways) if any(cells)]
     lines += ["", "| kind of copy | with its original | goes | found as a leak | relations |", "| --- " * 5 + "|"]
-    for kind, recall in copies["recall_by_kind"].items():
-        said = ", ".join(f"{count} {relation}" for relation, count in copies["relations"].get(kind, {}).items())
-        shares = (recall, copies["plain_copies_gone_by_kind"].get(kind), leaks.get(kind))
-        lines.append(f"| {kind} | {' | '.join(map(cell_of, shares))} | {said} |")
+    for kind, recall, gone, _, leak, _, said in by_kind(ways["imgsim"]):
+        lines.append(f"| {kind} | {recall} | {gone} | {leak} | {said} |")
     return "\n".join(
         [
             *lines,

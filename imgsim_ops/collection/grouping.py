@@ -205,8 +205,8 @@ class Grouping:
         one, other = self._cluster(row), self._cluster(col)
         if (row, col) == (one.keep, other.keep):
             return Asked(row, col, orientation=orientation)
-        through = Through(row, col, np.linalg.inv(one.transform(row)), other.transform(col))
-        return Asked(one.keep, other.keep, orientation=orientation, through=through)
+        through = Through(row, col, np.linalg.inv(one.transform(row)), other.transform(col), orientation)
+        return Asked(one.keep, other.keep, through=through)
 
     def _cluster(self, row: int) -> Cluster:
         return self._cluster_of.get(row) or Cluster(row)
@@ -275,11 +275,15 @@ class Grouping:
         moved = [*one.members]
         answers = yield [Asked(row, other.keep, (_matrix(judged) @ one.transform(row),)) for row in moved]
         cluster = Cluster(other.keep, {**other.members, one.keep: judged, **_joined(moved, answers)}, grown=True)
-        for row in moved:
+        self._take_in(cluster, moved)
+        return True
+
+    def _take_in(self, cluster: Cluster, rows: Iterable[int]) -> None:
+        """Takes a cluster in, made of these rows: those that it has not are in none."""
+        for row in rows:
             self._cluster_of.pop(row, None)
         for row in cluster.rows:
             self._cluster_of[row] = cluster
-        return True
 
     def _crowned(self, cluster: Cluster) -> _Work[list[int]]:
         """Finds the one worth keeping, and takes the cluster in; returns rows that do not belong to it."""
@@ -307,10 +311,7 @@ class Grouping:
             if after is not None and (gain(after) < before or as_good):
                 cluster = after
         cluster.grown = False
-        for row in everyone:
-            self._cluster_of.pop(row, None)
-        for row in cluster.rows:
-            self._cluster_of[row] = cluster
+        self._take_in(cluster, everyone)
         return sorted(everyone - cluster.rows)
 
     def _champion(self, cluster: Cluster, contenders: list[int]) -> _Work[int]:

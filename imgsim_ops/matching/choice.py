@@ -73,6 +73,11 @@ class Sight:
     saved: int = 0
     apart: float = 0.0
 
+    @property
+    def larger(self) -> float:
+        """log2 of how many times more pixels along a side the one shows the common part in."""
+        return float(-np.log2(np.sqrt(self.scales[0] * self.scales[1])))
+
     def reversed(self) -> Sight:
         """The same seen from the other picture."""
         large, small = self.scales
@@ -175,20 +180,19 @@ def _by_detail(a: Look, b: Look, sight: Sight) -> int:
     coarser = more_compressed(a, b, 2.0)
     if coarser and abs(finer) < _BLOCKS and _sign(finer, _FINER) == coarser:
         finer = 0.0  # the blocks of strong compression are fine too
-    ratio = float(np.sqrt(most * least))  # pixels of the second for one of the first
     if most / least > STRETCHED:
-        larger = _sign(-np.log2(ratio), 0.02)
+        larger = _sign(sight.larger, 0.02)
         return larger if _sign(finer, _FINER) == larger else -larger  # more pixels without more detail: stretched
     resized = _more_pixels(sight)
     if resized and _sign(finer, _FINER_RESIZED) == resized:
         return resized
     if abs(finer) > _SHARPENED[1]:
         return _sign(finer, _FINER)
-    if resized and abs(finer) < _FINER:
+    if resized:
+        if abs(finer) >= _FINER:
+            return _sign(finer, _FINER)
         unseen = _are_unseen(a, b, sight) if resized > 0 else _are_unseen(b, a, sight.reversed())
         return resized if unseen else -resized  # more pixels without more detail: enlarged
-    if resized:
-        return _sign(finer, _FINER)
     if _SHARPENED[0] < abs(finer) and not sight.resampled:
         return -_sign(finer, _FINER)
     return _sign(finer, _RESAMPLED if sight.resampled else _FINER)
@@ -196,14 +200,14 @@ def _by_detail(a: Look, b: Look, sight: Sight) -> int:
 
 def _more_pixels(sight: Sight) -> int:
     """1 where the first shows the common part in more pixels, -1 where the second does, 0 for about as many."""
-    return _sign(-np.log2(np.sqrt(sight.scales[0] * sight.scales[1])), np.log2(_RESIZED))
+    return _sign(sight.larger, np.log2(_RESIZED))
 
 
 def _are_unseen(larger: Look, smaller: Look, sight: Sight) -> bool:
     """Whether the first picture has more pixels, and too many of them are not looked at to say that they are empty."""
     if larger.shrunk <= 1:
         return False
-    seen = -np.log2(np.sqrt(sight.scales[0] * sight.scales[1])) - np.log2(larger.shrunk / smaller.shrunk)
+    seen = sight.larger - np.log2(larger.shrunk / smaller.shrunk)
     return bool(seen < _SEEN)
 
 

@@ -321,9 +321,8 @@ def _is_another(comparison: Comparison, found: Frame) -> bool:
     least = _OTHER_PICTURE if comparison.agreement < _UNCHANGED else _LARGE_PICTURE
     # Half of a block at a rim may agree.
     boxed = (place.box[2] - BLOCK) * (place.box[3] - BLOCK) > _BOX * opencv().countNonZero(found.valid)
-    if not boxed and place.blocks <= least * comparison.blocks:
-        return False
-    return (boxed or place.rich > _RICH) and evenness(found, place) < _GROUND
+    shown = boxed or (place.blocks > least * comparison.blocks and place.rich > _RICH)
+    return shown and evenness(found, place) < _GROUND
 
 
 def _differs(comparison: Comparison) -> bool:

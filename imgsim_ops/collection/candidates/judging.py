@@ -28,12 +28,14 @@ class Through:
         col: From which it goes on to the other.
         before: From pixels of the one to those of `row`, float64 (3, 3).
         after: From pixels of `col` to those of the other, likewise.
+        orientation: EXIF's number of how `row` is turned to lie like `col`.
     """
 
     row: int
     col: int
     before: np.ndarray
     after: np.ndarray
+    orientation: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class Asked:
         alike: Their hashes say that all of the one may lie over all of the other, which is tried first, and costs less
             than local features.
         through: Two pictures of which nothing is known yet, in place of these two: what lies between them is looked for
-            first, then these are judged. `orientation` is of them.
+            first, then these are judged.
     """
 
     row: int
@@ -62,7 +64,7 @@ class Asked:
     def first(self) -> Asked:
         """What is looked for first."""
         through = self.through
-        return self if through is None else Asked(through.row, through.col, orientation=self.orientation)
+        return self if through is None else Asked(through.row, through.col, orientation=through.orientation)
 
     @property
     def is_hinted(self) -> bool:
@@ -157,8 +159,8 @@ class Judge:
             return known(None)
         before = self._before(pair)
         if before is None and first is not pair:
-            before = self._before(first)
-            before = None if before is None or before.judgement.joined else before
+            leads = self._before(first)
+            before = leads if leads is not None and not leads.judgement.joined else None
         if before is not None:
             return known(before)
         likely = bool(pair.hints) or pair.alike
@@ -177,14 +179,14 @@ class Judge:
         return self._pool.submit(self._judged, pair, found)
 
     def _kind(self, pair: Asked) -> int:
-        return 2 * (1 if pair.through else pair.orientation) + self._features
+        return 2 * pair.orientation + self._features
 
     def _before(self, pair: Asked) -> Judged | None:
         """What was judged before; where nothing was found, a transform that was not known then may find more."""
         content, other = self._a.files(pair.row)[0].sha256, self._b.files(pair.col)[0].sha256
         kept = self._b.judged(content, other, self._kind(pair), VERSION)
         found = None if kept is None else _from_json(kept)
-        if found is None and (pair.through or pair.orientation == 1):
+        if found is None and pair.orientation == 1:
             kept = self._b.judged(other, content, self._kind(pair), VERSION)
             found = None if kept is None else _from_json(kept).reversed()
         hinted = pair.is_hinted and found is not None and not (found.judgement.joined or found.hinted)
@@ -199,7 +201,7 @@ class Judge:
         transform, inliers = transform_by_features(one.features, other.features)
         if transform is None:
             small, there = one.small(), other.small()
-            whole = whole_to_whole(small, there, pair.orientation)
+            whole = whole_to_whole(small, there, first.orientation)
             if not lie_over_each_other(small, there, whole):
                 return self._kept(first, Judged(Judgement(Relation.LOOK_ALIKE), inliers))
             transform = whole if through else None
@@ -215,7 +217,7 @@ class Judge:
         a, b = self._a.look(pair.row), self._b.look(pair.col)
         if a is None or b is None:
             return None
-        transforms = [*pair.hints, whole_to_whole(a, b, 1 if pair.through else pair.orientation)]
+        transforms = [*pair.hints, whole_to_whole(a, b, pair.orientation)]
         if open_.transform is not None:
             transforms.insert(0, open_.transform)
         found = Judged(judge(a, b, transforms, likely=open_.likely), open_.inliers)
