@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import ExifTags, Image, MpoImagePlugin, TiffImagePlugin
 
 from imgsim_ops.images.pillow import quiet_pillow
+from imgsim_ops.images.webp import webp_quality
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -44,6 +45,7 @@ class FileFacts:
         camera: How many of six facts about a camera and an exposure its EXIF tells.
         quantisation: Sum of the first two rows of a JPEG's quantisation table for brightness; 0 for
             what is not a JPEG.
+        webp_quality: Of a WebP with loss, see `webp.webp_quality`; 0 for what is none.
         palette: It has at most 256 colours by its format.
         lossless: Its format keeps every pixel that it was given.
     """
@@ -53,6 +55,7 @@ class FileFacts:
     transparent: bool = False
     camera: int = 0
     quantisation: int = 0
+    webp_quality: int = 0
     palette: bool = False
     lossless: bool = False
 
@@ -81,8 +84,9 @@ def file_facts(file: BinaryIO, kind: str) -> FileFacts:
                 transparent="A" in image.getbands() or image.mode == "PA" or "transparency" in image.info,
                 camera=_camera(image),
                 quantisation=_quantisation(image),
+                webp_quality=webp_quality(file) if kind == "WEBP" else 0,
                 palette=image.mode in ("P", "1", "PA"),
-                lossless=kind in ("PNG", "TIFF", "BMP", "GIF") or _is_lossless_webp(file, kind),
+                lossless=kind in ("PNG", "TIFF", "BMP", "GIF") or (kind == "WEBP" and _is_lossless_webp(file)),
             )
     except _BROKEN:
         return FileFacts(further=True)
@@ -120,8 +124,6 @@ def _quantisation(image: Image.Image) -> int:
     return int(sum(tables[0][:16])) if tables else 0
 
 
-def _is_lossless_webp(file: BinaryIO, kind: str) -> bool:
-    if kind != "WEBP":
-        return False
+def _is_lossless_webp(file: BinaryIO) -> bool:
     file.seek(0)
     return b"VP8L" in file.read(64)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from imgsim_ops.matching.coverage import Beyond
-from imgsim_ops.matching.detail import Detail
+from imgsim_ops.matching.detail import NOISIER, Detail
 from imgsim_ops.matching.differences import Comparison
 from imgsim_ops.matching.looks import Look
 
@@ -39,7 +39,6 @@ _BLOCKS = 1.2
 _RESIZED = 1.1
 _CONTRAST = 1.12
 _MORE_GAPS = 0.1
-NOISIER = 1.5
 _BANDS = 3.0
 # Of formats whose quantisation is not read: that of a JPEG of quality 94.
 _UNKNOWN_COST = 60
@@ -60,6 +59,7 @@ class Sight:
         resampled: One was laid onto the other's pixels by interpolation: turned by a few degrees, for example.
         apart: Mean difference of the greys, in levels.
         saved: 1 where the one was saved first by what compression did, -1 where the other was, 0 where it does not say.
+        made: 1 where the other was surely made by compressing the one, -1 the other way round.
     """
 
     here: Beyond
@@ -72,6 +72,7 @@ class Sight:
     resampled: bool = False
     saved: int = 0
     apart: float = 0.0
+    made: int = 0
 
     @property
     def larger(self) -> float:
@@ -91,6 +92,7 @@ class Sight:
             contrast=self.contrast[::-1],
             scales=(1 / max(small, 1e-9), 1 / max(large, 1e-9)),
             saved=-self.saved,
+            made=-self.made,
         )
 
 
@@ -138,6 +140,7 @@ def preferred(a: Look, b: Look, sight: Sight) -> tuple[int, str]:
         ("frames", a.facts.further - b.facts.further),
         ("depth", a.facts.deep - b.facts.deep),
         ("shown", _by_coverage(sight)),
+        ("compression", sight.made),
         ("transparency", (a.alpha is not None) - (b.alpha is not None)),
         ("colour", _is_coloured(sight.comparison.chroma) - _is_coloured(sight.comparison.chroma[::-1])),
         ("levels", _is_banded(b, a, sight) - _is_banded(a, b, sight)),
@@ -195,7 +198,8 @@ def _by_detail(a: Look, b: Look, sight: Sight) -> int:
         return resized if unseen else -resized  # more pixels without more detail: enlarged
     if _SHARPENED[0] < abs(finer) and not sight.resampled:
         return -_sign(finer, _FINER)
-    return _sign(finer, _RESAMPLED if sight.resampled else _FINER)
+    side = _sign(finer, _RESAMPLED if sight.resampled else _FINER)
+    return 0 if side == sight.detail.noisier else side  # noise is as fine
 
 
 def _more_pixels(sight: Sight) -> int:

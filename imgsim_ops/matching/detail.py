@@ -21,6 +21,9 @@ _EDGES, _FLAT = 0.85, 0.4
 _SHARPNESS_SIDE = 1024
 _LEAST_PIXELS = 256
 _LEAST = 0.35  # levels; a band with less says nothing
+#: So many times more noise is more; and levels below which there is none to speak of.
+NOISIER = 1.5
+_NOISE = 0.3
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class Detail:
     finer: float
     bands: tuple[float, ...]
     noise: tuple[float, float]
+
+    @property
+    def noisier(self) -> int:
+        """1 where the one has clearly more noise, -1 where the other has, 0 where neither does."""
+        here, there = (noise + _NOISE for noise in self.noise)
+        return int(here > NOISIER * there) - int(there > NOISIER * here)
 
     def reversed(self) -> Detail:
         """The same seen from the other picture."""

@@ -180,7 +180,7 @@ _Pieces = tuple[np.ndarray, np.ndarray]
 
 
 def on_pixels(a: Look, b: Look, transform: np.ndarray, point: np.ndarray, side: int) -> _Pieces | None:
-    """Pieces of two pictures in grey that lie pixel on pixel, on the grid of blocks of eight of the second.
+    """Pieces of two pictures that lie pixel on pixel, on the grid of blocks of eight of the second.
 
     Args:
         a: The one, as large as its picture.
@@ -191,7 +191,7 @@ def on_pixels(a: Look, b: Look, transform: np.ndarray, point: np.ndarray, side: 
         side: Their sides in pixels, at most.
 
     Returns:
-        Of the one and of the other, uint8 (h, w) each; None where they have too little in common.
+        Of the one and of the other, uint8 RGB (h, w, 3) each; None where they have too little in common.
     """
     ends = np.rint(mapped(transform, corners(a.width, a.height)))
     low = np.ceil(np.maximum(ends.min(0), 0) / 8).astype(int) * 8
@@ -203,8 +203,8 @@ def on_pixels(a: Look, b: Look, transform: np.ndarray, point: np.ndarray, side: 
     if min(width, height) < _LEAST_PIECE:
         return None
     shift = np.array([[1, 0, first[0]], [0, 1, first[1]], [0, 0, 1.0]])
-    there = b.halved(0)[first[1] : last[1], first[0] : last[0]]
-    return _part(a, np.linalg.inv(transform) @ shift, (width, height)), np.ascontiguousarray(there)
+    here = _part(a, np.linalg.inv(transform) @ shift, (width, height), colour=True)
+    return here, np.ascontiguousarray(b.pixels[first[1] : last[1], first[0] : last[0]])
 
 
 def coloured(found: Frame, a: Look, b: Look) -> Frame:

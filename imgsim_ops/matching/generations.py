@@ -3,7 +3,6 @@
 Who compresses the first of two anew, as the second was, gets the second, nearly to the bit, if that is how it was made.
 Where that does not tell, as something else was done to a picture too, there are marks.
 
-
 A picture that was compressed strongly and then saved anew, with little loss, has all the marks of the strong
 compression; one that was compressed strongly last has marks that the other lacks. So what differs is compared with what
 compressing would change.
@@ -12,6 +11,8 @@ compressing would change.
 from __future__ import annotations
 
 import io
+from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image
@@ -28,35 +29,115 @@ _STANDARD = np.array([16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60
 _INHERITED, _DECODED = 0.58, 0.2
 _MORE = 1.5
 _OFF_GRID = 4
-# Compressing anew leaves less than this share of what differed. It is a fiftieth where nothing else was done, and
-# everything where the JPEG was there first; deviations below that are of rounding.
-_MADE = 0.5
-_LEAST_CHANGE = 0.4
+# Compressing anew leaves less than this share of what differed: a fiftieth where nothing else was done, everything
+# where the JPEG was there first. Where tones were changed before, they are never evened out exactly: half (0.4 to 0.84
+# in the half `tune`, 1 and more the other way round).
+_SURELY_MADE, _MADE, _MADE_TONED = 0.25, 0.5, 0.75
+_LEAST_CHANGE = 0.4  # levels; deviations below that are of rounding
+# What was made from the JPEG, and saved with less loss, comes back to it too; but it differs by less of what
+# compressing changes than this.
+_MUCH_CHANGED = 0.5
+# So much of what differs must evening out the tones take away to be worth it.
+_TONED = 0.75
+# Levels to both ends of the scale at which a pixel says nothing of tones; pixels that tell them; and that many blocks.
+_ENDS = 4
+_TELLING = 500
+_LEAST_BLOCKS = 12
+_EVERY = 3
+
+
+@lru_cache
+def _sums_of_tables() -> np.ndarray:
+    """Of the first 16 values of the standard's table, at the qualities 1 to 100."""
+    qualities = np.arange(1, 101)[:, np.newaxis]
+    scales = np.where(qualities < 50, 5000 / qualities, 200 - 2 * qualities)
+    return np.clip((_STANDARD * scales + 50) // 100, 1, 255).sum(1)
 
 
 def quality_of(quantisation: int) -> int:
     """The quality, 1 to 100, at which the standard's table has this sum of its first 16 values."""
-    sums = [
-        int(np.clip((_STANDARD * (5000 / q if q < 50 else 200 - 2 * q) + 50) // 100, 1, 255).sum())
-        for q in range(1, 101)
-    ]
-    return 1 + int(np.abs(np.array(sums) - quantisation).argmin())
+    return 1 + int(np.abs(_sums_of_tables() - quantisation).argmin())
 
 
-def is_made_from(pixels: np.ndarray, jpeg: np.ndarray, quality: int) -> bool:
+class Made(IntEnum):
+    """Whether one picture was made from another."""
+
+    NO = 0
+    LIKELY = 1
+    SURELY = 2
+
+
+def made_from(pixels: np.ndarray, jpeg: np.ndarray, quality: int) -> Made:
     """Whether a JPEG was made by compressing other pixels, perhaps after their tones were changed.
 
     Args:
-        pixels: uint8 (h, w), the others in grey, where the JPEG shows the same.
-        jpeg: uint8 (h, w), the JPEG in grey, from a corner of its blocks on.
+        pixels: uint8 RGB (h, w, 3), the others, where the JPEG shows the same; whole blocks of eight.
+        jpeg: Likewise, the JPEG.
         quality: Of the JPEG.
     """
-    curve, _ = tone_curves(pixels, jpeg, np.full(pixels.shape, 255, np.uint8))
-    for before in (pixels, toned(pixels, curve)):
-        apart = _deviation(before, jpeg)
-        if apart > _LEAST_CHANGE and _deviation(_compressed(before, quality), jpeg) < _MADE * apart:
-            return True
-    return False
+    cv2 = opencv()
+    before, after = (cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (pixels, jpeg))
+    apart = _deviation(before, after)
+    if apart <= _LEAST_CHANGE:
+        return Made.NO
+    left = _deviation(_compressed(before, quality), after)
+    if left < _SURELY_MADE * apart:
+        return Made.SURELY
+    if left < _MADE * apart:
+        return Made.LIKELY if apart > _MUCH_CHANGED * _change(before, quality) else Made.NO
+    at_ends = cv2.inRange(pixels, _INSIDE[0], _INSIDE[1]) & cv2.inRange(jpeg, _INSIDE[0], _INSIDE[1])
+    inside = cv2.erode(at_ends, np.ones((8, 8), np.uint8), anchor=(0, 0), borderValue=0)[::8, ::8] > 0
+    if np.count_nonzero(at_ends) < _TELLING or inside.sum() < _LEAST_BLOCKS:
+        return Made.NO
+    toned_ = _as_toned(pixels, after, at_ends > 0)
+    apart = _deviation(toned_, after, inside)
+    if not _LEAST_CHANGE < apart < _TONED * _deviation(before, after, inside):
+        return Made.NO
+    left = _deviation(_compressed(toned_, quality), after, inside)
+    return Made(int(left < _MADE_TONED * apart and apart > _MUCH_CHANGED * _change(toned_, quality, inside)))
+
+
+def made_from_as_webp(pixels: np.ndarray, webp: np.ndarray, quality: int) -> Made:
+    """Whether a WebP file was made by compressing other pixels, surely or not at all: libwebp does the same each time.
+
+    Args:
+        pixels: uint8 RGB (h, w, 3), all of the others.
+        webp: Likewise, all of the file.
+        quality: Of the file.
+    """
+    apart = _deviation(pixels, webp)
+    if apart <= _LEAST_CHANGE:
+        return Made.NO
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "WEBP", quality=quality)
+    with Image.open(file) as image:
+        left = _deviation(np.asarray(image.convert("RGB")), webp)
+    return Made.SURELY if left < _SURELY_MADE * apart else Made.NO
+
+
+_INSIDE = (_ENDS,) * 3, (255 - _ENDS,) * 3
+
+
+def _as_toned(pixels: np.ndarray, like: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Pixels in RGB as greys whose brightness, contrast and balance are those of other greys, uint8 (h, w)."""
+    flat = pixels.reshape(-1, 3)
+    told = np.flatnonzero(where)[::_EVERY]
+    terms = np.concatenate([flat[told], np.full((len(told), 1), 255)], 1).astype(np.float64)
+    weighted, target = terms, like.ravel()[told].astype(np.float64)
+    for _ in range(2):  # the second time those that are far off, as they were changed otherwise, count for less
+        solution = np.linalg.solve(weighted.T @ terms + 1e-3 * np.eye(4), weighted.T @ target)
+        off = np.abs(terms @ solution - target)
+        weighted = terms / np.maximum(off, max(1.0, float(np.median(off))))[:, np.newaxis]
+    matrix = np.array([[*solution[:3], 255 * solution[3]]])
+    return opencv().transform(pixels, matrix).reshape(pixels.shape[:2])
+
+
+def _change(grey: np.ndarray, quality: int, blocks: np.ndarray | None = None) -> float:
+    """By how much compressing changes greys, in levels, off the grid of blocks they may have been compressed in."""
+    changed = grey.copy()
+    off = np.ascontiguousarray(grey[_OFF_GRID:, _OFF_GRID:])
+    changed[_OFF_GRID:, _OFF_GRID:] = _compressed(off, quality)
+    return _deviation(changed, grey, blocks)
 
 
 def _compressed(grey: np.ndarray, quality: int) -> np.ndarray:
@@ -65,8 +146,13 @@ def _compressed(grey: np.ndarray, quality: int) -> np.ndarray:
     return np.asarray(Image.open(file))
 
 
-def _deviation(x: np.ndarray, y: np.ndarray) -> float:
-    return float(opencv().norm(x, y, opencv().NORM_L2) / np.sqrt(x.size))
+def _deviation(x: np.ndarray, y: np.ndarray, blocks: np.ndarray | None = None) -> float:
+    """Of two greys from each other, in levels; perhaps only in some blocks of eight, bool."""
+    if blocks is None:
+        return float(opencv().norm(x, y, opencv().NORM_L2) / np.sqrt(x.size))
+    rows, columns = blocks.shape
+    squares = opencv().absdiff(x, y).astype(np.float32) ** 2
+    return float(np.sqrt(squares.reshape(rows, 8, columns, 8).mean((1, 3))[blocks].mean()))
 
 
 def first_saved(found: Frame, quality: int, of_first: bool, *, lossless: bool, noisier: bool) -> int:

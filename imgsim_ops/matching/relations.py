@@ -19,7 +19,7 @@ from imgsim_ops.matching.looks import SIDE, Look
 from imgsim_ops.matching.sights import sight_of
 
 #: Of the rules of this package: a judgement of another version is made anew.
-VERSION = 3
+VERSION = 4
 
 # Alignments are tried small, the best of them refined in the middle, differences looked for in the large sizes.
 _FIRST, _MIDDLE, _LARGE = 128, 256, 512

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from imgsim_ops.matching import frames
-from imgsim_ops.matching.choice import GREY, NOISIER, STRETCHED, Sight, more_compressed
+from imgsim_ops.matching.choice import GREY, STRETCHED, Sight, more_compressed
 from imgsim_ops.matching.coverage import Beyond
-from imgsim_ops.matching.detail import Detail, detail
+from imgsim_ops.matching.detail import NOISIER, Detail, detail
 from imgsim_ops.matching.differences import Comparison, lost
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.frames import Frame
-from imgsim_ops.matching.generations import first_saved, is_made_from, quality_of
+from imgsim_ops.matching.generations import Made, first_saved, made_from, made_from_as_webp, quality_of
 from imgsim_ops.matching.looks import SIDE, Look
 
 # Detail is measured over so many pixels each way, where most is to be seen.
@@ -67,7 +67,12 @@ def sight_of(
     apart = 0.0 if fine is None else float(cv2.mean(cv2.absdiff(fine.a, fine.b), mask=fine.valid)[0])
     resampled = not _on_grid(linear)
     stronger = more_compressed(a, b)
-    saved = 0 if resampled else _made_from(a, b, linear, window)
+    made = (Made.NO, Made.NO) if resampled else _made_from(a, b, linear, window)
+    surely = (made[0] is Made.SURELY) - (made[1] is Made.SURELY)
+    saved = (made[0] > 0) - (made[1] > 0)
+    # Compression takes noise away, as if the noisier one had been there before.
+    if not surely and saved == measured.noisier:
+        saved = 0
     if not saved and stronger and fine is not None and not resampled:
         strong, light = (a, b) if stronger > 0 else (b, a)
         if strong.facts.quantisation and max(strong.width, strong.height) <= SIDE:
@@ -78,24 +83,42 @@ def sight_of(
             )  # fmt: skip
         elif strong.facts.quantisation or (light.facts.lossless and not light.facts.palette):
             saved = -stronger  # of other formats it is not known how strongly they were compressed
+    if not saved and not resampled:
+        # All of a picture must be compressed anew for that, so only where nothing else told.
+        made = _made_from_as_webp(a, b, linear)
+        saved = surely = (made[0] > 0) - (made[1] > 0)
     clipped = lost(coloured, comparison.blur, grey=min(comparison.chroma) < GREY)
     contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in (found.a, found.b))
     return Sight(
-        here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart
+        here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart, surely
     )
 
 
-def _made_from(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> int:
-    """1 where the other was made by compressing the one, -1 the other way round, 0 where that does not tell."""
+def _made_from(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> tuple[Made, Made]:
+    """Whether the other was made by compressing the one, and the one by compressing the other."""
     if max(a.width, a.height, b.width, b.height) > SIDE:
-        return 0
+        return Made.NO, Made.NO
     inverse = frames.normalised(np.linalg.inv(transform))
     there = frames.mapped(transform, window[np.newaxis])[0]
     made = []
     for one, other, between, point in ((a, b, transform, window), (b, a, inverse, there)):
         pieces = frames.on_pixels(one, other, between, point, _WINDOW) if other.facts.quantisation else None
-        made.append(pieces is not None and is_made_from(*pieces, quality_of(other.facts.quantisation)))
-    return made[0] - made[1]
+        made.append(Made.NO if pieces is None else made_from(*pieces, quality_of(other.facts.quantisation)))
+    return made[0], made[1]
+
+
+def _made_from_as_webp(a: Look, b: Look, transform: np.ndarray) -> tuple[Made, Made]:
+    """The same of WebP, for pictures that are looked at in full."""
+    in_full = a.pixels.shape == b.pixels.shape and max(a.shrunk, b.shrunk) == 1 and a.alpha is b.alpha is None
+    if not in_full or not np.allclose(transform, np.eye(3), atol=0.1):
+        return Made.NO, Made.NO
+    one, other = (
+        made_from_as_webp(before.pixels, after.pixels, after.facts.webp_quality)
+        if after.facts.webp_quality
+        else Made.NO
+        for before, after in ((a, b), (b, a))
+    )
+    return one, other
 
 
 def _liveliest(found: Frame) -> np.ndarray:

@@ -37,7 +37,7 @@ def test_a_plain_picture_is_nothing_besides(image, kind):
 
 
 def test_facts_travel_as_json():
-    facts = FileFacts(True, True, True, 6, 77, True, True)
+    facts = FileFacts(True, True, True, 6, 77, 80, True, True)
     assert FileFacts(**facts.as_json()) == facts
 
 

@@ -41,7 +41,7 @@ def turned(sight):
     return Sight(
         sight.there, sight.here, comparison, Detail(-sight.detail.finer, (), sight.detail.noise[::-1]),
         sight.clipped[::-1], sight.contrast[::-1], (1 / sight.scales[1], 1 / sight.scales[0]), sight.resampled,
-        -sight.saved, sight.apart,
+        -sight.saved, sight.apart, -sight.made,
     )  # fmt: skip
 
 
@@ -79,6 +79,7 @@ REASONS = [
     ("shown", PLAIN, PLAIN, seen(here=Beyond(0.6, 0.3, BREAKS))),
     ("shown", PLAIN, PLAIN, seen(there=Beyond(0.6, 0.3, BREAKS + 0.01))),
     ("shown", PLAIN, PLAIN, seen(there=Beyond(0.8, 0.0, BREAKS + 0.01))),
+    ("compression", PLAIN, look(alpha=True), seen(made=1, finer=-0.9, clipped=(0.05, 0.0))),  # the other is that one
     ("transparency", look(alpha=True), PLAIN, seen(chroma=(0, 20))),
     ("colour", PLAIN, PLAIN, seen(chroma=(12, 0.3))),
     ("levels", PLAIN, look(palette=True), seen(finer=-0.9, apart=3.1)),
@@ -105,6 +106,7 @@ REASONS = [
     ("camera", look(camera=4), look(camera=3), seen(saved=-1)),
     ("compression", PLAIN, PLAIN, seen(saved=1, noise=(4, 1))),
     ("compression", PLAIN, jpeg(400), seen(saved=1)),
+    ("compression", PLAIN, jpeg(400), seen(saved=1, finer=-0.4, noise=(1, 3))),  # whose noise is as fine as detail
     ("compression", jpeg(400), PLAIN, seen(saved=1)),  # whose marks the other has
     ("noise", PLAIN, PLAIN, seen(noise=(1, 3))),
     ("noise", jpeg(60), jpeg(100), seen(noise=(1, 3))),

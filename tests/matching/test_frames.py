@@ -153,12 +153,12 @@ def test_pieces_that_lie_pixel_on_pixel_begin_with_a_block(turned, mirrored):
         size = size[::-1]
     a, b = Look.of(pixels), Look.of(np.ascontiguousarray(other))
     here, there = frames.on_pixels(a, b, shift(-3, -5) @ unit, np.array([WIDTH / 2, HEIGHT / 2]), 96)
-    assert here.shape == there.shape == (96, 96)
+    assert here.shape == there.shape == (96, 96, 3)
     np.testing.assert_array_equal(here, there)
     rows, columns = np.lib.stride_tricks.sliding_window_view(b.halved(0), (96, 96)).shape[:2]
     places = [
         (x, y) for y in range(0, rows, 8) for x in range(0, columns, 8)
-        if np.array_equal(b.halved(0)[y : y + 96, x : x + 96], there)
+        if np.array_equal(b.pixels[y : y + 96, x : x + 96], there)
     ]  # fmt: skip
     assert len(places) == 1
 
