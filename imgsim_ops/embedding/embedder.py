@@ -233,6 +233,7 @@ def _related(similarity: Similarity, a: PathOrPixels, b: PathOrPixels, read: Rea
     """The same with what the one is to the other."""
     # OpenCV takes as long to load as the rest does, and a score needs none of it.
     from imgsim_ops.images.pixel_hash import pixel_hash
+    from imgsim_ops.matching.closer import pieces_of
     from imgsim_ops.matching.looks import Look, look
     from imgsim_ops.matching.pair import judged
     from imgsim_ops.matching.relations import Relation
@@ -243,7 +244,7 @@ def _related(similarity: Similarity, a: PathOrPixels, b: PathOrPixels, read: Rea
         Look.of(picture) if isinstance(picture, np.ndarray) else Look.from_bytes(look(picture, read))
         for picture in (a, b)
     ]
-    found = judged(*looks)
+    found = judged(looks[0], looks[1], pieces=(pieces_of(a, read), pieces_of(b, read)))
     relation = found.relation
     if found.equal:
         hashes = [

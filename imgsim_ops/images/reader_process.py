@@ -40,7 +40,7 @@ def serve(task: str, read: ReadOptions, options: dict, turnstile: str) -> None:
         task: ``module:function``. The function is called with a path, with `read`, with ``admit`` (see
             ``memory.Admit``), and with `options`, and returns bytes.
         read: How files are read.
-        options: Its further arguments.
+        options: Its further arguments, besides those of a request.
         turnstile: A file that all readers lock, see `_Turnstile`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its readers
@@ -60,10 +60,10 @@ def serve(task: str, read: ReadOptions, options: dict, turnstile: str) -> None:
     admission = _Turnstile(turnstile, say)
     _limit_memory(read.max_pixels)
     say(protocol.READY)
-    while (head := requests.read(protocol.LENGTH.size)) and len(head) == protocol.LENGTH.size:
-        path = os.fsdecode(requests.read(protocol.LENGTH.unpack(head)[0]))
+    while (asked := protocol.requested(requests)) is not None:
+        path, more = asked
         try:
-            kind, content = protocol.DONE, work(path, read=read, admit=admission.admit, **options)
+            kind, content = protocol.DONE, work(path, read=read, admit=admission.admit, **options, **more)
         except ImageError as error:
             kind, content = protocol.SKIPPED, os.fsencode(f"{error.code}\n{error}")
         except MemoryError:

@@ -69,9 +69,9 @@ def read_here(
 
 
 class _Job:
-    def __init__(self, path: str):
+    def __init__(self, path: str, options: Mapping[str, object]):
         self.path = path
-        self.name = os.fsencode(path)
+        self.request = protocol.request(path, options)
         self.answer: Future = Future()
         self.tries = 0
 
@@ -100,7 +100,7 @@ class _Reader:
 
     def ask(self, job: _Job) -> None:
         with suppress(OSError):  # it has died: `answer` will find out
-            self._process.stdin.write(protocol.LENGTH.pack(len(job.name)) + job.name)
+            self._process.stdin.write(job.request)
 
     def begin(self) -> None:
         """Its time for the oldest question begins, unless it has still to start, which is not the picture's fault."""
@@ -206,10 +206,15 @@ class IsolatedReaders:
         with suppress(OSError):
             os.unlink(self._turnstile)
 
-    def read(self, path: str | os.PathLike[str]) -> Future:
-        """Asks for a file; the future's result is the task's bytes or a `SkippedFile`."""
+    def read(self, path: str | os.PathLike[str], **options: object) -> Future:
+        """Asks for a file; the future's result is the task's bytes or a `SkippedFile`.
+
+        Args:
+            path: The file.
+            options: Further arguments of the task, for this file only; what JSON can hold.
+        """
         try:
-            job = _Job(os.fspath(path))
+            job = _Job(os.fspath(path), options)
         except UnicodeEncodeError:  # no file system has such a name
             return known(_skipped(Reason.MISSING, os.fspath(path)))
         self._jobs.put(job)

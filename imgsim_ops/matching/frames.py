@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from imgsim_ops.images.orientation import LINEAR
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.looks import Look
 
@@ -21,6 +22,9 @@ _WINDOW = 21
 _TOLERANCE = 1.0
 # Pieces that are smaller say nothing of compression.
 _LEAST_PIECE = 48
+# How far a transform may turn or stretch, and lie beside, as a share of the longer side, what lays all over all.
+_NEARLY = 0.1
+_NEAR_WHOLE = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +77,27 @@ def jacobian(matrix: np.ndarray, point: np.ndarray) -> np.ndarray:
 def density(matrix: np.ndarray, point: np.ndarray) -> float:
     """How many pixels along a side one pixel at a point becomes by a homography."""
     return float(np.sqrt(abs(np.linalg.det(jacobian(matrix, point)))))
+
+
+def whole_to_whole(a: Look, b: Look, orientation: int = 1) -> np.ndarray:
+    """The transform that lays all of the one picture, turned, over all of the other, float64 (3, 3)."""
+    unit = np.eye(3)
+    unit[:2, :2] = LINEAR[orientation]
+    unit[:2, 2] = -np.minimum(unit[:2, :2], 0).sum(1)
+    return np.diag([b.width, b.height, 1.0]) @ unit @ np.diag([1 / a.width, 1 / a.height, 1.0])
+
+
+def near_whole(a: Look, b: Look, transform: np.ndarray) -> np.ndarray | None:
+    """The transform that lays all of the one over all of the other, if a given one, (3, 3), is all but that."""
+    linear = jacobian(transform, np.array([a.width, a.height]) / 2)
+    linear = linear / np.sqrt(abs(np.linalg.det(linear)))
+    for orientation, unit in LINEAR.items():
+        if np.abs(linear - unit).max() < _NEARLY:
+            whole = whole_to_whole(a, b, orientation)
+            ends = corners(a.width, a.height)
+            beside = np.abs(mapped(transform, ends) - mapped(whole, ends)).max()
+            return whole if beside <= _NEAR_WHOLE * max(b.width, b.height) else None
+    return None
 
 
 def overlap(transform: np.ndarray, a: tuple[int, int], b: tuple[int, int]) -> np.ndarray | None:

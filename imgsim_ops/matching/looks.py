@@ -24,6 +24,9 @@ from imgsim_ops.matching.features import opencv
 #: The longer side of what is looked at, in pixels. At 512 a changed digit of an invoice is too small to be seen.
 SIDE = 1280
 
+#: x, y, width and height, in pixels.
+Box = tuple[int, int, int, int]
+
 _HEAD = struct.Struct("<IIIIB3xI")  # width, height, of the pixels likewise, whether there is alpha, length of the facts
 
 

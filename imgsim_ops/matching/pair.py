@@ -6,9 +6,11 @@ import numpy as np
 
 from imgsim_ops.images.orientation import LINEAR
 from imgsim_ops.matching.alignment import verify
+from imgsim_ops.matching.closer import Pieces
 from imgsim_ops.matching.features import Features, described
+from imgsim_ops.matching.frames import whole_to_whole
 from imgsim_ops.matching.looks import Look
-from imgsim_ops.matching.relations import Judgement, judge, whole_to_whole
+from imgsim_ops.matching.relations import Judgement, judge
 
 # Matched local features that make a transform worth trying; and so many that no mirror image has more by chance.
 _LEAST_INLIERS = 5
@@ -34,15 +36,15 @@ def transform_by_features(a: Features, b: Features) -> tuple[np.ndarray | None, 
     return transform, match.inliers
 
 
-def judged(a: Look, b: Look) -> Judgement:
+def judged(a: Look, b: Look, pieces: tuple[Pieces, Pieces] | None = None) -> Judgement:
     """What one picture is to another: as it is, turned by quarters, mirrored, cut, lying anywhere in the other."""
-    found = judge(a, b, [whole_to_whole(a, b)], likely=True)
+    found = judge(a, b, [whole_to_whole(a, b)], likely=True, pieces=pieces)
     if found.joined and not found.differences and not any("more" in side for side in found.lacks):
         return found
     one, other = (described(look.pixels, look.width, look.height) for look in (a, b))
     transform, _ = transform_by_features(one, other)
     if transform is None:
-        again = judge(a, b, [whole_to_whole(a, b, orientation) for orientation in LINEAR])
+        again = judge(a, b, [whole_to_whole(a, b, orientation) for orientation in LINEAR], pieces=pieces)
     else:
-        again = judge(a, b, [transform])
+        again = judge(a, b, [transform], pieces=pieces)
     return max(found, again, key=lambda judgement: (judgement.joined, judgement.agreement))

@@ -8,15 +8,15 @@ from enum import Enum
 
 import numpy as np
 
-from imgsim_ops.images.orientation import LINEAR
 from imgsim_ops.matching import frames
-from imgsim_ops.matching.choice import BREAKS, lacks, preferred, shows_more
+from imgsim_ops.matching.choice import BREAKS, Sight, lacks, preferred, shows_more
+from imgsim_ops.matching.closer import Pieces, closer, is_shrunk
 from imgsim_ops.matching.coverage import Beyond, beyond
 from imgsim_ops.matching.differences import BLOCK, CLEAN, Comparison, agreement, compared, evenness
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.frames import Frame
-from imgsim_ops.matching.looks import SIDE, Look
-from imgsim_ops.matching.sights import sight_of
+from imgsim_ops.matching.looks import SIDE, Box, Look
+from imgsim_ops.matching.sights import liveliest, sight_of
 
 #: Of the rules of this package: a judgement of another version is made anew.
 VERSION = 4
@@ -66,9 +66,6 @@ class Relation(str, Enum):
     PART = "part"
     EDITED = "edited"
     LOOK_ALIKE = "look_alike"
-
-
-Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -138,14 +135,6 @@ class Aligned:
         return self.agreement, self.structured
 
 
-def whole_to_whole(a: Look, b: Look, orientation: int = 1) -> np.ndarray:
-    """The transform that lays all of the one picture, turned, over all of the other, float64 (3, 3)."""
-    unit = np.eye(3)
-    unit[:2, :2] = LINEAR[orientation]
-    unit[:2, 2] = -np.minimum(unit[:2, :2], 0).sum(1)
-    return np.diag([b.width, b.height, 1.0]) @ unit @ np.diag([1 / a.width, 1 / a.height, 1.0])
-
-
 def aligned(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = False) -> Aligned | None:
     """The best of some alignments, refined; None where none of them explains any pixels.
 
@@ -186,7 +175,14 @@ def lie_over_each_other(a: Look, b: Look, transform: np.ndarray) -> bool:
     return found is not None and agreement(found, _FIRST_BLOCK)[0] >= _LEAST_AGREEMENT
 
 
-def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = False) -> Judgement:
+def judge(
+    a: Look,
+    b: Look,
+    transforms: Sequence[np.ndarray],
+    *,
+    likely: bool = False,
+    pieces: tuple[Pieces, Pieces] | None = None,
+) -> Judgement:
     """What one picture is to another, by the pixels.
 
     Args:
@@ -194,6 +190,7 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = 
         b: The other.
         transforms: Alignments to try, from pixels of the one to those of the other, float64 (3, 3) each.
         likely: The first is likely right as it is.
+        pieces: Of the one and of the other, for what can only be told in full size.
 
     Returns:
         The judgement; never ``identical`` or ``same_pixels``, which bytes and hashes of pixels tell.
@@ -221,6 +218,8 @@ def judge(a: Look, b: Look, transforms: Sequence[np.ndarray], *, likely: bool = 
     here, there = _beyond(a, b, found)
     sight = sight_of(a, b, small, coloured, comparison, here, there, differing)
     more = shows_more(sight)
+    if pieces and (is_shrunk(a) or is_shrunk(b)) and not _differs(comparison):
+        a, b, sight = _in_full(a, b, found, sight, pieces)
     missing = tuple(
         (*(("more",) if more[side] else ()), *lacks(*pair, sight if side == 0 else sight.reversed()))
         for side, pair in enumerate(((a, b), (b, a)))
@@ -309,6 +308,24 @@ def _looked_closely(a: Look, b: Look, found: Frame, comparison: Comparison) -> t
     if _differs(more):
         return close, replace(more, hue=comparison.hue, chroma=comparison.chroma)
     return close, replace(comparison, clusters=more.clusters)
+
+
+def _in_full(a: Look, b: Look, found: Frame, sight: Sight, pieces: tuple[Pieces, Pieces]) -> tuple[Look, Look, Sight]:
+    """Pieces of both, and what the choice goes by as they tell it; what was there before where they do not."""
+    place = frames.mapped(found.to_b, liveliest(replace(found, a=found.b))[np.newaxis])[0]
+    # By looks alone pictures lie some pixels beside each other.
+    whole = frames.near_whole(a, b, found.transform)
+    cut = closer(a, b, found.transform if whole is None else whole, place, pieces)
+    if cut is None:
+        return a, b, sight
+    one, other, transform = cut
+    refined = _refined(one, other, transform, _LARGE)
+    if refined is None or refined.agreement < _GOOD or refined.structured < _LEAST_STRUCTURED:
+        return a, b, sight
+    coloured = frames.coloured(refined.frame, one, other)
+    comparison = replace(compared(refined.frame, refined.known), chroma=sight.comparison.chroma)
+    closely = sight_of(one, other, refined.frame, coloured, comparison, sight.here, sight.there)
+    return one, other, replace(closely, clipped=sight.clipped, contrast=sight.contrast, apart=sight.apart)
 
 
 def _is_another(comparison: Comparison, found: Frame) -> bool:

@@ -22,6 +22,7 @@ _WINDOW = 288
 _NEAR_GRID = 2.5
 _SMALL_WINDOW = 96
 _NO_BLUR = 1.25
+_ALL_BUT_EQUAL = 0.25  # of the finest structure's deviation: then nothing else need be tried
 
 
 def sight_of(
@@ -47,7 +48,7 @@ def sight_of(
         differing: Boxes (x, y, width, height) in pixels of `found` that say nothing: letters are sharper than what was
             there before.
     """
-    window = _liveliest(frames.without(found, differing, found))
+    window = frames.mapped(found.to_a, liveliest(frames.without(found, differing, found))[np.newaxis])[0]
     linear = _snapped(a, b, found.transform, window)
     fine = frames.frame(a, b, linear, _WINDOW, finer=True, window=window)
     fine = None if fine is None else frames.without(fine, differing, found)
@@ -121,8 +122,8 @@ def _made_from_as_webp(a: Look, b: Look, transform: np.ndarray) -> tuple[Made, M
     return one, other
 
 
-def _liveliest(found: Frame) -> np.ndarray:
-    """Where most is to be seen: a point (2,) of the one picture."""
+def liveliest(found: Frame) -> np.ndarray:
+    """Where most is to be seen: a point (2,) of the grid."""
     cv2 = opencv()
     grey = found.a
     shrink = 128 / max(grey.shape)
@@ -132,8 +133,7 @@ def _liveliest(found: Frame) -> np.ndarray:
     around = min(_WINDOW * shrink, min(size))
     lively = cv2.blur(np.abs(lively) * (cv2.resize(found.valid, size) > 0), (int(around) | 1, int(around) | 1))
     row, column = np.unravel_index(int(lively.argmax()), lively.shape)
-    at = np.array([[(column + 0.5) / size[0] * grey.shape[1], (row + 0.5) / size[1] * grey.shape[0]]])
-    return frames.mapped(found.to_a, at)[0]
+    return np.array([(column + 0.5) / size[0] * grey.shape[1], (row + 0.5) / size[1] * grey.shape[0]])
 
 
 def _scales(transform: np.ndarray, point: np.ndarray) -> tuple[float, float]:
@@ -154,16 +154,25 @@ def _snapped(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> np.
         return transform
     corners = frames.corners(a.width, a.height)
     beside = np.abs(frames.mapped(transform, corners) - frames.mapped(near, corners)).max()
-    if not 1e-6 < beside <= _NEAR_GRID:
+    if beside <= 1e-6:
+        return transform
+    tried = []
+    whole = frames.near_whole(a, b, transform)
+    if whole is not None and np.array_equal(whole[:2, :2], near[:2, :2]):
+        tried.append(whole)
+    if beside <= _NEAR_GRID:
+        steps = [(across, down) for across in (0, -1, 1) for down in (0, -1, 1)]
+        tried += [near + np.array([(0, 0, across), (0, 0, down), (0, 0, 0)]) for across, down in steps]
+    if not tried:
         return transform
     # Interpolation takes noise away: what needs none may be further off by that.
     best = _NO_BLUR * _apart(a, b, transform, window), transform
-    for across in (0, -1, 1):
-        for down in (0, -1, 1):
-            moved = near + np.array([(0, 0, across), (0, 0, down), (0, 0, 0)])
-            apart = _apart(a, b, moved, window)
-            if apart < best[0]:
-                best = apart, moved
+    for moved in tried:
+        apart = _apart(a, b, moved, window)
+        if apart < best[0]:
+            best = apart, moved
+        if moved is whole and best[0] < _ALL_BUT_EQUAL:
+            break
     return best[1]
 
 

@@ -6,9 +6,10 @@ from PIL import Image
 
 from imgsim_ops.images.orientation import turned
 from imgsim_ops.matching import frames
+from imgsim_ops.matching.frames import whole_to_whole
 from imgsim_ops.matching.looks import Look
 from imgsim_ops.matching.pair import judged, transform_by_features
-from imgsim_ops.matching.relations import Relation, whole_to_whole
+from imgsim_ops.matching.relations import Relation
 
 NAMES = ("chelsea", "coffee", "coins", "motorcycle_left")
 

@@ -13,8 +13,9 @@ from imgsim_ops.images.facts import FileFacts, file_facts
 from imgsim_ops.images.orientation import INVERSE, turned
 from imgsim_ops.matching import frames
 from imgsim_ops.matching.differences import CLEAN
+from imgsim_ops.matching.frames import whole_to_whole
 from imgsim_ops.matching.looks import Look
-from imgsim_ops.matching.relations import Judgement, Relation, aligned, judge, lie_over_each_other, whole_to_whole
+from imgsim_ops.matching.relations import Judgement, Relation, aligned, judge, lie_over_each_other
 from imgsim_ops.quality.copies import COPIES, SINGLE_STEPS
 from tests.support.tries import tries
 

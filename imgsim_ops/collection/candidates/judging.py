@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -13,8 +14,9 @@ from threadpoolctl import threadpool_limits
 from imgsim_ops.ahead import in_order, known
 from imgsim_ops.collection.candidates.looking import Looking
 from imgsim_ops.matching.features import opencv
+from imgsim_ops.matching.frames import whole_to_whole
 from imgsim_ops.matching.pair import transform_by_features
-from imgsim_ops.matching.relations import VERSION, Judgement, Relation, judge, lie_over_each_other, whole_to_whole
+from imgsim_ops.matching.relations import VERSION, Judgement, Relation, judge, lie_over_each_other
 
 _AHEAD = 4
 
@@ -220,11 +222,12 @@ class Judge:
         transforms = [*pair.hints, whole_to_whole(a, b, pair.orientation)]
         if open_.transform is not None:
             transforms.insert(0, open_.transform)
-        found = Judged(judge(a, b, transforms, likely=open_.likely), open_.inliers)
+        pieces = partial(self._a.piece, pair.row), partial(self._b.piece, pair.col)
+        found = Judged(judge(a, b, transforms, likely=open_.likely, pieces=pieces), open_.inliers)
         if not found.judgement.joined and self._features and open_.inliers is None:
             better = self._sorted_out(pair)
             if isinstance(better, _Open) and better.transform is not None:
-                judgement = judge(a, b, [better.transform, *transforms])
+                judgement = judge(a, b, [better.transform, *transforms], pieces=pieces)
                 better = Judged(judgement, better.inliers)
                 found = better if _rank(better) >= _rank(found) else found
         return self._kept(pair, found)

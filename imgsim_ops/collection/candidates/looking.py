@@ -13,13 +13,15 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.identity import has_size_and_time
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.readers import IsolatedReaders
 from imgsim_ops.matching.described import Described
-from imgsim_ops.matching.looks import Look
+from imgsim_ops.matching.looks import Box, Look
 
 if TYPE_CHECKING:
     from imgsim_ops.collection.findings import Picture
@@ -40,6 +42,9 @@ _HELD_DESCRIBED = 1000
 _UNCOMMITTED = 500
 _LOOK = "imgsim_ops.matching.looks:look"
 _DESCRIBE = "imgsim_ops.matching.described:describe"
+_PIECE = "imgsim_ops.matching.closer:piece"
+# Pieces that are held, of half a megabyte each: that of a picture kept serves many pairs.
+_HELD_PIECES = 60
 
 
 class Looking:
@@ -63,6 +68,7 @@ class Looking:
         self._looks: OrderedDict[int, Future | Look | None] = OrderedDict()
         self._bytes = 0
         self._described: OrderedDict[int, Future | Described | None] = OrderedDict()
+        self._pieces: OrderedDict[tuple[int, Box], Future | None] = OrderedDict()
         self._files: dict[int, list[Picture]] = {}
         self._connection = _opened(store.path / DATABASE)
         self._changes = 0
@@ -136,7 +142,22 @@ class Looking:
                 self._keep("INSERT OR REPLACE INTO described VALUES (?, ?)", (self.files(row)[0].sha256, answer))
         return found
 
-    def _asked(self, task: str, row: int) -> Future | None:
+    def piece(self, row: int, box: Box) -> np.ndarray | None:
+        """A box of a picture in full size, uint8 RGB (height, width, 3); None where it cannot be read."""
+        with self._lock:
+            if (row, box) not in self._pieces:
+                self._pieces[row, box] = self._asked(_PIECE, row, box=box)
+                if len(self._pieces) > _HELD_PIECES:
+                    self._pieces.popitem(last=False)
+            asked = self._pieces[row, box]
+            self._pieces.move_to_end((row, box))
+        answer = None if asked is None else asked.result()
+        _, _, width, height = box
+        if not isinstance(answer, bytes) or len(answer) != 3 * width * height:
+            return None
+        return np.frombuffer(answer, np.uint8).reshape(height, width, 3)
+
+    def _asked(self, task: str, row: int, **options: object) -> Future | None:
         """Has a file of a row read; None where there is none."""
         picture = next(filter(_is_unchanged, self.files(row)), None)
         if picture is None:
@@ -144,7 +165,7 @@ class Looking:
         if task not in self._readers:
             self._readers[task] = IsolatedReaders(task, self.read_options)
             self._readers[task].__enter__()
-        return self._readers[task].read(picture.path)
+        return self._readers[task].read(picture.path, **options)
 
     def _answer(self, task: str, row: int, asked: Future) -> bytes | None:
         """What was read; equal files stand in for one that is gone."""

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from imgsim_ops.collection.candidates import judging
 from imgsim_ops.collection.candidates.judging import Asked, Judge, Judged, Through
 from imgsim_ops.collection.findings import Picture
+from imgsim_ops.matching.closer import pieces_of
 from imgsim_ops.matching.described import SMALL_SIDE, Described
 from imgsim_ops.matching.frames import corners, mapped
 from imgsim_ops.matching.looks import Look
@@ -32,6 +33,8 @@ class FakeLooking:
         contents: By row, None where no file has it any more.
         looked: How often each row was looked at.
         descriptions: How often each row was described.
+        full: By row, pixels in full size where a look has fewer.
+        pieces: Rows of which a piece was asked for.
         expected: Rows that were to be looked at soon.
         expected_described: Rows that were to be described soon.
         kept: What was judged.
@@ -43,6 +46,7 @@ class FakeLooking:
         self.contents = contents or [bytes([row]) * 32 for row in range(len(looks))]
         self.looked, self.descriptions = Counter(), Counter()
         self.expected, self.expected_described = [], []
+        self.full, self.pieces = {}, []
         self.kept = {}
         self.commits = 0
         self._described = {}
@@ -60,6 +64,12 @@ class FakeLooking:
         with self._lock:
             self.looked[row] += 1
             return self.looks[row]
+
+    def piece(self, row, box):
+        with self._lock:
+            self.pieces.append(row)
+            full = self.full[row]
+            return None if full is None else pieces_of(full)(box)
 
     def expect_described(self, row):
         self.expected_described.append(row)
@@ -127,7 +137,7 @@ def made_judgement(row, col):
 def no_pixels(monkeypatch):
     """Pairs are judged by their sizes."""
 
-    def made(a, b, transforms, *, likely=False):
+    def made(a, b, transforms, *, likely=False, pieces=None):
         return made_judgement(a.width, b.width)
 
     monkeypatch.setattr(judging, "judge", made)
