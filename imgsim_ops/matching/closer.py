@@ -20,13 +20,6 @@ Pieces = Callable[[Box], np.ndarray | None]
 _SIDE = 400
 # Boxes begin at multiples of this, so that blocks of compression do and one piece serves many pairs.
 _GRID = 64
-# Pixels of a picture for one of its look from which on something may not have been seen.
-_SHRUNK = 1.02
-
-
-def is_shrunk(look: Look) -> bool:
-    """Whether a picture has pixels that its look does not show."""
-    return look.shrunk > _SHRUNK
 
 
 def piece(
@@ -92,7 +85,7 @@ def closer(
     cut = []
     for look, place, side, cut_out in zip((a, b), places, sides, pieces, strict=True):
         box = _around(look, place, min(SIDE, round(side)))
-        pixels = cut_out(box) if is_shrunk(look) else pieces_of(look.pixels)(box)
+        pixels = cut_out(box) if look.shrunk > 1 else pieces_of(look.pixels)(box)
         if pixels is None:
             return None
         x, y, width, height = box

@@ -22,6 +22,8 @@ _WINDOW = 21
 _TOLERANCE = 1.0
 # Pieces that are smaller say nothing of compression.
 _LEAST_PIECE = 48
+# Pixels of a look for one of the grid below which linear interpolation blurs.
+_ENLARGED = 0.95
 # How far a transform may turn or stretch, and lie beside, as a share of the longer side, what lays all over all.
 _NEARLY = 0.1
 _NEAR_WHOLE = 0.005
@@ -288,7 +290,7 @@ def _part(
             return cv2.resize(np.ascontiguousarray(pixels[top:bottom, left:right]), size, interpolation=interpolation)
     centre = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
     matrix = np.linalg.inv(centre) @ to_pixels @ centre
-    flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_LINEAR if finer > 0.7 else cv2.INTER_CUBIC)
+    flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_LINEAR if finer > _ENLARGED else cv2.INTER_CUBIC)
     if np.abs(matrix[2, :2]).max() < 1e-9 * abs(matrix[2, 2]):
         matrix = matrix[:2] / matrix[2, 2]
         return cv2.warpAffine(pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)

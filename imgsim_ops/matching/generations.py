@@ -36,7 +36,7 @@ _SURELY_MADE, _MADE, _MADE_TONED = 0.25, 0.5, 0.75
 _LEAST_CHANGE = 0.4  # levels; deviations below that are of rounding
 # What was made from the JPEG, and saved with less loss, comes back to it too; but it differs by less of what
 # compressing changes than this.
-_MUCH_CHANGED = 0.5
+_MUCH_CHANGED, _MUCH_CHANGED_TONED = 0.4, 0.5
 # So much of what differs must evening out the tones take away to be worth it.
 _TONED = 0.75
 # Levels to both ends of the scale at which a pixel says nothing of tones; pixels that tell them; and that many blocks.
@@ -94,7 +94,7 @@ def made_from(pixels: np.ndarray, jpeg: np.ndarray, quality: int) -> Made:
     if not _LEAST_CHANGE < apart < _TONED * _deviation(before, after, inside):
         return Made.NO
     left = _deviation(_compressed(toned_, quality), after, inside)
-    return Made(int(left < _MADE_TONED * apart and apart > _MUCH_CHANGED * _change(toned_, quality, inside)))
+    return Made(int(left < _MADE_TONED * apart and apart > _MUCH_CHANGED_TONED * _change(toned_, quality, inside)))
 
 
 def made_from_as_webp(pixels: np.ndarray, webp: np.ndarray, quality: int) -> Made:

@@ -10,7 +10,7 @@ import numpy as np
 
 from imgsim_ops.matching import frames
 from imgsim_ops.matching.choice import BREAKS, Sight, lacks, preferred, shows_more
-from imgsim_ops.matching.closer import Pieces, closer, is_shrunk
+from imgsim_ops.matching.closer import Pieces, closer
 from imgsim_ops.matching.coverage import Beyond, beyond
 from imgsim_ops.matching.differences import BLOCK, CLEAN, Comparison, agreement, compared, evenness
 from imgsim_ops.matching.features import opencv
@@ -19,7 +19,7 @@ from imgsim_ops.matching.looks import SIDE, Box, Look
 from imgsim_ops.matching.sights import liveliest, sight_of
 
 #: Of the rules of this package: a judgement of another version is made anew.
-VERSION = 4
+VERSION = 5
 
 # Alignments are tried small, the best of them refined in the middle, differences looked for in the large sizes.
 _FIRST, _MIDDLE, _LARGE = 128, 256, 512
@@ -218,7 +218,7 @@ def judge(
     here, there = _beyond(a, b, found)
     sight = sight_of(a, b, small, coloured, comparison, here, there, differing)
     more = shows_more(sight)
-    if pieces and (is_shrunk(a) or is_shrunk(b)) and not _differs(comparison):
+    if pieces and max(a.shrunk, b.shrunk) > 1 and not _differs(comparison):
         a, b, sight = _in_full(a, b, found, sight, pieces)
     missing = tuple(
         (*(("more",) if more[side] else ()), *lacks(*pair, sight if side == 0 else sight.reversed()))
@@ -236,7 +236,8 @@ def judge(
     changed = sum(place.blocks for place in (*comparison.clusters, *comparison.hue))
     same_source = comparison.agreement >= _SAME_SOURCE and changed <= _MOST_CHANGED * comparison.structured
     joined = relation is not Relation.LOOK_ALIKE and same_source
-    if all(more) and max(here.covered, there.covered) < _COMMON:
+    # Two parts of one picture lie in it, and differ in nothing: what moves on and changes is another one of a series.
+    if all(more) and (differs or max(here.covered, there.covered) < _COMMON):
         joined = False
     return replace(
         _judgement(relation, a, b, found, comparison),

@@ -71,6 +71,19 @@ def test_options_reach_the_task():
     assert answer.decode() == repr([("exact", True), ("words", "späße 'q' \" \\ \n")])
 
 
+def test_so_do_those_of_one_file():
+    words = "späße 'q' \" \\ \n\0"
+    with IsolatedReaders(TASK, ReadOptions(), {"exact": True}, 1) as readers:
+        asked = [
+            readers.read("options", words=words, box=(1, 2)),
+            readers.read("options"),
+            readers.read("options", n=1),
+        ]
+        found = [future.result().decode() for future in asked]
+    expected = [{"words": words, "box": [1, 2]}, {}, {"n": 1}]
+    assert found == [repr(sorted({"exact": True, **more}.items())) for more in expected]
+
+
 def test_a_reader_has_one_thread_of_opencv(monkeypatch):
     monkeypatch.setenv("OPENCV_FOR_THREADS_NUM", "3")
     assert answers(["threads"]) == [("threads", b"1")]

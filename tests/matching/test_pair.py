@@ -51,7 +51,6 @@ def test_turned_by_quarters_and_mirrored(photographs, name, orientation):
     assert point_error(found.transform, whole_to_whole(one, other, orientation), one) < 1
 
 
-@pytest.mark.xfail(strict=True, reason="even laid exactly, it is said to have the finer detail")
 def test_a_mirror_image_has_as_much_detail(photographs):
     pixels = np.asarray(photographs["rocket"])
     assert judged(Look.of(pixels), Look.of(turned(pixels, 2))).original == 0

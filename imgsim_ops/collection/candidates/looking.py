@@ -151,9 +151,9 @@ class Looking:
                     self._pieces.popitem(last=False)
             asked = self._pieces[row, box]
             self._pieces.move_to_end((row, box))
-        answer = None if asked is None else asked.result()
+        answer = None if asked is None else self._answer(_PIECE, row, asked, box=box)
         _, _, width, height = box
-        if not isinstance(answer, bytes) or len(answer) != 3 * width * height:
+        if answer is None or len(answer) != 3 * width * height:
             return None
         return np.frombuffer(answer, np.uint8).reshape(height, width, 3)
 
@@ -167,14 +167,14 @@ class Looking:
             self._readers[task].__enter__()
         return self._readers[task].read(picture.path, **options)
 
-    def _answer(self, task: str, row: int, asked: Future) -> bytes | None:
+    def _answer(self, task: str, row: int, asked: Future, **options: object) -> bytes | None:
         """What was read; equal files stand in for one that is gone."""
         answer = asked.result()
         for picture in self.files(row)[1:]:
             if not isinstance(answer, SkippedFile):
                 break
             if _is_unchanged(picture):
-                answer = self._readers[task].read(picture.path).result()
+                answer = self._readers[task].read(picture.path, **options).result()
         return None if isinstance(answer, SkippedFile) else answer
 
     def _let_go(self) -> None:

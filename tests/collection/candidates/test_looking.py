@@ -69,6 +69,7 @@ def test_a_file_that_is_gone_or_has_changed_is_not_looked_at(store, paths, chang
     with Looking(store) as looking:
         assert looking.look(1) is None
         assert looking.described(1) is None
+        assert in_part(looking, 1) is None
         assert looking.look(0) is not None
     assert count(store) == 0
 
@@ -80,7 +81,14 @@ def test_a_row_without_files(store):
         assert looking.described(len(store.rows) - 1) is None
 
 
-@pytest.mark.parametrize("ask", [Looking.look, Looking.described])
+def in_part(looking, row):
+    return looking.piece(row, (64, 0, 33, 17))
+
+
+ASK = [Looking.look, Looking.described, in_part]
+
+
+@pytest.mark.parametrize("ask", ASK)
 def test_equal_files_stand_in_for_one_that_is_gone(fake_store, paths, tmp_path, ask):
     copies = [shutil.copy(paths[0], tmp_path / f"{number}.png") for number in range(3)]
     row = fake_store.add(*copies)
@@ -90,7 +98,14 @@ def test_equal_files_stand_in_for_one_that_is_gone(fake_store, paths, tmp_path, 
         assert ask(looking, row) is not None
 
 
-@pytest.mark.parametrize("ask", [Looking.look, Looking.described])
+def in_part(looking, row):
+    return looking.piece(row, (64, 0, 33, 17))
+
+
+ASK = [Looking.look, Looking.described, in_part]
+
+
+@pytest.mark.parametrize("ask", ASK)
 def test_equal_files_stand_in_for_one_that_cannot_be_read(fake_store, paths, tmp_path, ask):
     """Of the same size and time, so that only reading tells."""
     copies = [shutil.copy(paths[0], tmp_path / f"{number}.png") for number in range(2)]
@@ -113,6 +128,25 @@ def test_only_some_looks_are_held_and_others_are_read_again(store, paths, monkey
         assert sum(look.pixels.nbytes for look in looking._looks.values()) <= 200_000
         for row, pixels in enumerate(before):
             np.testing.assert_array_equal(looking.look(row).pixels, pixels)
+
+
+def test_pieces_are_those_of_the_files_and_read_once(store, paths, nothing_left, monkeypatch):
+    with Looking(store) as looking:
+        for row, path in enumerate(paths):
+            with Image.open(path) as image:
+                expected = np.asarray(image)[:17, 64:97]
+            np.testing.assert_array_equal(in_part(looking, row), expected)
+            assert looking.piece(row, (0, 0, 9999, 9)) is None  # there is no such box
+        monkeypatch.setattr(looking, "_asked", None)
+        assert in_part(looking, 0).shape == (17, 33, 3)
+
+
+def test_only_some_pieces_are_held(store, paths, monkeypatch):
+    monkeypatch.setattr(looking_module, "_HELD_PIECES", 3)
+    with Looking(store) as looking:
+        for x in range(7):
+            assert looking.piece(0, (x, 0, 8, 8)).shape == (8, 8, 3)
+        assert list(looking._pieces) == [(0, (x, 0, 8, 8)) for x in (4, 5, 6)]
 
 
 # --- descriptions ----------------------------------------------------------------------------------------------------
