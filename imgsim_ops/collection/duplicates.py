@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -130,12 +131,23 @@ def find_duplicates(
     def size(row: int) -> tuple[int, ...]:
         return next((tuple(sorted((picture.width, picture.height))) for picture in looking.files(row)), ())
 
+    def likeliest(rows: Iterable[int]) -> Callable[[int], tuple]:
+        """Most copies have the original's size, and are more like it than like each other."""
+        rows = list(rows)
+        often = Counter(map(size, rows))
+        likeness = dict(zip(rows, _likeness(pictures.vectors_of(np.array(rows, np.int64)), len(rows)), strict=True))
+
+        def order(row: int) -> tuple:
+            lossy, *rest = best(row, worth) or (True,)
+            return -often[size(row)], lossy, -likeness[row], rest
+
+        return order
+
     grouping = Grouping(
         judge,
-        lambda row: best(row, worth),
+        likeliest,
         lambda row: best(row, age),
         lambda row: max((rules_.favour(picture) for picture in looking.files(row)), default=0),
-        size,
     )
     progress("Searching", 0, 0)
     grouping.link(hash_links(pictures))
@@ -161,6 +173,13 @@ def find_duplicates(
         group = _group(cluster, pictures, looking, equal, rules_)
         if group is not None:
             yield group
+
+
+def _likeness(vectors: np.ndarray, count: int) -> list[float]:
+    """How much each of some pictures is like all, by their vectors, float16 (count * crops, D)."""
+    each = vectors.astype(np.float32).reshape(count, -1)
+    each /= np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-6)
+    return [float(value) for value in each @ each.sum(0)]
 
 
 def _similar(groups: Iterable[Sequence[int]], looking: Looking) -> Iterator[Similar]:

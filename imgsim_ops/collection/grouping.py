@@ -35,7 +35,7 @@ _TURNED = 0.2
 _ALIKE = 0.3
 _MANY_INLIERS = 12
 # Groups that are worked on at once.
-_SIDE_BY_SIDE = 16
+_SIDE_BY_SIDE = 4
 # Members that are compared with another picture to keep before it is seen whether that goes well.
 _AT_ONCE = 8
 # What tells an original less surely than what is shown does.
@@ -85,25 +85,23 @@ class Grouping:
     def __init__(
         self,
         judge: Judges,
-        worth: Callable[[int], Any],
+        likeliest: Callable[[Iterable[int]], Callable[[int], Any]],
         age: Callable[[int], Any],
         favour: Callable[[int], int] = lambda row: 0,
-        size: Callable[[int], Any] = lambda row: None,
     ) -> None:
         """Of no pictures yet.
 
         Args:
             judge: Judges pairs.
-            worth: Orders rows before anything was looked at: the least is tried first as the one to keep.
+            likeliest: Of rows that may come of one picture, what orders them before anything was looked at: the least
+                is tried first as the one to keep.
             age: Orders rows where pixels do not tell: the least is kept.
             favour: Rows of more favour are kept, whatever pixels tell.
-            size: Width and height, in any form.
         """
         self._judge = judge
-        self._worth = worth
+        self._order = likeliest
         self._age = age
         self._favour = favour
-        self._size = size
         self._cluster_of: dict[int, Cluster] = {}
         self._tried: set[tuple[int, int, int]] = set()
         self._alike: list[tuple[int, int]] = []
@@ -253,9 +251,8 @@ class Grouping:
                 left = sorted([*left, *(yield from self._crowned(Cluster(keep, members)))], key=likeliest)
 
     def _likeliest(self, rows: Iterable[int]) -> Callable[[int], Any]:
-        """Orders pictures, the likeliest original first: most copies have its size."""
-        often = Counter(map(self._size, rows))
-        return lambda row: (-self._favour(row), -often[self._size(row)], self._worth(row))
+        order = self._order(rows)
+        return lambda row: (-self._favour(row), order(row))
 
     def _by_age(self, row: int) -> tuple[int, Any]:
         return -self._favour(row), self._age(row)

@@ -18,8 +18,10 @@ Pieces = Callable[[Box], np.ndarray | None]
 
 # Pixels each way of the coarser picture.
 _SIDE = 400
-# Boxes begin at multiples of this, so that blocks of compression do and one piece serves many pairs.
+# Boxes begin at multiples of this, so that blocks of compression do.
 _GRID = 64
+# Places are told by multiples of this, so that one piece of a picture serves many pairs.
+_APART = 256
 
 
 def piece(
@@ -72,13 +74,14 @@ def closer(
         a: The one.
         b: The other.
         transform: From pixels of the one to those of the other, float64 (3, 3).
-        point: Around which, in pixels of the other, (2,).
+        point: Near which, in pixels of the other, (2,).
         pieces: Of the one and of the other.
 
     Returns:
         Both, and the transform between their pixels; None where one cannot be read, or nothing lies there.
     """
     back = np.linalg.inv(transform)
+    point = np.minimum(np.rint(point / _APART) * _APART, (b.width, b.height))
     finer = frames.density(back, point)  # pixels of the one for one of the other
     sides = (_SIDE * max(1.0, finer), _SIDE * max(1.0, 1 / finer))
     places = (frames.mapped(back, point[np.newaxis])[0], point)

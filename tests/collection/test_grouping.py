@@ -91,7 +91,7 @@ class World:
             )
 
     def grouping(self, worth=lambda row: row, favour=lambda row: 0):
-        return Grouping(self.judge, worth, lambda row: row, favour)
+        return Grouping(self.judge, lambda rows: worth, lambda row: row, favour)
 
     def neighbours(self, rows, labels):
         """All pairs of the rows that lie in different groups."""
@@ -370,12 +370,11 @@ def test_who_does_not_belong_to_one_of_a_group_tries_the_next():
     assert world.looked_for[:3] == [(3, 1), (3, 0), (3, 2)]
 
 
-def test_the_picture_is_tried_first_whose_size_most_have():
+def test_the_likeliest_of_those_that_hang_together_is_tried_first():
     world = World.of([0] * 5)
-    sizes = [(9, 9), (3, 4), (7, 7), (3, 4), (1, 1)]
-    grouping = Grouping(world.judge, lambda row: row, lambda row: row, size=sizes.__getitem__)
+    grouping = Grouping(world.judge, lambda rows: lambda row: abs(row - max(rows) + 1), lambda row: row)
     grouping.link(np.array([(row, 0) for row in range(1, 5)], np.int64))
-    assert world.asked[:4] == [(row, 1) for row in (3, 0, 2, 4)]
+    assert world.asked[:4] == [(row, 3) for row in (2, 4, 1, 0)]
 
 
 def test_traces_of_compression_count_less_than_what_is_shown():
