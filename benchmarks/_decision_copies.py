@@ -18,6 +18,10 @@ from imgsim_ops.quality.copies import Change
 WORDS = ("summer holidays", "look at this!", "for sale, call me", "Monday again", "happy birthday", "do not forget")
 
 
+def _as_it_is(image: Image.Image, _: np.random.Generator) -> Image.Image:
+    return image
+
+
 @dataclass(frozen=True)
 class Kind:
     """How copies of one kind are made and kept.
@@ -27,12 +31,14 @@ class Kind:
         right: The relations to its original that are right for it.
         suffix: What its files end in.
         quality: What JPEG and WebP are saved with; None takes 85 to 95.
+        cut: The share of the area that is cut off before.
     """
 
-    change: Change
+    change: Change = _as_it_is
     right: tuple[str, ...] = ("copy",)
     suffix: str = ".jpg"
     quality: int | None = None
+    cut: float = 0.0
 
 
 def font(size: int, bold: bool = False, family: str = "") -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -46,16 +52,22 @@ def _resized(image: Image.Image, across: float, down: float | None = None) -> Im
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _cut(image: Image.Image, generator: np.random.Generator, share: float) -> Image.Image:
-    """A part of the same shape without this share of the area, off the centre."""
+def _cut(image: Image.Image, generator: np.random.Generator, share: float) -> tuple[Image.Image, bool]:
+    """A part of the same shape without this share of the area, off the centre; and whether nothing was cut off."""
     kept = (1 - share) ** 0.5
     left, top = (1 - kept) * generator.choice((0.0, 0.15, 0.85, 1.0), 2)
     width, height = image.size
-    return image.crop((*(round(width * left), round(height * top)), *_end(width, height, left, top, kept)))
+    first = round(width * left), round(height * top)
+    last = round(width * (left + kept)), round(height * (top + kept))
+    beyond = np.ones((height, width), bool)
+    beyond[first[1] : last[1], first[0] : last[0]] = False
+    margin = np.asarray(image)[beyond].astype(int)
+    off = np.abs(margin - np.median(margin, 0)).max(1) > _ONE_COLOUR
+    return image.crop((*first, *last)), bool(off.sum() < _NOTHING * beyond.size)
 
 
-def _end(width: int, height: int, left: float, top: float, kept: float) -> tuple[int, int]:
-    return round(width * (left + kept)), round(height * (top + kept))
+# Levels from the margin's own colour; and the share of the picture that may be off by more.
+_ONE_COLOUR, _NOTHING = 10, 1e-4
 
 
 def _border(image: Image.Image, generator: np.random.Generator) -> Image.Image:
@@ -152,15 +164,11 @@ def _palette(image: Image.Image) -> Image.Image:
     return image.quantize(64)
 
 
-def _forwarded(image: Image.Image, generator: np.random.Generator) -> Image.Image:
-    return _resized(_cut(image, generator, 0.2), 0.5)
-
-
 EITHER = ("copy", "part")
 KINDS: dict[str, Kind] = {
-    "jpeg 75": Kind(lambda image, _: image, quality=75),
-    "jpeg 30": Kind(lambda image, _: image, quality=30),
-    "webp": Kind(lambda image, _: image, suffix=".webp", quality=80),
+    "jpeg 75": Kind(quality=75),
+    "jpeg 30": Kind(quality=30),
+    "webp": Kind(suffix=".webp", quality=80),
     "palette": Kind(lambda image, _: _palette(image), suffix=".gif"),
     "half size": Kind(lambda image, _: _resized(image, 0.5)),
     "quarter size": Kind(lambda image, _: _resized(image, 0.25)),
@@ -178,10 +186,10 @@ KINDS: dict[str, Kind] = {
     "blurred": Kind(lambda image, _: _blurred(image)),
     "sharpened": Kind(lambda image, _: image.filter(ImageFilter.UnsharpMask(2, 120, 2))),
     "noise": Kind(_noisy),
-    "crop 10 %": Kind(lambda image, generator: _cut(image, generator, 0.1), ("part",)),
-    "crop 30 %": Kind(lambda image, generator: _cut(image, generator, 0.3), ("part",)),
-    "crop 50 %": Kind(lambda image, generator: _cut(image, generator, 0.5), ("part",)),
-    "forwarded": Kind(_forwarded, ("part",), quality=25),
+    "crop 10 %": Kind(right=("part",), cut=0.1),
+    "crop 30 %": Kind(right=("part",), cut=0.3),
+    "crop 50 %": Kind(right=("part",), cut=0.5),
+    "forwarded": Kind(lambda image, _: _resized(image, 0.5), ("part",), quality=25, cut=0.2),
     "caption": Kind(lambda image, generator: captioned(image, str(generator.choice(WORDS))), ("edited",)),
     "logo": Kind(_logo, ("edited",)),
     "watermark": Kind(lambda image, _: _watermark(image), ("edited",)),
@@ -235,6 +243,9 @@ def make_copies(folder: Folder, originals: Sequence[Path], copied: Sequence[int]
         for number in sorted(list(KINDS).index(kind) for kind in hands[place]):
             kind_name, kind = list(KINDS.items())[number]
             generator = np.random.default_rng([seed, 2, place, number])
-            changed = kind.change(picture, generator)
+            part, bare = _cut(picture, generator, kind.cut) if kind.cut else (picture, False)
+            changed = kind.change(part, generator)
             quality = kind.quality or int(generator.integers(85, 96))
-            folder.write(changed, Truth(name, kind_name, kind.right, transparent), kind.suffix, quality)
+            folder.write(
+                changed, Truth(name, kind_name, EITHER if bare else kind.right, transparent), kind.suffix, quality
+            )

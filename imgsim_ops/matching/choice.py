@@ -187,9 +187,8 @@ def _by_detail(a: Look, b: Look, sight: Sight) -> int:
         finer = 0.0  # the blocks of strong compression are fine too
     if most / least > STRETCHED:
         larger = _sign(sight.larger, 0.02)
-        return (
-            larger if _sign(finer, _FINER_RESIZED) == larger else -larger
-        )  # more pixels without more detail: stretched
+        # More pixels without more detail: stretched.
+        return larger if _sign(finer, _FINER_RESIZED) == larger else -larger
     resized = _more_pixels(sight)
     if resized and _sign(finer, _FINER_RESIZED) == resized:
         return resized
@@ -203,7 +202,7 @@ def _by_detail(a: Look, b: Look, sight: Sight) -> int:
     if _SHARPENED[0] < abs(finer) and not sight.resampled:
         return -_sign(finer, _FINER)
     side = _sign(finer, _RESAMPLED if sight.resampled else _FINER)
-    return 0 if side == sight.detail.noisier else side  # noise is as fine
+    return 0 if side == sight.detail.noisier else side  # noise is as fine as detail
 
 
 def _more_pixels(sight: Sight) -> int:

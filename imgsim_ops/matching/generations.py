@@ -43,7 +43,7 @@ _TONED = 0.75
 _ENDS = 4
 _TELLING = 500
 _LEAST_BLOCKS = 12
-_EVERY = 3
+_EVERY = 3  # of the pixels that tell them are enough
 
 
 @lru_cache
@@ -85,16 +85,16 @@ def made_from(pixels: np.ndarray, jpeg: np.ndarray, quality: int) -> Made:
         return Made.SURELY
     if left < _MADE * apart:
         return Made.LIKELY if apart > _MUCH_CHANGED * _change(before, quality) else Made.NO
-    at_ends = cv2.inRange(pixels, _INSIDE[0], _INSIDE[1]) & cv2.inRange(jpeg, _INSIDE[0], _INSIDE[1])
-    inside = cv2.erode(at_ends, np.ones((8, 8), np.uint8), anchor=(0, 0), borderValue=0)[::8, ::8] > 0
-    if np.count_nonzero(at_ends) < _TELLING or inside.sum() < _LEAST_BLOCKS:
+    telling = cv2.bitwise_and(*(cv2.inRange(rgb, (_ENDS,) * 3, (255 - _ENDS,) * 3) for rgb in (pixels, jpeg)))
+    blocks = cv2.erode(telling, np.ones((8, 8), np.uint8), anchor=(0, 0), borderValue=0)[::8, ::8] > 0
+    if cv2.countNonZero(telling) < _TELLING or blocks.sum() < _LEAST_BLOCKS:
         return Made.NO
-    toned_ = _as_toned(pixels, after, at_ends > 0)
-    apart = _deviation(toned_, after, inside)
-    if not _LEAST_CHANGE < apart < _TONED * _deviation(before, after, inside):
+    evened = _as_toned(pixels, after, telling > 0)
+    apart = _deviation(evened, after, blocks)
+    if not _LEAST_CHANGE < apart < _TONED * _deviation(before, after, blocks):
         return Made.NO
-    left = _deviation(_compressed(toned_, quality), after, inside)
-    return Made(int(left < _MADE_TONED * apart and apart > _MUCH_CHANGED_TONED * _change(toned_, quality, inside)))
+    left = _deviation(_compressed(evened, quality), after, blocks)
+    return Made(int(left < _MADE_TONED * apart and apart > _MUCH_CHANGED_TONED * _change(evened, quality, blocks)))
 
 
 def made_from_as_webp(pixels: np.ndarray, webp: np.ndarray, quality: int) -> Made:
@@ -113,9 +113,6 @@ def made_from_as_webp(pixels: np.ndarray, webp: np.ndarray, quality: int) -> Mad
     with Image.open(file) as image:
         left = _deviation(np.asarray(image.convert("RGB")), webp)
     return Made.SURELY if left < _SURELY_MADE * apart else Made.NO
-
-
-_INSIDE = (_ENDS,) * 3, (255 - _ENDS,) * 3
 
 
 def _as_toned(pixels: np.ndarray, like: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -218,13 +218,14 @@ def judge(
     here, there = _beyond(a, b, found)
     sight = sight_of(a, b, small, coloured, comparison, here, there, differing)
     more = shows_more(sight)
+    one, other = a, b
     if pieces and max(a.shrunk, b.shrunk) > 1 and not _differs(comparison):
-        a, b, sight = _in_full(a, b, found, sight, pieces)
+        one, other, sight = _in_full(a, b, found, sight, pieces)
     missing = tuple(
         (*(("more",) if more[side] else ()), *lacks(*pair, sight if side == 0 else sight.reversed()))
-        for side, pair in enumerate(((a, b), (b, a)))
+        for side, pair in enumerate(((one, other), (other, one)))
     )
-    original, why = preferred(a, b, sight)
+    original, why = preferred(one, other, sight)
     framed = (more[0] and here.breaks > BREAKS) or (more[1] and there.breaks > BREAKS)
     differs = _differs(comparison)
     if comparison.structured < _LEAST_STRUCTURED:
