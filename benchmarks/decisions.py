@@ -11,7 +11,7 @@ files that say nothing; what their files are lies beside them in ``manifest.json
 
 - ``copies``: 160 originals as they are, some copies of each, of 28 kinds (`_decision_copies.py`), among the other
   originals of the half. For each kind it is known what it is to its original: a copy, a part of it, or edited. A part
-  without a margin of one colour may go as a copy does: it shows all there is.
+  that lacks nothing but a margin of one colour may go as a copy does.
 - ``overlays``: one caption, or one frame of an app, over many photographs, with these beside them.
 - ``lookalikes``: 32 kinds of pictures that are of one make and show other things, nine of each: pages of one template,
   drawings of one style, parts of one surface, frames of a burst, things in other colours.

@@ -51,8 +51,9 @@ _SAME_SOURCE = 0.6
 # Of what is shown so much may differ: captions and watermarks change 0.37 at most, another animal on a road sign 0.98,
 # a drawing of the same series in other colours 0.49 (half `tune`).
 _MOST_CHANGED = 0.43
-# Of a pair in which each shows more than the other, one must lie in the other to such a share.
-_COMMON = 0.4
+# Of a pair in which each shows more than the other, one must lie in the other to such a share; and where it differs
+# besides (drawings of a series: 0.87 at most).
+_COMMON, _COMMON_CHANGED = 0.4, 0.9
 # Places that differ that are told.
 _MOST_BOXES = 20
 
@@ -237,8 +238,9 @@ def judge(
     changed = sum(place.blocks for place in (*comparison.clusters, *comparison.hue))
     same_source = comparison.agreement >= _SAME_SOURCE and changed <= _MOST_CHANGED * comparison.structured
     joined = relation is not Relation.LOOK_ALIKE and same_source
-    # Two parts of one picture lie in it, and differ in nothing: what moves on and changes is another one of a series.
-    if all(more) and (differs or max(here.covered, there.covered) < _COMMON):
+    # What moves on and changes, without a frame around it, is another one of a series.
+    least = _COMMON_CHANGED if differs and not framed else _COMMON
+    if all(more) and max(here.covered, there.covered) < least:
         joined = False
     return replace(
         _judgement(relation, a, b, found, comparison),
