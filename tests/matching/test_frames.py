@@ -168,6 +168,19 @@ def test_pieces_of_too_little_in_common_are_none(one, x, y):
     assert frames.on_pixels(one, one, shift(x, y), np.array([WIDTH / 2, HEIGHT / 2]), 96) is None
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("side", [17, 400, 5000])
+def test_what_is_all_but_all_over_all(orientation, side):
+    size = (side, 2 * side)
+    turned = size[::-1] if orientation > 4 else size
+    a, b = (Look(width, height, np.zeros((2, 2, 3), np.uint8)) for width, height in (size, turned))
+    whole = frames.whole_to_whole(a, b, orientation)
+    beside = 0.004 * 2 * side
+    np.testing.assert_array_equal(frames.near_whole(a, b, shift(beside, -beside) @ whole), whole)
+    assert frames.near_whole(a, b, shift(2 * beside, 0) @ whole) is None
+    assert frames.near_whole(a, b, np.diag([1, 1.3, 1]) @ whole) is None
+
+
 # --- overlaps --------------------------------------------------------------------------------------------------------
 
 

@@ -286,6 +286,19 @@ def test_a_page_around_a_picture_is_an_edit_of_it(photographs):
     assert found.joined
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_what_moves_on_is_of_one_picture_unless_it_changes_too(photographs, changed):
+    image = photographs["motorcycle_left"]
+    width, height = image.size
+    one, other = image.crop((0, 0, width - 80, height)), image.crop((80, 0, width, height))
+    if changed:
+        other.paste(image.crop((20, 20, 110, 100)).transpose(Image.Transpose.ROTATE_180), (120, 120))
+    found = judged(look(one), look(other), shift(-80, 0))
+    assert found.relation is (Relation.EDITED if changed else Relation.PART)
+    assert found.joined is not changed
+    assert found.lacks == (("more",), ("more",))
+
+
 # --- look-alikes -----------------------------------------------------------------------------------------------------
 
 
