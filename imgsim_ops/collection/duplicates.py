@@ -19,6 +19,7 @@ from imgsim_ops.collection.candidates.pairs import (
     among_best,
     candidate_threshold,
     hash_links,
+    likeness,
     nearest_pairs,
     scores_of,
 )
@@ -135,11 +136,11 @@ def find_duplicates(
         """Most copies have the original's size, and are more like it than like each other."""
         rows = list(rows)
         often = Counter(map(size, rows))
-        likeness = dict(zip(rows, _likeness(pictures.vectors_of(np.array(rows, np.int64)), len(rows)), strict=True))
+        alike = dict(zip(rows, likeness(np.array(rows, np.int64), pictures).tolist(), strict=True))
 
         def order(row: int) -> tuple:
             lossy, *rest = best(row, worth) or (True,)
-            return -often[size(row)], lossy, -likeness[row], rest
+            return -often[size(row)], lossy, -alike[row], rest
 
         return order
 
@@ -173,13 +174,6 @@ def find_duplicates(
         group = _group(cluster, pictures, looking, equal, rules_)
         if group is not None:
             yield group
-
-
-def _likeness(vectors: np.ndarray, count: int) -> list[float]:
-    """How much each of some pictures is like all, by their vectors, float16 (count * crops, D)."""
-    each = vectors.astype(np.float32).reshape(count, -1)
-    each /= np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-6)
-    return [float(value) for value in each @ each.sum(0)]
 
 
 def _similar(groups: Iterable[Sequence[int]], looking: Looking) -> Iterator[Similar]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def closer(
         pieces: Of the one and of the other.
 
     Returns:
-        Both, and the transform between their pixels; None where one cannot be read, or nothing lies there.
+        Both, and the transform between their pixels; None where one cannot be read.
     """
     back = np.linalg.inv(transform)
     point = np.minimum(np.rint(point / _APART) * _APART, (b.width, b.height))
@@ -94,7 +95,8 @@ def closer(
         x, y, width, height = box
         alpha = None if look.alpha is None else np.full((height, width), 255, np.uint8)
         shift = np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
-        cut.append((Look(width, height, pixels, alpha, look.facts), shift))
+        # WebP's blocks depend on all that is beside them: no piece comes out the same when it is compressed anew.
+        cut.append((Look(width, height, pixels, alpha, replace(look.facts, webp_quality=0)), shift))
     (one, here), (other, there) = cut
     return one, other, frames.normalised(np.linalg.inv(there) @ transform @ here)
 

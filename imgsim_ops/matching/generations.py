@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 from enum import IntEnum
-from functools import lru_cache
 
 import numpy as np
 from PIL import Image
@@ -23,6 +22,10 @@ from imgsim_ops.matching.frames import Frame
 
 # The first two rows of the example table for brightness of the JPEG standard (ITU-T T.81, annex K).
 _STANDARD = np.array([16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55])
+_QUALITIES = np.arange(1, 101)[:, np.newaxis]
+_SCALES = np.where(_QUALITIES < 50, 5000 / _QUALITIES, 200 - 2 * _QUALITIES)
+# Of these values at the qualities 1 to 100.
+_SUMS = np.clip((_STANDARD * _SCALES + 50) // 100, 1, 255).sum(1)
 # Shares of what compressing changes. With less, both have the marks of the stronger compression; where the other is
 # lossless, only if it was decoded from that one, as what was compressed before hardly changes again. With much more,
 # something else was done to one of them.
@@ -46,17 +49,9 @@ _LEAST_BLOCKS = 12
 _EVERY = 3  # of the pixels that tell them are enough
 
 
-@lru_cache
-def _sums_of_tables() -> np.ndarray:
-    """Of the first 16 values of the standard's table, at the qualities 1 to 100."""
-    qualities = np.arange(1, 101)[:, np.newaxis]
-    scales = np.where(qualities < 50, 5000 / qualities, 200 - 2 * qualities)
-    return np.clip((_STANDARD * scales + 50) // 100, 1, 255).sum(1)
-
-
 def quality_of(quantisation: int) -> int:
     """The quality, 1 to 100, at which the standard's table has this sum of its first 16 values."""
-    return 1 + int(np.abs(_sums_of_tables() - quantisation).argmin())
+    return 1 + int(np.abs(_SUMS - quantisation).argmin())
 
 
 class Made(IntEnum):

@@ -219,14 +219,6 @@ def judge(
     here, there = _beyond(a, b, found)
     sight = sight_of(a, b, small, coloured, comparison, here, there, differing)
     more = shows_more(sight)
-    one, other = a, b
-    if pieces and max(a.shrunk, b.shrunk) > 1 and not _differs(comparison):
-        one, other, sight = _in_full(a, b, found, sight, pieces)
-    missing = tuple(
-        (*(("more",) if more[side] else ()), *lacks(*pair, sight if side == 0 else sight.reversed()))
-        for side, pair in enumerate(((one, other), (other, one)))
-    )
-    original, why = preferred(one, other, sight)
     framed = (more[0] and here.breaks > BREAKS) or (more[1] and there.breaks > BREAKS)
     differs = _differs(comparison)
     if comparison.structured < _LEAST_STRUCTURED:
@@ -242,6 +234,15 @@ def judge(
     least = _COMMON_CHANGED if differs and not framed else _COMMON
     if all(more) and max(here.covered, there.covered) < least:
         joined = False
+    one, other = a, b
+    # Large pictures are read once more for that: only where it decides anything.
+    if pieces and joined and not differs and max(a.shrunk, b.shrunk) > 1:
+        one, other, sight = _in_full(a, b, found, sight, pieces)
+    missing = tuple(
+        (*(("more",) if more[side] else ()), *lacks(*pair, sight if side == 0 else sight.reversed()))
+        for side, pair in enumerate(((one, other), (other, one)))
+    )
+    original, why = preferred(one, other, sight)
     return replace(
         _judgement(relation, a, b, found, comparison),
         overlap=(here.covered, there.covered),
@@ -316,7 +317,7 @@ def _looked_closely(a: Look, b: Look, found: Frame, comparison: Comparison) -> t
 
 def _in_full(a: Look, b: Look, found: Frame, sight: Sight, pieces: tuple[Pieces, Pieces]) -> tuple[Look, Look, Sight]:
     """Pieces of both, and what the choice goes by as they tell it; what was there before where they do not."""
-    place = frames.mapped(found.to_b, liveliest(replace(found, a=found.b))[np.newaxis])[0]
+    place = frames.mapped(found.to_b, liveliest(found.b, found.valid)[np.newaxis])[0]
     # By looks alone pictures lie some pixels beside each other.
     whole = frames.near_whole(a, b, found.transform)
     cut = closer(a, b, found.transform if whole is None else whole, place, pieces)

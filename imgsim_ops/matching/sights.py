@@ -48,7 +48,8 @@ def sight_of(
         differing: Boxes (x, y, width, height) in pixels of `found` that say nothing: letters are sharper than what was
             there before.
     """
-    window = frames.mapped(found.to_a, liveliest(frames.without(found, differing, found))[np.newaxis])[0]
+    told = frames.without(found, differing, found).valid
+    window = frames.mapped(found.to_a, liveliest(found.a, told)[np.newaxis])[0]
     linear = _snapped(a, b, found.transform, window)
     fine = frames.frame(a, b, linear, _WINDOW, finer=True, window=window)
     fine = None if fine is None else frames.without(fine, differing, found)
@@ -122,16 +123,15 @@ def _made_from_as_webp(a: Look, b: Look, transform: np.ndarray) -> tuple[Made, M
     return one, other
 
 
-def liveliest(found: Frame) -> np.ndarray:
-    """Where most is to be seen: a point (2,) of the grid."""
+def liveliest(grey: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Where most is to be seen: a point (2,) of greys (h, w), where `valid`, likewise, is not 0."""
     cv2 = opencv()
-    grey = found.a
     shrink = 128 / max(grey.shape)
     size = [max(8, round(side * shrink)) for side in grey.shape[::-1]]
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     lively = cv2.Laplacian(small, cv2.CV_32F)
     around = min(_WINDOW * shrink, min(size))
-    lively = cv2.blur(np.abs(lively) * (cv2.resize(found.valid, size) > 0), (int(around) | 1, int(around) | 1))
+    lively = cv2.blur(np.abs(lively) * (cv2.resize(valid, size) > 0), (int(around) | 1, int(around) | 1))
     row, column = np.unravel_index(int(lively.argmax()), lively.shape)
     return np.array([(column + 0.5) / size[0] * grey.shape[1], (row + 0.5) / size[1] * grey.shape[0]])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ Progress = Callable[[str, int, int], None]
 
 # Pairs whose vectors are gathered at once, at some kilobytes each.
 _BLOCK = 4096
+_AT_ONCE = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +158,24 @@ def scores_of(rows: np.ndarray, cols: np.ndarray, a: Pictures, b: Pictures) -> n
         x, y = x.reshape(-1, a.crops, 1, x.shape[1]), y.reshape(-1, 1, b.crops, y.shape[1])
         scores[part] = kernels.cosine_similarity(x, y).max((1, 2))
     return scores
+
+
+def likeness(rows: np.ndarray, pictures: Pictures) -> np.ndarray:
+    """How much each of some contents is like all of them together, float32 (R,): the most is nearest to the middle."""
+
+    def blocks() -> Iterator[tuple[slice, np.ndarray]]:
+        for first in range(0, len(rows), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            some = rows[part]
+            each = pictures.vectors_of(some).astype(np.float32).reshape(len(some), -1)
+            yield part, each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-6)
+
+    # In blocks, as there may be ten thousand copies of one picture.
+    together = sum(each.sum(0) for _, each in blocks())
+    found = np.empty(len(rows), np.float32)
+    for part, each in blocks():
+        found[part] = each @ together
+    return found
 
 
 def _best(rows: np.ndarray, cols: np.ndarray, scores: np.ndarray, count: int) -> Pairs:

@@ -11,6 +11,7 @@ from imgsim_ops.collection.candidates.pairs import (
     candidate_threshold,
     hash_links,
     hash_pairs_between,
+    likeness,
     nearest_pairs,
     scores_of,
 )
@@ -125,6 +126,15 @@ def test_scores_of_more_pairs_than_are_gathered_at_once():
     a, b = made_pictures(90, 1), made_pictures(70, 2, seed=1)
     rows, cols = (grid.ravel() for grid in np.meshgrid(np.arange(90), np.arange(70), indexing="ij"))
     np.testing.assert_allclose(scores_of(rows, cols, a, b), all_scores(a, b).ravel(), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 33, 1100])
+def test_the_likeness_of_each_to_all_together(count):
+    pictures = made_pictures(count)
+    rows = np.random.default_rng(0).permutation(count)[: max(1, count - 3)]
+    each = pictures.vectors.astype(np.float64).reshape(count, -1)[rows]
+    each /= np.linalg.norm(each, axis=1, keepdims=True)
+    np.testing.assert_allclose(likeness(rows, pictures), (each @ each.T).sum(1), atol=1e-3)
 
 
 def test_some_of_some_pairs():
