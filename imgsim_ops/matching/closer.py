@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -24,6 +25,8 @@ _GRID = 64
 # Places are told by multiples of this, so that one piece of a picture serves many pairs.
 _APART = 256
 
+_HEAD = struct.Struct("<I")  # the width of a piece
+
 
 def piece(
     path: str | os.PathLike[str], read: ReadOptions = ReadOptions(), *, box: Box, admit: Admit = admit_at_once
@@ -37,7 +40,7 @@ def piece(
         admit: See ``images.decode.decoded``.
 
     Returns:
-        uint8 RGB (height, width, 3), as bytes; fewer where the picture ends before.
+        For `piece_from_bytes`: fewer pixels where the picture ends before.
 
     Raises:
         ImageError: See ``images.decode.decode``.
@@ -45,13 +48,20 @@ def piece(
     left, top, width, height = box
     rows, below = [], 0
     with decoded(path, max_pixels=read.max_pixels, admit=admit) as picture:
+        width = max(0, min(width, picture.width - left))
         for strip in picture.strips:
             inside = strip[max(0, top - below) : max(0, top + height - below), left : left + width]
             rows.append(inside.tobytes())
             below += len(strip)
             if below >= top + height:
                 break
-    return b"".join(rows)
+    return b"".join((_HEAD.pack(width), *rows))
+
+
+def piece_from_bytes(content: bytes) -> np.ndarray:
+    """What `piece` read: uint8 RGB (h, w, 3)."""
+    (width,) = _HEAD.unpack_from(content)
+    return np.frombuffer(content, np.uint8, offset=_HEAD.size).reshape(-1, max(1, width), 3)
 
 
 def pieces_of(picture: str | os.PathLike[str] | np.ndarray, read: ReadOptions = ReadOptions()) -> Pieces:
@@ -61,7 +71,7 @@ def pieces_of(picture: str | os.PathLike[str] | np.ndarray, read: ReadOptions = 
         left, top, width, height = box
         if isinstance(picture, np.ndarray):
             return np.ascontiguousarray(picture[top : top + height, left : left + width])
-        return np.frombuffer(piece(picture, read, box=box), np.uint8).reshape(height, width, 3)
+        return piece_from_bytes(piece(picture, read, box=box))
 
     return pieces
 

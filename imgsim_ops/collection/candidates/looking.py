@@ -20,6 +20,7 @@ from imgsim_ops.files.identity import has_size_and_time
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.readers import IsolatedReaders
+from imgsim_ops.matching.closer import piece_from_bytes
 from imgsim_ops.matching.described import Described
 from imgsim_ops.matching.looks import Box, Look
 
@@ -43,8 +44,10 @@ _UNCOMMITTED = 500
 _LOOK = "imgsim_ops.matching.looks:look"
 _DESCRIBE = "imgsim_ops.matching.described:describe"
 _PIECE = "imgsim_ops.matching.closer:piece"
-# Pieces that are held, of half a megabyte each: that of a picture kept serves many pairs.
-_HELD_PIECES = 60
+# Pieces that are held, in bytes, and of what their boxes are made up: one piece serves many pairs, as places that are
+# asked for lie beside each other, and all of a picture must be decoded for it.
+_HELD_PIECES = 48 << 20
+_PIECE_CELL = 512
 
 
 class Looking:
@@ -66,9 +69,10 @@ class Looking:
         self._readers: dict[str, IsolatedReaders] = {}
         self._lock = threading.RLock()
         self._looks: OrderedDict[int, Future | Look | None] = OrderedDict()
-        self._bytes = 0
+        self._bytes = self._small_bytes = 0
         self._described: OrderedDict[int, Future | Described | None] = OrderedDict()
         self._pieces: OrderedDict[tuple[int, Box], Future | None] = OrderedDict()
+        self._piece_bytes = 0
         self._files: dict[int, list[Picture]] = {}
         self._connection = _opened(store.path / DATABASE)
         self._changes = 0
@@ -115,7 +119,8 @@ class Looking:
                 if isinstance(there, Look):  # another thread was quicker
                     return there
                 self._looks[row] = found
-                self._bytes += 0 if found is None else found.pixels.nbytes
+                if found is not None:
+                    self._count(found, 1)
                 self._let_go()
         return found
 
@@ -144,18 +149,23 @@ class Looking:
 
     def piece(self, row: int, box: Box) -> np.ndarray | None:
         """A box of a picture in full size, uint8 RGB (height, width, 3); None where it cannot be read."""
+        left, top, width, height = box
         with self._lock:
-            if (row, box) not in self._pieces:
-                self._pieces[row, box] = self._asked(_PIECE, row, box=box)
-                if len(self._pieces) > _HELD_PIECES:
-                    self._pieces.popitem(last=False)
-            asked = self._pieces[row, box]
-            self._pieces.move_to_end((row, box))
-        answer = None if asked is None else self._answer(_PIECE, row, asked, box=box)
-        _, _, width, height = box
-        if answer is None or len(answer) != 3 * width * height:
+            held = next((key for key in self._pieces if key[0] == row and _is_inside(box, key[1])), None)
+            if held is None:
+                held = row, _in_cells(box)
+                self._pieces[held] = self._asked(_PIECE, row, box=held[1])
+                self._piece_bytes += _piece_bytes(held[1])
+                while self._piece_bytes > _HELD_PIECES and len(self._pieces) > 1:
+                    self._piece_bytes -= _piece_bytes(self._pieces.popitem(last=False)[0][1])
+            asked = self._pieces[held]
+            self._pieces.move_to_end(held)
+        answer = None if asked is None else self._answer(_PIECE, row, asked, box=held[1])
+        if answer is None:
             return None
-        return np.frombuffer(answer, np.uint8).reshape(height, width, 3)
+        x, y = left - held[1][0], top - held[1][1]
+        found = piece_from_bytes(answer)[y : y + height, x : x + width]
+        return np.ascontiguousarray(found) if found.shape[:2] == (height, width) else None
 
     def _asked(self, task: str, row: int, **options: object) -> Future | None:
         """Has a file of a row read; None where there is none."""
@@ -178,13 +188,19 @@ class Looking:
         return None if isinstance(answer, SkippedFile) else answer
 
     def _let_go(self) -> None:
-        for row in list(self._looks):
-            if self._bytes <= _HELD_BYTES:
-                return
-            found = self._looks[row]
-            if isinstance(found, Look):
-                self._bytes -= found.pixels.nbytes
-                del self._looks[row]
+        # To read a large picture again takes twenty times as long: it stays before others that have their share.
+        for room, large in ((_HELD_BYTES // 4, False), (_HELD_BYTES, True)):
+            for row in list(self._looks):
+                if self._bytes <= _HELD_BYTES or (not large and self._small_bytes <= room):
+                    break
+                found = self._looks[row]
+                if isinstance(found, Look) and (large or found.shrunk == 1):
+                    self._count(found, -1)
+                    del self._looks[row]
+
+    def _count(self, look: Look, sign: int) -> None:
+        self._bytes += sign * look.pixels.nbytes
+        self._small_bytes += sign * look.pixels.nbytes * (look.shrunk == 1)
 
     def _kept(self, row: int) -> Described | None:
         pictures = self.files(row)
@@ -293,6 +309,22 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise OSError(errno.ENOSPC, str(error), os.fspath(folder / DATABASE)) from error
+
+
+def _in_cells(box: Box) -> Box:
+    left, top, width, height = box
+    x, y = (place // _PIECE_CELL * _PIECE_CELL for place in (left, top))
+    right, bottom = (-(-end // _PIECE_CELL) * _PIECE_CELL for end in (left + width, top + height))
+    return x, y, right - x, bottom - y
+
+
+def _is_inside(box: Box, other: Box) -> bool:
+    (left, top, width, height), (x, y, wide, high) = box, other
+    return x <= left and y <= top and left + width <= x + wide and top + height <= y + high
+
+
+def _piece_bytes(box: Box) -> int:
+    return 3 * box[2] * box[3]
 
 
 def _is_unchanged(picture: Picture) -> bool:

@@ -98,13 +98,6 @@ def test_equal_files_stand_in_for_one_that_is_gone(fake_store, paths, tmp_path, 
         assert ask(looking, row) is not None
 
 
-def in_part(looking, row):
-    return looking.piece(row, (64, 0, 33, 17))
-
-
-ASK = [Looking.look, Looking.described, in_part]
-
-
 @pytest.mark.parametrize("ask", ASK)
 def test_equal_files_stand_in_for_one_that_cannot_be_read(fake_store, paths, tmp_path, ask):
     """Of the same size and time, so that only reading tells."""
@@ -125,9 +118,27 @@ def test_only_some_looks_are_held_and_others_are_read_again(store, paths, monkey
     monkeypatch.setattr(looking_module, "_HELD_BYTES", 200_000)
     with Looking(store) as looking:
         before = [looking.look(row).pixels.copy() for row in range(len(paths))]
-        assert sum(look.pixels.nbytes for look in looking._looks.values()) <= 200_000
+        assert sum(look.pixels.nbytes for look in looking._looks.values()) == looking._bytes <= 200_000
         for row, pixels in enumerate(before):
             np.testing.assert_array_equal(looking.look(row).pixels, pixels)
+
+
+def test_large_pictures_are_held_longer_than_others_which_have_their_share(tmp_path, fake_store, monkeypatch):
+    rng = np.random.default_rng(4)
+    rows = {}
+    for name, size in {"large": (160, 2560), "a": (180, 200), "b": (180, 200), "c": (180, 200)}.items():
+        Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).save(tmp_path / f"{name}.png")
+        rows[name] = fake_store.add(tmp_path / f"{name}.png")
+    large, small = 3 * 80 * 1280, 3 * 180 * 200
+    monkeypatch.setattr(looking_module, "_HELD_BYTES", large + 2 * small)
+    with Looking(fake_store) as looking:
+        for row in rows.values():
+            looking.look(row)
+        assert list(looking._looks) == [rows["large"], rows["b"], rows["c"]]
+        monkeypatch.setattr(looking_module, "_HELD_BYTES", 2 * small)
+        looking.look(rows["a"])
+        assert rows["large"] not in looking._looks
+        assert sum(look.pixels.nbytes for look in looking._looks.values()) == looking._bytes <= 2 * small
 
 
 def test_pieces_are_those_of_the_files_and_read_once(store, paths, nothing_left, monkeypatch):
@@ -137,16 +148,27 @@ def test_pieces_are_those_of_the_files_and_read_once(store, paths, nothing_left,
                 expected = np.asarray(image)[:17, 64:97]
             np.testing.assert_array_equal(in_part(looking, row), expected)
             assert looking.piece(row, (0, 0, 9999, 9)) is None  # there is no such box
+            assert looking.piece(row, (9999, 9999, 9, 9)) is None
         monkeypatch.setattr(looking, "_asked", None)
-        assert in_part(looking, 0).shape == (17, 33, 3)
+        np.testing.assert_array_equal(in_part(looking, row), expected)
+        # What lies beside it was read with it.
+        np.testing.assert_array_equal(looking.piece(row, (70, 3, 9, 7)), expected[3:10, 6:15])
 
 
-def test_only_some_pieces_are_held(store, paths, monkeypatch):
-    monkeypatch.setattr(looking_module, "_HELD_PIECES", 3)
-    with Looking(store) as looking:
-        for x in range(7):
-            assert looking.piece(0, (x, 0, 8, 8)).shape == (8, 8, 3)
-        assert list(looking._pieces) == [(0, (x, 0, 8, 8)) for x in (4, 5, 6)]
+@pytest.mark.parametrize("cells", [0, 1, 2])
+def test_only_some_pieces_are_held_and_the_last_one_always(tmp_path, fake_store, monkeypatch, cells):
+    cell = 512
+    monkeypatch.setattr(looking_module, "_HELD_PIECES", cells * 3 * cell**2)
+    pixels = np.random.default_rng(3).integers(0, 256, (300, 4 * cell, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "large.png")
+    row = fake_store.add(tmp_path / "large.png")
+    with Looking(fake_store) as looking:
+        for left in (0, cell, 2 * cell):
+            np.testing.assert_array_equal(looking.piece(row, (left, 9, 7, 8)), pixels[9:17, left : left + 7])
+        at_hand = [box[0] // cell for _, box in looking._pieces]
+        assert at_hand == [0, 1, 2][-max(1, cells) :]
+        # Over several cells.
+        np.testing.assert_array_equal(looking.piece(row, (500, 0, 600, 300)), pixels[:, 500:1100])
 
 
 # --- descriptions ----------------------------------------------------------------------------------------------------
