@@ -46,7 +46,7 @@ _DESCRIBE = "imgsim_ops.matching.described:describe"
 _PIECE = "imgsim_ops.matching.closer:piece"
 # Pieces that are held, in bytes, and of what their boxes are made up: one piece serves many pairs, as places that are
 # asked for lie beside each other, and all of a picture must be decoded for it.
-_HELD_PIECES = 48 << 20
+_HELD_PIECES = 96 << 20
 _PIECE_CELL = 512
 
 
