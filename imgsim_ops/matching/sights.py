@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from imgsim_ops.matching import frames
-from imgsim_ops.matching.choice import GREY, STRETCHED, Sight, more_compressed
+from imgsim_ops.matching.choice import GREY, STRETCHED, Sight, is_usual, more_compressed
 from imgsim_ops.matching.coverage import Beyond
 from imgsim_ops.matching.detail import NOISIER, Detail, detail
 from imgsim_ops.matching.differences import Comparison, lost
@@ -28,6 +28,8 @@ _WINDOW = 288
 _NEAR_GRID = 2.5
 _SMALL_WINDOW = 96
 _JPEG_BLOCK, _WEBP_BLOCK = 8, 16
+# Levels by which reducing a photograph to few colours changes it, and saving these as JPEG of quality 100 does not.
+_REDUCED = 0.7
 _NO_BLUR = 1.25
 _ALL_BUT_EQUAL = 0.25  # of the finest structure's deviation: then nothing else need be tried
 
@@ -79,13 +81,18 @@ def sight_of(
     made = (Made.NO, Made.NO) if resampled else _made_from(a, b, linear, window)
     surely = (made[0] is Made.SURELY) - (made[1] is Made.SURELY)
     saved = (made[0] > 0) - (made[1] > 0)
-    # Compression takes noise away, as if the noisier one had been there before; that of WebP is asked how much, too.
-    later = b if saved > 0 else a
-    if not surely and saved == measured.noisier and not later.facts.webp_quality:
+    # Compression takes noise away, as if the noisier one had been there before. That of WebP is asked how much, too,
+    # which dots for want of colours may be alike.
+    first, last = (a, b) if saved > 0 else (b, a)
+    if not surely and (first.facts.palette if last.facts.webp_quality else saved == measured.noisier):
         saved = 0
     if not saved and stronger and fine is not None and not resampled:
         strong, light = (a, b) if stronger > 0 else (b, a)
-        if strong.facts.quantisation and max(strong.width, strong.height) <= SIDE:
+        looked_at = max(strong.width, strong.height) <= SIDE
+        if looked_at and light.facts.palette and apart > _REDUCED:
+            # Or else it would come out as compressed from the few colours.
+            saved = 0 if any(made) else stronger
+        elif looked_at and strong.facts.quantisation:
             noise = measured.noise if stronger > 0 else measured.noise[::-1]
             saved = first_saved(
                 fine, quality_of(strong.facts.quantisation), stronger > 0,
@@ -95,9 +102,11 @@ def sight_of(
             saved = -stronger  # of other formats it is not known how strongly they were compressed
     clipped = lost(coloured, comparison.blur, grey=min(comparison.chroma) < GREY)
     contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in (found.a, found.b))
+    usual = is_usual(a.width, a.height) - is_usual(b.width, b.height)
     return Sight(
-        here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart, surely
-    )
+        here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart, surely,
+        usual,
+    )  # fmt: skip
 
 
 def _made_from(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> tuple[Made, Made]:

@@ -123,7 +123,7 @@ def test_of_a_webp_and_what_was_made_of_it_as_jpeg_the_webp_is(tmp_path, large, 
     files = [tmp_path / "picture.webp", tmp_path / "for all.jpg"]
     one, other = (Look.from_bytes(look(file)) for file in files)
     found = judged(one, other, tuple(pieces_of(file) for file in files))
-    assert (found.relation, found.original, found.why) == (Relation.COPY, 1, "compression")
+    assert (found.relation, found.original, found.why) == (Relation.COPY, 1, "made")
 
 
 def test_an_enlarged_picture_has_no_more_than_it_was_made_from(large):
@@ -158,5 +158,5 @@ def test_who_was_compressed_is_known(tmp_path, large, orientation):
     other = Look.of(pixels)
     other = Look(other.width, other.height, other.pixels, None, type(other.facts)(quantisation=quantisation))
     found = judged(one, other, (here, pieces_of(path)))
-    assert (found.original, found.why) == (1, "compression")
+    assert (found.original, found.why) == (1, "made")
     assert judged(other, one, (pieces_of(path), here)).original == -1
