@@ -11,6 +11,7 @@ Example:
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 from imgsim_ops.errors import ImageError, ImgsimError, WeightsError
@@ -47,6 +48,10 @@ __all__ = [
     "find_leaks",
     "ort_library_path",
 ]
+
+# ONNX Runtime would leave a number for this machine in the user's cache, and look for a host in the internet to tell it
+# what is run. It asks for this when it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _LAZY = {
     "Collection": "collection.collection",
