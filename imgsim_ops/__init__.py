@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imgsim_ops.collection.search import SearchOptions
     from imgsim_ops.embedding.embedder import Embedder, compare
     from imgsim_ops.embedding.similarity import Similarity
+    from imgsim_ops.images.given import pixels
     from imgsim_ops.images.options import ReadOptions
     from imgsim_ops.libraries import ort_library_path
     from imgsim_ops.matching.options import MatchOptions
@@ -47,6 +48,7 @@ __all__ = [
     "find_duplicates",
     "find_leaks",
     "ort_library_path",
+    "pixels",
 ]
 
 # ONNX Runtime would leave a number for this machine in the user's cache, and look for a host in the internet to tell it
@@ -63,6 +65,7 @@ _LAZY = {
     "SearchOptions": "collection.search",
     "Similarity": "embedding.similarity",
     "compare": "embedding.embedder",
+    "pixels": "images.given",
     "find_duplicates": "collection.find",
     "find_leaks": "collection.find",
     "ort_library_path": "libraries",

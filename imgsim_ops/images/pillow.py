@@ -144,7 +144,7 @@ def _held_besides(image: ImageFile.ImageFile) -> int:
     return 0
 
 
-def _look(image: ImageFile.ImageFile) -> Callable[[Image.Image], Image.Image]:
+def _look(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """How a piece of the picture becomes RGB."""
     if image.mode.startswith("I;16"):
         return _sixteen_bit_look(image)
@@ -160,6 +160,19 @@ def _eight_bit_look(piece: Image.Image) -> Image.Image:
         return piece if piece.mode == "RGB" else piece.convert("RGB")
     except (ImportError, ValueError) as error:
         raise UnsupportedPixelsError(f"{piece.mode} pixels: {error}") from error
+
+
+def shown(image: Image.Image) -> np.ndarray:
+    """The pixels of an image of Pillow, upright and on white: uint8 RGB (H, W, 3).
+
+    Raises:
+        UnsupportedPixelsError: See `decode_with_pillow`.
+    """
+    with quiet_pillow:
+        image.load()  # which brings a TIFF upright, and finds the EXIF that PNG has behind its pixels
+        transpose = upright_transpose(image)
+        pixels = _look(image)(image)
+    return np.array(pixels if transpose is None else pixels.transpose(transpose))
 
 
 def upright_alpha(file: BinaryIO) -> Image.Image | None:
@@ -179,7 +192,7 @@ def _on_white(rgba: Image.Image) -> Image.Image:
     return white
 
 
-def _sixteen_bit_look(image: ImageFile.ImageFile) -> Callable[[Image.Image], Image.Image]:
+def _sixteen_bit_look(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     # Pillow's own convert clips at 255, which turns nearly every 16-bit picture white.
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
     bits = tags.get(_TIFF_BITS_PER_SAMPLE, (16,))[0]
