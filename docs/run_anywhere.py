@@ -9,7 +9,7 @@ import sys
 import numpy as np
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else it writes into the user's cache, and asks for a host
-import onnxruntime  # noqa: E402
+import onnxruntime
 from PIL import Image
 
 

@@ -100,8 +100,9 @@ class Embedder:
         if is_single(pictures):
             raise ImgsimError("embed: pictures must be a list (got a single one)")
         pictures = list(pictures)
-        if len(pictures) >= _MANY_FILES and all(isinstance(picture, str | os.PathLike) for picture in pictures):
-            with closing(self.stream(pictures)) as stream:
+        paths = [picture for picture in pictures if isinstance(picture, str | os.PathLike)]
+        if len(paths) == len(pictures) >= _MANY_FILES:
+            with closing(self.stream(paths)) as stream:
                 return self._vectors([_required(vector) for _, vector in stream])
         remaining = (pixels_of(picture, self.read) for picture in pictures)
         batches = iter(lambda: list(islice(remaining, BATCH)), [])

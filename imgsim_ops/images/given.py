@@ -86,10 +86,11 @@ def pixels(
         assert not isinstance(file, np.ndarray)
         _refuse(largest, bgr, "a file")
         return decode(file, max_pixels=max_pixels)
+    shape = list(array.shape)
     if array.ndim == 2:
         array = array[..., np.newaxis]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
-        raise ImgsimError(f"picture: {_TAKEN} (got {array.dtype} {list(np.shape(picture))})")
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in shape:
+        raise ImgsimError(f"picture: {_TAKEN} (got {array.dtype} {shape})")
     array = _as_bytes(array, largest)
     if array.shape[2] == 1:
         return np.repeat(array, 3, 2)
@@ -99,7 +100,7 @@ def pixels(
     return np.ascontiguousarray(colours)
 
 
-def _array(picture: Given) -> np.ndarray | None:
+def _array(picture: Any) -> np.ndarray | None:
     """An array, or a tensor's as one, channels last; None for what is neither."""
     if isinstance(picture, np.ndarray):
         return picture
