@@ -37,6 +37,8 @@ _CLIPPED_TIMES = 3.0
 _TONES_LOST = 0.02
 #: Scales along two axes that differ by more: one picture was squashed, or stretched.
 STRETCHED = 1.03
+# Of sides, the longer by the shorter. Without 5:4 and 2:1, which squashed squares and screens have, too.
+_USUAL = (1, 4 / 3, 3 / 2, 16 / 10, 16 / 9)
 _BLOCKS = 1.2
 _RESIZED = 1.1
 _CONTRAST = 1.12
@@ -62,6 +64,7 @@ class Sight:
         apart: Mean difference of the greys, in levels.
         saved: 1 where the one was saved first by what compression did, -1 where the other was, 0 where it does not say.
         made: 1 where the other was surely made by compressing the one, -1 the other way round.
+        usual: 1 where only the one has a usual shape, -1 where only the other has.
     """
 
     here: Beyond
@@ -75,6 +78,7 @@ class Sight:
     saved: int = 0
     apart: float = 0.0
     made: int = 0
+    usual: int = 0
 
     @property
     def larger(self) -> float:
@@ -95,6 +99,7 @@ class Sight:
             scales=(1 / max(small, 1e-9), 1 / max(large, 1e-9)),
             saved=-self.saved,
             made=-self.made,
+            usual=-self.usual,
         )
 
 
@@ -116,7 +121,7 @@ def lacks(a: Look, b: Look, sight: Sight) -> tuple[str, ...]:
         found.append("detail")
     if _is_coloured(sight.comparison.chroma):
         found.append("colour")
-    if _is_banded(b, a, sight):
+    if _is_banded(b, a, sight.reversed()):
         found.append("levels")
     if sight.clipped[1] - sight.clipped[0] > _TONES_LOST:
         found.append("tones")
@@ -125,7 +130,7 @@ def lacks(a: Look, b: Look, sight: Sight) -> tuple[str, ...]:
 
 def _is_banded(a: Look, b: Look, sight: Sight) -> bool:
     """Whether the first has the second's shades in few colours: a drawing of few colours has lost none."""
-    return a.facts.palette and not b.facts.palette and sight.apart > _BANDS
+    return a.facts.palette and not b.facts.palette and (sight.apart > _BANDS or sight.saved < 0)
 
 
 def _is_coloured(chroma: tuple[float, float]) -> bool:
@@ -142,13 +147,13 @@ def preferred(a: Look, b: Look, sight: Sight) -> tuple[int, str]:
         ("frames", a.facts.further - b.facts.further),
         ("depth", a.facts.deep - b.facts.deep),
         ("shown", _by_coverage(sight)),
-        ("compression", sight.made),
+        ("made", sight.made),
         ("transparency", (a.alpha is not None) - (b.alpha is not None)),
         ("colour", _is_coloured(sight.comparison.chroma) - _is_coloured(sight.comparison.chroma[::-1])),
-        ("levels", _is_banded(b, a, sight) - _is_banded(a, b, sight)),
+        ("levels", _is_banded(b, a, sight.reversed()) - _is_banded(a, b, sight)),
         ("detail", _by_detail(a, b, sight)),
         ("tones", _by_tones(a, b, sight)),
-        ("camera", _sign(a.facts.camera - b.facts.camera, 1)),
+        ("camera", _by_camera(a, b)),
         ("compression", sight.saved),
         ("noise", _by_noise(a, b, sight)),
         ("contrast", _by_contrast(a, b, sight)),
@@ -156,6 +161,10 @@ def preferred(a: Look, b: Look, sight: Sight) -> tuple[int, str]:
         if tells:
             return int(tells), what
     return 0, ""
+
+
+def _by_camera(a: Look, b: Look) -> int:
+    return _sign(a.facts.camera - b.facts.camera, 1)
 
 
 def _sign(value: float, least: float) -> int:
@@ -182,13 +191,15 @@ BREAKS = 0.25
 
 def _by_detail(a: Look, b: Look, sight: Sight) -> int:
     finer, (most, least) = sight.detail.finer, sight.scales
+    # Many a photograph is soft: where its camera says what it took, more pixels without more detail are no doubt.
+    taken = _by_camera(a, b)
     coarser = more_compressed(a, b, 2.0)
     if coarser and abs(finer) < _BLOCKS and _sign(finer, _FINER) == coarser:
         finer = 0.0  # the blocks of strong compression are fine too
     if most / least > STRETCHED:
         larger = _sign(sight.larger, 0.02)
         # More pixels without more detail: stretched.
-        return larger if _sign(finer, _FINER_RESIZED) == larger else -larger
+        return larger if _sign(finer, _FINER_RESIZED) == larger else taken or sight.usual or -larger
     resized = _more_pixels(sight)
     if resized and _sign(finer, _FINER_RESIZED) == resized:
         return resized
@@ -198,11 +209,17 @@ def _by_detail(a: Look, b: Look, sight: Sight) -> int:
         if abs(finer) >= _FINER:
             return _sign(finer, _FINER)
         unseen = _are_unseen(a, b, sight) if resized > 0 else _are_unseen(b, a, sight.reversed())
-        return resized if unseen else -resized  # more pixels without more detail: enlarged
+        return resized if unseen else taken or -resized  # more pixels without more detail: enlarged
     if _SHARPENED[0] < abs(finer) and not sight.resampled:
         return -_sign(finer, _FINER)
     side = _sign(finer, _RESAMPLED if sight.resampled else _FINER)
     return 0 if side == sight.detail.noisier else side  # noise is as fine as detail
+
+
+def is_usual(width: int, height: int) -> bool:
+    """Whether a picture has the shape of what cameras take and screens show."""
+    shorter, longer = sorted((width, height))
+    return any(abs(longer - shorter * ratio) < ratio for ratio in _USUAL)
 
 
 def _more_pixels(sight: Sight) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -105,8 +104,7 @@ def closer(
         x, y, width, height = box
         alpha = None if look.alpha is None else np.full((height, width), 255, np.uint8)
         shift = np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
-        # WebP's blocks depend on all that is beside them: no piece comes out the same when it is compressed anew.
-        cut.append((Look(width, height, pixels, alpha, replace(look.facts, webp_quality=0)), shift))
+        cut.append((Look(width, height, pixels, alpha, look.facts), shift))
     (one, here), (other, there) = cut
     return one, other, frames.normalised(np.linalg.inv(there) @ transform @ here)
 

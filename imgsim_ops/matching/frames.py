@@ -206,8 +206,8 @@ def _laid(
 _Pieces = tuple[np.ndarray, np.ndarray]
 
 
-def on_pixels(a: Look, b: Look, transform: np.ndarray, point: np.ndarray, side: int) -> _Pieces | None:
-    """Pieces of two pictures that lie pixel on pixel, on the grid of blocks of eight of the second.
+def on_pixels(a: Look, b: Look, transform: np.ndarray, point: np.ndarray, side: int, block: int = 8) -> _Pieces | None:
+    """Pieces of two pictures that lie pixel on pixel, on the grid of blocks of the second.
 
     Args:
         a: The one, as large as its picture.
@@ -216,15 +216,16 @@ def on_pixels(a: Look, b: Look, transform: np.ndarray, point: np.ndarray, side: 
             turned by quarters or mirrored.
         point: Around which the pieces are taken, in pixels of the one.
         side: Their sides in pixels, at most.
+        block: Side of a block.
 
     Returns:
         Of the one and of the other, uint8 RGB (h, w, 3) each; None where they have too little in common.
     """
     ends = np.rint(mapped(transform, corners(a.width, a.height)))
-    low = np.ceil(np.maximum(ends.min(0), 0) / 8).astype(int) * 8
-    high = np.floor(np.minimum(ends.max(0), (b.width, b.height)) / 8).astype(int) * 8
+    low = np.ceil(np.maximum(ends.min(0), 0) / block).astype(int) * block
+    high = np.floor(np.minimum(ends.max(0), (b.width, b.height)) / block).astype(int) * block
     middle = mapped(transform, point[np.newaxis])[0]
-    first = np.clip((middle - side / 2) // 8 * 8, low, np.maximum(low, high - side)).astype(int)
+    first = np.clip((middle - side / 2) // block * block, low, np.maximum(low, high - side)).astype(int)
     last = np.minimum(first + side, high)
     width, height = (int(value) for value in last - first)
     if min(width, height) < _LEAST_PIECE:

@@ -19,7 +19,7 @@ from imgsim_ops.matching.looks import SIDE, Box, Look
 from imgsim_ops.matching.sights import liveliest, sight_of
 
 #: Of the rules of this package: a judgement of another version is made anew.
-VERSION = 6
+VERSION = 7
 
 # Alignments are tried small, the best of them refined in the middle, differences looked for in the large sizes.
 _FIRST, _MIDDLE, _LARGE = 128, 256, 512
@@ -330,7 +330,8 @@ def _in_full(a: Look, b: Look, found: Frame, sight: Sight, pieces: tuple[Pieces,
     coloured = frames.coloured(refined.frame, one, other)
     comparison = replace(compared(refined.frame, refined.known), chroma=sight.comparison.chroma)
     closely = sight_of(one, other, refined.frame, coloured, comparison, sight.here, sight.there)
-    return one, other, replace(closely, clipped=sight.clipped, contrast=sight.contrast, apart=sight.apart)
+    of_all = {name: getattr(sight, name) for name in ("clipped", "contrast", "apart", "usual")}
+    return one, other, replace(closely, **of_all)
 
 
 def _is_another(comparison: Comparison, found: Frame) -> bool:

@@ -7,13 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from imgsim_ops.matching import frames
-from imgsim_ops.matching.choice import GREY, STRETCHED, Sight, more_compressed
+from imgsim_ops.matching.choice import GREY, STRETCHED, Sight, is_usual, more_compressed
 from imgsim_ops.matching.coverage import Beyond
 from imgsim_ops.matching.detail import NOISIER, Detail, detail
 from imgsim_ops.matching.differences import Comparison, lost
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.frames import Frame
-from imgsim_ops.matching.generations import Made, first_saved, made_from, made_from_as_webp, quality_of
+from imgsim_ops.matching.generations import (
+    Made,
+    first_saved,
+    made_from,
+    made_from_as_webp,
+    quality_of,
+)
 from imgsim_ops.matching.looks import SIDE, Look
 
 # Detail is measured over so many pixels each way, where most is to be seen.
@@ -21,6 +27,9 @@ _WINDOW = 288
 # A transform so many pixels from one that lays pixels on pixels may be that one, which a smaller window tells.
 _NEAR_GRID = 2.5
 _SMALL_WINDOW = 96
+_JPEG_BLOCK, _WEBP_BLOCK = 8, 16
+# Levels by which reducing a photograph to few colours changes it, and saving these as JPEG of quality 100 does not.
+_REDUCED = 0.7
 _NO_BLUR = 1.25
 _ALL_BUT_EQUAL = 0.25  # of the finest structure's deviation: then nothing else need be tried
 
@@ -72,12 +81,18 @@ def sight_of(
     made = (Made.NO, Made.NO) if resampled else _made_from(a, b, linear, window)
     surely = (made[0] is Made.SURELY) - (made[1] is Made.SURELY)
     saved = (made[0] > 0) - (made[1] > 0)
-    # Compression takes noise away, as if the noisier one had been there before.
-    if not surely and saved == measured.noisier:
+    # Compression takes noise away, as if the noisier one had been there before. That of WebP is asked how much, too,
+    # which dots for want of colours may be alike.
+    first, last = (a, b) if saved > 0 else (b, a)
+    if not surely and (first.facts.palette if last.facts.webp_quality else saved == measured.noisier):
         saved = 0
     if not saved and stronger and fine is not None and not resampled:
         strong, light = (a, b) if stronger > 0 else (b, a)
-        if strong.facts.quantisation and max(strong.width, strong.height) <= SIDE:
+        looked_at = max(strong.width, strong.height) <= SIDE
+        if looked_at and light.facts.palette and apart > _REDUCED:
+            # Or else it would come out as compressed from the few colours.
+            saved = 0 if any(made) else stronger
+        elif looked_at and strong.facts.quantisation:
             noise = measured.noise if stronger > 0 else measured.noise[::-1]
             saved = first_saved(
                 fine, quality_of(strong.facts.quantisation), stronger > 0,
@@ -85,15 +100,13 @@ def sight_of(
             )  # fmt: skip
         elif strong.facts.quantisation or (light.facts.lossless and not light.facts.palette):
             saved = -stronger  # of other formats it is not known how strongly they were compressed
-    if not saved and not resampled:
-        # All of a picture must be compressed anew for that, so only where nothing else told.
-        made = _made_from_as_webp(a, b, linear)
-        saved = surely = (made[0] > 0) - (made[1] > 0)
     clipped = lost(coloured, comparison.blur, grey=min(comparison.chroma) < GREY)
     contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in (found.a, found.b))
+    usual = is_usual(a.width, a.height) - is_usual(b.width, b.height)
     return Sight(
-        here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart, surely
-    )
+        here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart, surely,
+        usual,
+    )  # fmt: skip
 
 
 def _made_from(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> tuple[Made, Made]:
@@ -102,25 +115,26 @@ def _made_from(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> t
         return Made.NO, Made.NO
     inverse = frames.normalised(np.linalg.inv(transform))
     there = frames.mapped(transform, window[np.newaxis])[0]
+    whole = (
+        a.pixels.shape == b.pixels.shape and a.alpha is b.alpha is None and np.allclose(transform, np.eye(3), atol=0.1)
+    )
     made = []
     for one, other, between, point in ((a, b, transform, window), (b, a, inverse, there)):
-        pieces = frames.on_pixels(one, other, between, point, _WINDOW) if other.facts.quantisation else None
-        made.append(Made.NO if pieces is None else made_from(*pieces, quality_of(other.facts.quantisation)))
+        quality = other.facts.webp_quality
+        block = _WEBP_BLOCK if quality else _JPEG_BLOCK
+        pieces = None
+        if quality or other.facts.quantisation:
+            pieces = frames.on_pixels(one, other, between, point, _WINDOW, block)
+        if pieces is None:
+            made.append(Made.NO)
+        elif not quality:
+            made.append(made_from(*pieces, quality_of(other.facts.quantisation)))
+        else:
+            found = made_from_as_webp(*pieces, quality)
+            if found and whole:  # which takes ten times as long, and makes it sure
+                found = max(found, made_from_as_webp(one.pixels, other.pixels, quality))
+            made.append(found)
     return made[0], made[1]
-
-
-def _made_from_as_webp(a: Look, b: Look, transform: np.ndarray) -> tuple[Made, Made]:
-    """The same of WebP, for pictures that are looked at in full."""
-    in_full = a.pixels.shape == b.pixels.shape and max(a.shrunk, b.shrunk) == 1 and a.alpha is b.alpha is None
-    if not in_full or not np.allclose(transform, np.eye(3), atol=0.1):
-        return Made.NO, Made.NO
-    one, other = (
-        made_from_as_webp(before.pixels, after.pixels, after.facts.webp_quality)
-        if after.facts.webp_quality
-        else Made.NO
-        for before, after in ((a, b), (b, a))
-    )
-    return one, other
 
 
 def liveliest(grey: np.ndarray, valid: np.ndarray) -> np.ndarray:

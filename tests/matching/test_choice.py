@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgsim_ops.images.facts import FileFacts
-from imgsim_ops.matching.choice import BREAKS, Sight, lacks, more_compressed, preferred, shows_more
+from imgsim_ops.matching.choice import BREAKS, Sight, is_usual, lacks, more_compressed, preferred, shows_more
 from imgsim_ops.matching.coverage import Beyond
 from imgsim_ops.matching.detail import Detail
 from imgsim_ops.matching.differences import Comparison
@@ -41,7 +41,7 @@ def turned(sight):
     return Sight(
         sight.there, sight.here, comparison, Detail(-sight.detail.finer, (), sight.detail.noise[::-1]),
         sight.clipped[::-1], sight.contrast[::-1], (1 / sight.scales[1], 1 / sight.scales[0]), sight.resampled,
-        -sight.saved, sight.apart, -sight.made,
+        -sight.saved, sight.apart, -sight.made, -sight.usual,
     )  # fmt: skip
 
 
@@ -79,10 +79,12 @@ REASONS = [
     ("shown", PLAIN, PLAIN, seen(here=Beyond(0.6, 0.3, BREAKS))),
     ("shown", PLAIN, PLAIN, seen(there=Beyond(0.6, 0.3, BREAKS + 0.01))),
     ("shown", PLAIN, PLAIN, seen(there=Beyond(0.8, 0.0, BREAKS + 0.01))),
-    ("compression", PLAIN, look(alpha=True), seen(made=1, finer=-0.9, clipped=(0.05, 0.0))),  # the other is that one
+    ("made", PLAIN, look(alpha=True), seen(made=1, finer=-0.9, clipped=(0.05, 0.0))),  # the other is that one
     ("transparency", look(alpha=True), PLAIN, seen(chroma=(0, 20))),
     ("colour", PLAIN, PLAIN, seen(chroma=(12, 0.3))),
     ("levels", PLAIN, look(palette=True), seen(finer=-0.9, apart=3.1)),
+    ("levels", PLAIN, look(palette=True), seen(finer=-0.9, saved=1)),
+    ("compression", look(palette=True), PLAIN, seen(saved=1)),
     ("detail", PLAIN, PLAIN, seen(finer=2)),
     ("detail", PLAIN, PLAIN, seen(finer=0.35)),
     ("detail", PLAIN, PLAIN, seen(finer=1.0, scales=(0.5, 0.5))),
@@ -98,6 +100,10 @@ REASONS = [
     ("detail", PLAIN, PLAIN, seen(finer=0.2, resampled=True)),
     ("detail", PLAIN, PLAIN, seen(finer=0.0, scales=(1.2, 1.0))),  # the other was stretched
     ("detail", PLAIN, PLAIN, seen(finer=0.5, scales=(1.0, 0.8))),  # or squashed
+    ("detail", PLAIN, PLAIN, seen(finer=0.0, scales=(1.0, 0.8), usual=1)),  # a soft one, and squashed
+    ("detail", look(camera=4), PLAIN, seen(finer=0.0, scales=(1.0, 0.8), usual=-1)),
+    ("detail", look(camera=4), PLAIN, seen(finer=0.0, scales=(0.5, 0.5))),
+    ("detail", PLAIN, look(camera=4), seen(finer=0.5, scales=(0.5, 0.5))),  # detail is surer
     ("detail", PLAIN, jpeg(400), seen(finer=0.4)),  # the less compressed one is finer: no blocks
     ("detail", jpeg(400), PLAIN, seen(finer=1.3)),  # finer than blocks are
     ("detail", jpeg(100), jpeg(60), seen(finer=0.4)),  # not compressed so much more
@@ -245,3 +251,15 @@ def test_who_shows_more():
 def test_which_was_compressed_more_strongly(a, b, times, expected):
     assert more_compressed(a, b, times) == expected
     assert more_compressed(b, a, times) == -expected
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (640, 480), (480, 640), (1920, 1080), (1366, 768), (6000, 4000), (2560, 1600), (1025, 769)]
+)
+def test_shapes_of_cameras_and_screens_are_usual(size):
+    assert is_usual(*size)
+
+
+@pytest.mark.parametrize("size", [(0, 7), (1920, 864), (4096, 3277), (640, 384), (1000, 500), (33, 17)])
+def test_squashed_ones_are_not(size):
+    assert not is_usual(*size)

@@ -10,7 +10,7 @@ from imgsim_ops.images.orientation import turned
 from imgsim_ops.matching import frames
 from imgsim_ops.matching.closer import closer, piece, pieces_of
 from imgsim_ops.matching.frames import whole_to_whole
-from imgsim_ops.matching.looks import SIDE, Look
+from imgsim_ops.matching.looks import SIDE, Look, look
 from imgsim_ops.matching.pair import judged
 from imgsim_ops.matching.relations import Relation
 from tests.support.tries import tries
@@ -100,6 +100,32 @@ def test_what_is_looked_at_in_full_is_read_from_nowhere(photographs):
 # --- what only they tell ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("quality", [60, 75, 90])
+@pytest.mark.parametrize("webp", [50, 75, 85])
+def test_of_a_photograph_and_what_was_made_of_it_as_webp_the_photograph_is_the_original(tmp_path, large, quality, webp):
+    Image.fromarray(large).save(tmp_path / "photograph.jpg", quality=quality)
+    with Image.open(tmp_path / "photograph.jpg") as photograph:
+        photograph.save(tmp_path / "smaller.webp", quality=webp)
+    files = [tmp_path / "photograph.jpg", tmp_path / "smaller.webp"]
+    one, other = (Look.from_bytes(look(file)) for file in files)
+    here, there = (pieces_of(file) for file in files)
+    found = judged(one, other, (here, there))
+    assert (found.relation, found.original, found.why) == (Relation.COPY, 1, "compression")
+    assert judged(other, one, (there, here)).original == -1
+
+
+@pytest.mark.parametrize("quality", [60, 75, 90])
+@pytest.mark.parametrize("webp", [50, 75, 85])
+def test_of_a_webp_and_what_was_made_of_it_as_jpeg_the_webp_is(tmp_path, large, quality, webp):
+    Image.fromarray(large).save(tmp_path / "picture.webp", quality=webp)
+    with Image.open(tmp_path / "picture.webp") as picture:
+        picture.convert("RGB").save(tmp_path / "for all.jpg", quality=quality)
+    files = [tmp_path / "picture.webp", tmp_path / "for all.jpg"]
+    one, other = (Look.from_bytes(look(file)) for file in files)
+    found = judged(one, other, tuple(pieces_of(file) for file in files))
+    assert (found.relation, found.original, found.why) == (Relation.COPY, 1, "made")
+
+
 def test_an_enlarged_picture_has_no_more_than_it_was_made_from(large):
     enlarged = resized(large, 1.5)
     closely, by_looks = told(large, enlarged)
@@ -132,5 +158,5 @@ def test_who_was_compressed_is_known(tmp_path, large, orientation):
     other = Look.of(pixels)
     other = Look(other.width, other.height, other.pixels, None, type(other.facts)(quantisation=quantisation))
     found = judged(one, other, (here, pieces_of(path)))
-    assert (found.original, found.why) == (1, "compression")
+    assert (found.original, found.why) == (1, "made")
     assert judged(other, one, (pieces_of(path), here)).original == -1

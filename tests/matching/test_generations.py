@@ -251,3 +251,26 @@ def test_a_webp_file_is_known_by_the_pixels_that_it_was_made_from(photographs, n
     assert made_from_as_webp(np.asarray(first), np.asarray(last), quality) is Made.SURELY
     assert not made_from_as_webp(np.asarray(last), np.asarray(as_webp(last, 75)), 75) - Made.SURELY
     assert not made_from_as_webp(np.asarray(as_webp(last, 75)), np.asarray(last), quality)
+
+
+@pytest.mark.parametrize("quality", [50, 75, 90])
+@pytest.mark.parametrize("name", [*NAMES, *LIVELY])
+def test_so_is_a_part_of_it(photographs, name, quality):
+    """Which never comes out the same, as its blocks depend on all that is beside them."""
+    first = recompressed(photographs[name], 85)
+    last = as_webp(first, quality)
+    top, left = (max(0, side // 32 * 16 - 96) for side in first.size[::-1])
+    parts = [np.ascontiguousarray(np.asarray(image)[top:, left:][:192, :192]) for image in (first, last)]
+    assert made_from_as_webp(*parts, quality) is Made.LIKELY
+    # What the JPEG was made from comes out as it: that is surer.
+    later = np.ascontiguousarray(np.asarray(recompressed(last, 75))[top:, left:][:192, :192])
+    assert made_from_as_webp(later, parts[1], quality) is not Made.SURELY
+
+
+@pytest.mark.parametrize("method", [0, 6])
+@pytest.mark.parametrize("name", [*NAMES, *LIVELY])
+def test_so_is_one_that_was_compressed_with_other_settings(photographs, name, method):
+    first = recompressed(photographs[name], 85)
+    file = io.BytesIO()
+    first.save(file, "WEBP", quality=75, method=method)
+    assert made_from_as_webp(np.asarray(first), np.asarray(Image.open(file).convert("RGB")), 75)

@@ -7,7 +7,7 @@ from PIL import Image
 from imgsim_ops.images.orientation import turned
 from imgsim_ops.matching import frames
 from imgsim_ops.matching.frames import whole_to_whole
-from imgsim_ops.matching.looks import Look
+from imgsim_ops.matching.looks import Look, look
 from imgsim_ops.matching.pair import judged, transform_by_features
 from imgsim_ops.matching.relations import Relation
 
@@ -143,3 +143,31 @@ def test_without_features_there_is_no_transform(photographs, described):
     flat = described(Image.new("RGB", (80, 60), (90, 90, 90)))
     assert transform_by_features(flat, flat) == (None, 0)
     assert transform_by_features(flat, described(photographs["coffee"])) == (None, 0)
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("colours", [16, 64, 256])
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("quality", [75, 90])
+@pytest.mark.parametrize("name", NAMES)
+def test_of_a_photograph_and_few_colours_the_first_one_saved_is_kept(
+    tmp_path, photographs, name, quality, kind, colours
+):
+    """What was compressed from few colours comes out the same from them; a photograph does not."""
+
+    def first_of(first, second):
+        one, other = (Look.from_bytes(look(path)) for path in (first, second))
+        return judged(one, other).original
+
+    photograph = tmp_path / "photograph"
+    photographs[name].save(photograph, kind, quality=quality)
+    with Image.open(photograph) as image:
+        image.convert("RGB").quantize(colours).save(tmp_path / "few.gif")
+    # Dots for want of colours may be alike to what WebP changes: then nothing is said.
+    assert first_of(photograph, tmp_path / "few.gif") in ((1,) if kind == "JPEG" else (0, 1))
+    photographs[name].convert("RGB").quantize(colours).save(tmp_path / "drawing.gif")
+    with Image.open(tmp_path / "drawing.gif") as image:
+        image.convert("RGB").save(photograph, kind, quality=quality)
+    assert first_of(tmp_path / "drawing.gif", photograph) == 1

@@ -72,7 +72,6 @@ class Looking:
         self._bytes = self._small_bytes = 0
         self._described: OrderedDict[int, Future | Described | None] = OrderedDict()
         self._pieces: OrderedDict[tuple[int, Box], Future | None] = OrderedDict()
-        self._piece_bytes = 0
         self._files: dict[int, list[Picture]] = {}
         self._connection = _opened(store.path / DATABASE)
         self._changes = 0
@@ -155,9 +154,8 @@ class Looking:
             if held is None:
                 held = row, _in_cells(box)
                 self._pieces[held] = self._asked(_PIECE, row, box=held[1])
-                self._piece_bytes += _piece_bytes(held[1])
-                while self._piece_bytes > _HELD_PIECES and len(self._pieces) > 1:
-                    self._piece_bytes -= _piece_bytes(self._pieces.popitem(last=False)[0][1])
+                while len(self._pieces) > 1 and sum(3 * w * h for _, (_, _, w, h) in self._pieces) > _HELD_PIECES:
+                    self._pieces.popitem(last=False)
             asked = self._pieces[held]
             self._pieces.move_to_end(held)
         answer = None if asked is None else self._answer(_PIECE, row, asked, box=held[1])
@@ -188,13 +186,15 @@ class Looking:
         return None if isinstance(answer, SkippedFile) else answer
 
     def _let_go(self) -> None:
+        if self._bytes <= _HELD_BYTES:  # with each look of a collection of tiny pictures, of which thousands are held
+            return
         # To read a large picture again takes twenty times as long: it stays before others that have their share.
-        for room, large in ((_HELD_BYTES // 4, False), (_HELD_BYTES, True)):
+        for only_small in (True, False):
             for row in list(self._looks):
-                if self._bytes <= _HELD_BYTES or (not large and self._small_bytes <= room):
+                if self._bytes <= _HELD_BYTES or (only_small and self._small_bytes <= _HELD_BYTES // 4):
                     break
                 found = self._looks[row]
-                if isinstance(found, Look) and (large or found.shrunk == 1):
+                if isinstance(found, Look) and (found.shrunk == 1 or not only_small):
                     self._count(found, -1)
                     del self._looks[row]
 
@@ -321,10 +321,6 @@ def _in_cells(box: Box) -> Box:
 def _is_inside(box: Box, other: Box) -> bool:
     (left, top, width, height), (x, y, wide, high) = box, other
     return x <= left and y <= top and left + width <= x + wide and top + height <= y + high
-
-
-def _piece_bytes(box: Box) -> int:
-    return 3 * box[2] * box[3]
 
 
 def _is_unchanged(picture: Picture) -> bool:
