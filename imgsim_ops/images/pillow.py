@@ -36,6 +36,8 @@ _TIFF_ROWS_PER_STRIP = 278
 _TIFF_TILE_SIZE = (322, 323)
 _TIFF_PHOTOMETRIC = 262
 _TIFF_WHITE_IS_ZERO = 0
+_TIFF_PLANES, _TIFF_SEPARATE = 284, 2
+_CHANNELS = ("R", "G", "B", "A")
 
 
 class UnsupportedPixelsError(Exception):
@@ -109,6 +111,7 @@ def decode_with_pillow(
         stack.callback(image.close)
         if image.size != canvas:  # also where a GIF's first frame is larger than its canvas, which then grows
             let_in(*image.size, _held_besides(image))
+        _mend_planes(image)
         image.load()
         look = _look(image)
         look(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
@@ -142,6 +145,20 @@ def _held_besides(image: ImageFile.ImageFile) -> int:
             return 4 * tile[0] * tile[1]
         return 4 * image.width * min(image.tag_v2.get(_TIFF_ROWS_PER_STRIP, image.height), image.height)
     return 0
+
+
+def _mend_planes(image: ImageFile.ImageFile) -> None:
+    """Pillow 12 reads the planes of an uncompressed TIFF with 16 bits as if they had 8."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile) or image.tag_v2.get(_TIFF_PLANES) != _TIFF_SEPARATE:
+        return
+    if image.tag_v2.get(_TIFF_BITS_PER_SAMPLE, (8,))[0] != 16:
+        return
+    order = "L" if image.tag_v2.prefix == b"II" else "B"
+    for index, tile in enumerate(image.tile):
+        codec, extents, offset, args = tile
+        if codec == "raw" and args[0] in _CHANNELS:
+            make = getattr(type(tile), "_make", tuple)  # Pillow 10 has plain tuples
+            image.tile[index] = make((codec, extents, offset, (f"{args[0]};16{order}", *args[1:])))
 
 
 def _look(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
