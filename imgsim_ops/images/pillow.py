@@ -113,6 +113,7 @@ def decode_with_pillow(
             let_in(*image.size, _held_besides(image))
         _mend_planes(image)
         image.load()
+        _mend_alpha(image)
         look = _look(image)
         look(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
         transpose = upright_transpose(image)  # PNG may carry its EXIF behind the pixels: only now is it known
@@ -161,6 +162,12 @@ def _mend_planes(image: ImageFile.ImageFile) -> None:
             image.tile[index] = make((codec, extents, offset, (f"{args[0]};16{order}", *args[1:])))
 
 
+def _mend_alpha(image: Image.Image) -> None:
+    """A BMP has four bytes for a pixel for the sake of speed: where the fourth are all 0, they mean nothing."""
+    if image.format == "BMP" and image.mode == "RGBA" and image.getextrema()[3] == (0, 0):
+        image.putalpha(255)
+
+
 def _look(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """How a piece of the picture becomes RGB."""
     if image.mode.startswith("I;16"):
@@ -187,6 +194,7 @@ def shown(image: Image.Image) -> np.ndarray:
     """
     with quiet_pillow:
         image.load()  # which brings a TIFF upright, and finds the EXIF that PNG has behind its pixels
+        _mend_alpha(image)
         transpose = upright_transpose(image)
         pixels = _look(image)(image)
     return np.array(pixels if transpose is None else pixels.transpose(transpose))
@@ -196,6 +204,8 @@ def upright_alpha(file: BinaryIO) -> Image.Image | None:
     """The alpha channel of a sound picture, upright; None where nothing shines through."""
     with Image.open(file) as image:
         transpose = upright_transpose(image)
+        image.load()
+        _mend_alpha(image)
         channel = image.convert("RGBA").getchannel("A")
     if channel.getextrema() == (255, 255):
         return None
