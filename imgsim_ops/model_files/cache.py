@@ -56,13 +56,20 @@ class ModelFile:
 
 
 def cache_folder() -> Path:
-    """Where model files are kept: ``IMGSIM_CACHE``, or ``imgsim`` in the user's cache folder."""
+    """Where model files are kept: ``IMGSIM_CACHE``, or ``imgsim`` in the user's cache folder.
+
+    Raises:
+        ImgsimError: The user has no home, as many have that services run as.
+    """
     given = os.environ.get("IMGSIM_CACHE")
     if given:
         return Path(given)
     import platformdirs
 
-    return platformdirs.user_cache_path("imgsim", appauthor=False)
+    try:
+        return platformdirs.user_cache_path("imgsim", appauthor=False)
+    except RuntimeError as error:
+        raise ImgsimError("cache: IMGSIM_CACHE must name a folder for a user without a home (got none)") from error
 
 
 def model_file(
