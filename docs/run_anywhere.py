@@ -3,9 +3,12 @@
 python docs/run_anywhere.py resnet18_multiscale.onnx a.jpg
 """
 
+import os
 import sys
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else it writes into the user's cache, and asks for a host
 import onnxruntime
 from PIL import Image
 

@@ -11,6 +11,7 @@ Example:
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 from imgsim_ops.errors import ImageError, ImgsimError, WeightsError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from imgsim_ops.collection.search import SearchOptions
     from imgsim_ops.embedding.embedder import Embedder, compare
     from imgsim_ops.embedding.similarity import Similarity
+    from imgsim_ops.images.given import pixels
     from imgsim_ops.images.options import ReadOptions
     from imgsim_ops.libraries import ort_library_path
     from imgsim_ops.matching.options import MatchOptions
@@ -46,7 +48,12 @@ __all__ = [
     "find_duplicates",
     "find_leaks",
     "ort_library_path",
+    "pixels",
 ]
+
+# ONNX Runtime would leave a number for this machine in the user's cache, and look for a host in the internet to tell it
+# what is run. It asks for this when it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _LAZY = {
     "Collection": "collection.collection",
@@ -58,6 +65,7 @@ _LAZY = {
     "SearchOptions": "collection.search",
     "Similarity": "embedding.similarity",
     "compare": "embedding.embedder",
+    "pixels": "images.given",
     "find_duplicates": "collection.find",
     "find_leaks": "collection.find",
     "ort_library_path": "libraries",

@@ -15,6 +15,7 @@ from pathlib import Path
 import imgsim_ops
 from imgsim_ops import libraries
 from imgsim_ops.engines import ENGINES
+from imgsim_ops.errors import ImgsimError
 from imgsim_ops.evaluation.machine import processor_name
 from imgsim_ops.models import locations
 
@@ -262,7 +263,10 @@ def _model_files() -> list[Fact]:
         from imgsim_ops.model_files.cache import cache_folder
     except ImportError:
         return []
-    folder = cache_folder()
+    try:
+        folder = cache_folder()
+    except ImgsimError as error:
+        return [Fact("model files", "folder", None, str(error))]
     existing = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))
     writable = existing.is_dir() and os.access(existing, os.W_OK)
     found = [

@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from imgsim_ops.errors import ImgsimError
+
 _ENDING = ".trashinfo"
 #: Bytes that a name in the trash may have: its information file's name is longer by an ending.
 LONGEST_NAME = 255 - len(_ENDING)
@@ -82,7 +84,10 @@ def trash_for(path: str) -> Trash:
 
 def _home_trash() -> Path:
     data = os.environ.get("XDG_DATA_HOME", "")  # a relative one is to be passed over, says the XDG base directory spec
-    return (Path(data) if os.path.isabs(data) else Path.home() / ".local/share") / "Trash"
+    try:
+        return (Path(data) if os.path.isabs(data) else Path.home() / ".local/share") / "Trash"
+    except RuntimeError as error:
+        raise ImgsimError("trash: must be of a user with a home, else --move-to DIR (got none)") from error
 
 
 def _device_of(path: Path) -> int:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 
 def main() -> None:
     """Runs the command ``imgsim``."""
+    _open_streams()
     import signal
 
     from imgsim_ops.files.interrupts import interrupt_once
@@ -15,3 +19,17 @@ def main() -> None:
     from imgsim_ops.cli.app import app
 
     app(prog_name="imgsim")
+
+
+def _open_streams() -> None:
+    """Lets standard streams that were closed lead nowhere.
+
+    Else the next file that is opened takes the number of one, and what is printed would go into it.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:  # the lowest number that is free is taken, for processes that are started too
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # until the process ends

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from imgsim_ops.embedding.pipeline import BATCH, Batch, Descriptions, Task, Turn
 from imgsim_ops.embedding.similarity import Similarity, word_for
 from imgsim_ops.engines.base import Engine
 from imgsim_ops.errors import ImageError, ImgsimError
+from imgsim_ops.files.opening import Content
 from imgsim_ops.files.reasons import SkippedFile
+from imgsim_ops.images.given import Given, given, is_single
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import CROP, RESIZE, load_pixels, preprocessing_version
 from imgsim_ops.model_files.engine import create_engine
@@ -26,8 +29,8 @@ from imgsim_ops.models.spec import ModelSpec
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import PARTS
 
-#: A file, or uint8 RGB (H, W, 3).
-PathOrPixels = str | os.PathLike[str] | np.ndarray
+# What `given` makes of a picture.
+_Taken = str | os.PathLike[str] | np.ndarray
 
 # From so many files on `embed` starts readers for them.
 _MANY_FILES = 32
@@ -79,11 +82,12 @@ class Embedder:
         self.dimension = self._engine.dimension
         self.raw_width = PARTS * self.dimension
 
-    def embed(self, pictures: Iterable[PathOrPixels]) -> np.ndarray:
+    def embed(self, pictures: Iterable[Given]) -> np.ndarray:
         """The vectors of pictures, in their order.
 
         Args:
-            pictures: Paths, or uint8 RGB arrays (H, W, 3).
+            pictures: Each a path, bytes, an open file, an array, a tensor or an image of Pillow, see
+                ``images.given.Given``; or an array (N, H, W, 3).
 
         Returns:
             float32 (N, dimension). Not normalised to unit length, unless the model is a file exported by another recipe
@@ -91,13 +95,14 @@ class Embedder:
 
         Raises:
             ImageError: A file cannot be read as a picture. ``stream`` goes on without it.
-            ValueError: An array is no picture, or ``pictures`` is a single one.
+            ImgsimError: Something is no picture, or ``pictures`` is a single one.
         """
-        if isinstance(pictures, str | os.PathLike) or (isinstance(pictures, np.ndarray) and pictures.ndim == 3):
-            raise ValueError("embed: pictures must be a list of paths or arrays (got a single one)")
+        if is_single(pictures):
+            raise ImgsimError("embed: pictures must be a list (got a single one)")
         pictures = list(pictures)
-        if len(pictures) >= _MANY_FILES and not any(isinstance(picture, np.ndarray) for picture in pictures):
-            with closing(self.stream(pictures)) as stream:  # type: ignore[arg-type]  # no array among them
+        paths = [picture for picture in pictures if isinstance(picture, str | os.PathLike)]
+        if len(paths) == len(pictures) >= _MANY_FILES:
+            with closing(self.stream(paths)) as stream:
                 return self._vectors([_required(vector) for _, vector in stream])
         remaining = (pixels_of(picture, self.read) for picture in pictures)
         batches = iter(lambda: list(islice(remaining, BATCH)), [])
@@ -169,18 +174,19 @@ class Embedder:
         )
         return streamed(self._engine, task, paths, self.read)
 
-    def compare(self, a: PathOrPixels, b: PathOrPixels, *, score_only: bool = False) -> Similarity:
+    def compare(self, a: Given, b: Given, *, score_only: bool = False) -> Similarity:
         """How alike two pictures are, as a whole and at each of the four scales, and what they are to each other.
 
         Args:
-            a: A path, or a uint8 RGB array (H, W, 3).
+            a: A path, bytes, an open file, an array, a tensor or an image of Pillow, see ``images.given.Given``.
             b: Likewise.
             score_only: Do not look what they are to each other, which takes longer than the score.
 
         Raises:
             ImageError: A file cannot be read as a picture.
-            ValueError: An array is no picture.
+            ImgsimError: Something is no picture.
         """
+        a, b = given(a), given(b)
         similarity = self._compared(pixels_of(a, self.read), pixels_of(b, self.read))
         return similarity if score_only else _related(similarity, a, b, self.read)
 
@@ -195,8 +201,8 @@ class Embedder:
 
 
 def compare(
-    a: PathOrPixels,
-    b: PathOrPixels,
+    a: Given,
+    b: Given,
     model: ModelSpec | str | None = None,
     engine: str | Engine = "onnx",
     *,
@@ -209,7 +215,7 @@ def compare(
     Loads the model each time: for many comparisons keep an ``Embedder``.
 
     Args:
-        a: A path, or a uint8 RGB array (H, W, 3).
+        a: As in ``Embedder.compare``.
         b: Likewise.
         model: As in ``Embedder``.
         engine: As in ``Embedder``.
@@ -218,18 +224,18 @@ def compare(
         score_only: As in ``Embedder.compare``.
 
     Raises:
-        ImgsimError: As ``Embedder``.
+        ImgsimError: As ``Embedder``, and where something is no picture.
         WeightsError: The weights cannot be had or do not fit.
         ImageError: A file cannot be read as a picture.
-        ValueError: An array is no picture.
     """
+    a, b = given(a), given(b)
     # Before the model, which takes seconds: a wrong name is told at once.
     pixels = [pixels_of(picture, read) for picture in (a, b)]
     similarity = Embedder(model, engine, read=read, threads=threads)._compared(*pixels)
     return similarity if score_only else _related(similarity, a, b, read)
 
 
-def _related(similarity: Similarity, a: PathOrPixels, b: PathOrPixels, read: ReadOptions) -> Similarity:
+def _related(similarity: Similarity, a: _Taken, b: _Taken, read: ReadOptions) -> Similarity:
     """The same with what the one is to the other."""
     # OpenCV takes as long to load as the rest does, and a score needs none of it.
     from imgsim_ops.images.pixel_hash import pixel_hash
@@ -258,19 +264,26 @@ def _related(similarity: Similarity, a: PathOrPixels, b: PathOrPixels, read: Rea
 
 
 def _have_equal_bytes(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> bool:
+    if isinstance(a, Content) or isinstance(b, Content):
+        return _bytes_of(a) == _bytes_of(b)
     return os.path.getsize(a) == os.path.getsize(b) and filecmp.cmp(a, b, shallow=False)
 
 
-def pixels_of(picture: PathOrPixels, read: ReadOptions = ReadOptions()) -> np.ndarray:
+def _bytes_of(file: str | os.PathLike[str]) -> bytes:
+    return file.data if isinstance(file, Content) else Path(file).read_bytes()
+
+
+def pixels_of(picture: Given, read: ReadOptions = ReadOptions()) -> np.ndarray:
     """A picture at the size that models take, uint8 RGB (224, 224, 3).
 
     Raises:
         ImageError: A file cannot be read as a picture.
-        ValueError: An array is no picture.
+        ImgsimError: It is no picture.
     """
-    if isinstance(picture, np.ndarray):
-        return kernels.resize_crop(picture, RESIZE, CROP)
-    return load_pixels(picture, read)
+    taken = given(picture)
+    if isinstance(taken, np.ndarray):
+        return kernels.resize_crop(taken, RESIZE, CROP)
+    return load_pixels(taken, read)
 
 
 def _required(vector: np.ndarray | SkippedFile) -> np.ndarray:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+_MOST = 2**63 - 1
+
 
 def has_size_and_time(path: str | os.PathLike[str], size: int, modified: int) -> bool:
     """Whether a path leads to something of this size and time of last change.
@@ -25,8 +27,8 @@ def has_size_and_time(path: str | os.PathLike[str], size: int, modified: int) ->
 
 
 def size_and_time(status: os.stat_result) -> tuple[int, int]:
-    """Bytes, and the time of the last change in nanoseconds since 1970."""
-    return status.st_size, status.st_mtime_ns
+    """Bytes, and the time of the last change in nanoseconds since 1970, as a database can hold it: 1678 to 2262."""
+    return status.st_size, min(max(status.st_mtime_ns, -_MOST), _MOST)
 
 
 def is_untouched(path: str | os.PathLike[str], status: os.stat_result) -> bool:

@@ -23,6 +23,22 @@ for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY", "O_NOINHERIT"):
     _OPEN_FLAGS |= getattr(os, _name, 0)
 
 
+class Content(os.PathLike[str]):
+    """The bytes of a file that is on no disk, which stands wherever a path to read does.
+
+    Attributes:
+        data: The bytes.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        """Of all bytes of a file."""
+        self.data = data
+
+    def __fspath__(self) -> str:
+        """What messages call it; it leads nowhere."""
+        return f"<{len(self.data)} bytes>"
+
+
 def picture_error(reason: Reason, path: str | os.PathLike[str], detail: str = "") -> ImageError:
     """Returns the error for a file that cannot be read; `detail` adds to the reason's sentence."""
     return ImageError(reason.code, reason.message("decode", path, detail))
@@ -33,7 +49,7 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Opens a regular, non-empty file for reading, and nothing else: no pipe, socket, device or folder.
 
     Args:
-        path: The file; links are followed.
+        path: The file; links are followed. Or its `Content`.
 
     Yields:
         The open file, at its beginning.
@@ -42,6 +58,11 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         ImageError: with the code ``missing``, ``broken_link``, ``unreadable``, ``folder``, ``special`` or
             ``empty``.
     """
+    if isinstance(path, Content):
+        if not path.data:
+            raise picture_error(Reason.EMPTY, path)
+        yield io.BytesIO(path.data)
+        return
     try:
         _require_regular(os.stat(path), path)
         descriptor = os.open(path, _OPEN_FLAGS)
@@ -52,6 +73,14 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     with _File(io.FileIO(descriptor)) as file:
         _require_regular(os.fstat(descriptor), path)
         yield file
+
+
+def size_of(file: BinaryIO) -> int:
+    """The bytes of an open file, which is left where it is."""
+    place = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(place)
+    return size
 
 
 class _File(io.BufferedReader):

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from imgsim_ops.errors import ImageError
-from imgsim_ops.files.opening import open_regular, picture_error
+from imgsim_ops.files.opening import open_regular, picture_error, size_of
 from imgsim_ops.files.reasons import Reason
 from imgsim_ops.images.formats import HEAD_SIZE, canvas_size, picture_format
 from imgsim_ops.images.jpeg import TruncatedJpegError, decode_jpeg
@@ -37,7 +37,7 @@ def decode(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, min_si
     pictures here too.
 
     Args:
-        path: The file; links are followed.
+        path: The file; links are followed. Or its `Content`.
         max_pixels: A picture whose header promises more than this is refused before it is decoded; likewise one whose
             decoder would hold over 3.2 bytes for each of them: at the default limit PNG and BMP from 90 megapixels on,
             HEIC from 40, AVIF from 30, WebP from 22.
@@ -98,8 +98,7 @@ def _decoded(
             raise picture_error(Reason.NOT_A_PICTURE, path)
         file.seek(0)
         if kind == "JPEG":
-            size = os.fstat(file.fileno()).st_size
-            picture = decode_jpeg(file, size, max_pixels, min_side, admit, stack)
+            picture = decode_jpeg(file, size_of(file), max_pixels, min_side, admit, stack)
             if picture is not None:
                 return picture
             file.seek(0)
@@ -131,4 +130,4 @@ def _blame(error: Exception, file: BinaryIO, head: bytes, kind: str | None) -> R
     elif kind == "TIFF":  # the offset of its directory, which many writers put at the end
         order: Literal["little", "big"] = "little" if head[:1] == b"I" else "big"
         promised = int.from_bytes(head[8:16] if head[2:4] in (b"+\0", b"\0+") else head[4:8], order) + 2
-    return Reason.TRUNCATED if promised > os.fstat(file.fileno()).st_size else Reason.DAMAGED
+    return Reason.TRUNCATED if promised > size_of(file) else Reason.DAMAGED

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image
 
 #: What turning a picture as each value of the EXIF tag Orientation says (CIPA DC-008) does to a direction: the rows of
 #: the matrix that takes (right, down) in the stored picture to the same in the turned one.
@@ -66,7 +66,7 @@ def orientations_asked(flips: bool, rotations: bool) -> tuple[int, ...]:
     return (1, 2) if flips else (1, 3, 6, 8) if rotations else (1,)
 
 
-def upright_transpose(image: ImageFile.ImageFile) -> Image.Transpose | None:
+def upright_transpose(image: Image.Image) -> Image.Transpose | None:
     """What brings a picture upright, by its EXIF orientation; None where it stands already."""
     try:
         return _UPRIGHT.get(image.getexif().get(_ORIENTATION))

@@ -36,6 +36,8 @@ _TIFF_ROWS_PER_STRIP = 278
 _TIFF_TILE_SIZE = (322, 323)
 _TIFF_PHOTOMETRIC = 262
 _TIFF_WHITE_IS_ZERO = 0
+_TIFF_PLANES, _TIFF_SEPARATE = 284, 2
+_CHANNELS = ("R", "G", "B", "A")
 
 
 class UnsupportedPixelsError(Exception):
@@ -109,7 +111,9 @@ def decode_with_pillow(
         stack.callback(image.close)
         if image.size != canvas:  # also where a GIF's first frame is larger than its canvas, which then grows
             let_in(*image.size, _held_besides(image))
+        _mend_planes(image)
         image.load()
+        _mend_alpha(image)
         look = _look(image)
         look(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
         transpose = upright_transpose(image)  # PNG may carry its EXIF behind the pixels: only now is it known
@@ -144,7 +148,27 @@ def _held_besides(image: ImageFile.ImageFile) -> int:
     return 0
 
 
-def _look(image: ImageFile.ImageFile) -> Callable[[Image.Image], Image.Image]:
+def _mend_planes(image: ImageFile.ImageFile) -> None:
+    """Pillow 12 reads the planes of an uncompressed TIFF with 16 bits as if they had 8."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile) or image.tag_v2.get(_TIFF_PLANES) != _TIFF_SEPARATE:
+        return
+    if image.tag_v2.get(_TIFF_BITS_PER_SAMPLE, (8,))[0] != 16:
+        return
+    order = "L" if image.tag_v2.prefix == b"II" else "B"
+    for index, tile in enumerate(image.tile):
+        codec, extents, offset, args = tile
+        if codec == "raw" and args[0] in _CHANNELS:
+            make = getattr(type(tile), "_make", tuple)  # Pillow 10 has plain tuples
+            image.tile[index] = make((codec, extents, offset, (f"{args[0]};16{order}", *args[1:])))
+
+
+def _mend_alpha(image: Image.Image) -> None:
+    """A BMP has four bytes for a pixel for the sake of speed: where the fourth are all 0, they mean nothing."""
+    if image.format == "BMP" and image.mode == "RGBA" and image.getextrema()[3] == (0, 0):
+        image.putalpha(255)
+
+
+def _look(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """How a piece of the picture becomes RGB."""
     if image.mode.startswith("I;16"):
         return _sixteen_bit_look(image)
@@ -162,10 +186,26 @@ def _eight_bit_look(piece: Image.Image) -> Image.Image:
         raise UnsupportedPixelsError(f"{piece.mode} pixels: {error}") from error
 
 
+def shown(image: Image.Image) -> np.ndarray:
+    """The pixels of an image of Pillow, upright and on white: uint8 RGB (H, W, 3).
+
+    Raises:
+        UnsupportedPixelsError: See `decode_with_pillow`.
+    """
+    with quiet_pillow:
+        image.load()  # which brings a TIFF upright, and finds the EXIF that PNG has behind its pixels
+        _mend_alpha(image)
+        transpose = upright_transpose(image)
+        pixels = _look(image)(image)
+    return np.array(pixels if transpose is None else pixels.transpose(transpose))
+
+
 def upright_alpha(file: BinaryIO) -> Image.Image | None:
     """The alpha channel of a sound picture, upright; None where nothing shines through."""
     with Image.open(file) as image:
         transpose = upright_transpose(image)
+        image.load()
+        _mend_alpha(image)
         channel = image.convert("RGBA").getchannel("A")
     if channel.getextrema() == (255, 255):
         return None
@@ -179,7 +219,7 @@ def _on_white(rgba: Image.Image) -> Image.Image:
     return white
 
 
-def _sixteen_bit_look(image: ImageFile.ImageFile) -> Callable[[Image.Image], Image.Image]:
+def _sixteen_bit_look(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     # Pillow's own convert clips at 255, which turns nearly every 16-bit picture white.
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
     bits = tags.get(_TIFF_BITS_PER_SAMPLE, (16,))[0]

@@ -31,6 +31,8 @@ PRECISIONS = ("auto", "fp32", "int8")
 
 #: Changes whenever the same weights would give another file.
 _RECIPE_VERSION = 2
+# Tensors of so many bytes lie beside the model file, which is mapped then.
+_WEIGHTS = 1024
 
 Announce = Callable[[str], None]
 
@@ -54,13 +56,20 @@ class ModelFile:
 
 
 def cache_folder() -> Path:
-    """Where model files are kept: ``IMGSIM_CACHE``, or ``imgsim`` in the user's cache folder."""
+    """Where model files are kept: ``IMGSIM_CACHE``, or ``imgsim`` in the user's cache folder.
+
+    Raises:
+        ImgsimError: The user has no home, as many have that services run as.
+    """
     given = os.environ.get("IMGSIM_CACHE")
     if given:
         return Path(given)
     import platformdirs
 
-    return platformdirs.user_cache_path("imgsim", appauthor=False)
+    try:
+        return platformdirs.user_cache_path("imgsim", appauthor=False)
+    except RuntimeError as error:
+        raise ImgsimError("cache: IMGSIM_CACHE must name a folder for a user without a home (got none)") from error
 
 
 def model_file(
@@ -153,7 +162,7 @@ def _build(
     folder: Path, backbone: str, weights: str | os.PathLike[str] | None, precision: str, announce: Announce
 ) -> ModelFile:
     announce(f"Preparing {backbone} in {precision} for this machine, once")
-    import onnx
+    import onnx.external_data_helper
 
     from imgsim_ops.export.model import embedding_model
     from imgsim_ops.export.recipes import export_backbone
@@ -169,7 +178,11 @@ def _build(
     for left in folder.glob(f"{unfinished_name}*"):  # by a process that was killed: this one holds the lock
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=unfinished_name, dir=folder) as unfinished:
-        onnx.save_model(model, Path(unfinished) / names[0], save_as_external_data=True, location=names[1])
+        # save_model could do that, but would first ask the machine for its network address, to make up a name.
+        for tensor in model.graph.initializer:
+            if len(tensor.raw_data) >= _WEIGHTS:
+                onnx.external_data_helper.set_external_data(tensor, names[1])
+        onnx.save_model(model, Path(unfinished) / names[0])
         # onnx lets only its owner read external data; a cache may be built by one user for all.
         shutil.copymode(Path(unfinished) / names[0], Path(unfinished) / names[1])
         found = {

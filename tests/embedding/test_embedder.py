@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -105,12 +107,35 @@ def test_a_single_picture_is_no_list(embedder, single):
 
 
 def test_what_is_no_picture(embedder, tmp_path):
-    with pytest.raises(ValueError, match="resize_crop: pixels must be uint8"):
-        embedder.embed([np.zeros((9, 9), np.uint8)])
+    with pytest.raises(ValueError, match="picture: "):
+        embedder.embed([np.zeros((9, 9), np.float32)])
     path = tmp_path / "notes.jpg"
     path.write_text("not a picture")
     with pytest.raises(imgsim_ops.ImageError):
         embedder.embed([path])
+
+
+def test_pictures_in_any_form_are_the_same(embedder, tmp_path, pictures):
+    path = tmp_path / "a.png"
+    Image.fromarray(pictures[0]).save(path)
+    tensor = torch.from_numpy(pictures[0]).permute(2, 0, 1)
+    with path.open("rb") as file, Image.open(path) as image:
+        forms = [path, path.read_bytes(), io.BytesIO(path.read_bytes()), file, image, pictures[0], tensor]
+        vectors = embedder.embed(forms)
+    assert (vectors == vectors[0]).all()
+    np.testing.assert_array_equal(embedder.embed(np.stack([pictures[0]] * 2)), vectors[:2])
+
+
+def test_equal_bytes_are_identical_wherever_they_are(embedder, tmp_path, pictures):
+    path, other = tmp_path / "a.png", tmp_path / "b.png"
+    for file, pixels in ((path, pictures[0]), (other, pictures[1])):
+        Image.fromarray(pixels).save(file)
+    data = path.read_bytes()
+    for a, b in ((path, data), (data, path), (data, bytearray(data)), (io.BytesIO(data), path)):
+        assert embedder.compare(a, b).relation == "identical"
+    assert embedder.compare(data, Image.fromarray(pictures[0])).relation == "copy"
+    assert embedder.compare(pictures[0], Image.fromarray(pictures[0])).relation == "same_pixels"
+    assert embedder.compare(data, other.read_bytes()).relation == embedder.compare(path, other).relation != "identical"
 
 
 def test_lazy_names():

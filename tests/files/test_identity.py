@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from imgsim_ops.files.identity import has_size_and_time, identity, is_untouched, same_file
+from imgsim_ops.files.identity import has_size_and_time, identity, is_untouched, same_file, size_and_time
 
 TIME = 1_500_000_000_123_456_789
 
@@ -25,6 +25,18 @@ def test_nothing_happened(file):
     assert has_size_and_time(file, 3, TIME)
     assert is_untouched(file, status)
     assert is_untouched(os.fspath(file), status)
+
+
+@pytest.mark.parametrize("modified", [0, -1, -2_000_000_000 * 10**9, 2**63 - 1, 2**63, 15_000_000_000 * 10**9])
+def test_times_that_no_clock_should_have(file, modified):
+    """Before 1970, and after 2262, where nanoseconds no longer fit into the integers of a database."""
+    os.utime(file, ns=(modified, modified))
+    if os.stat(file).st_mtime_ns != modified:
+        pytest.skip("the file system keeps no such time")
+    size, kept = size_and_time(os.stat(file))
+    assert size == 3
+    assert kept == min(modified, 2**63 - 1)
+    assert has_size_and_time(file, 3, kept)
 
 
 @pytest.mark.parametrize(("content", "modified"), [(b"abcd", TIME), (b"abd", TIME + 1), (b"", TIME)])

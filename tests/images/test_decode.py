@@ -1,6 +1,7 @@
 """Right pixels from every kind of file that is promised."""
 
 import io
+import struct
 import sys
 import threading
 import warnings
@@ -13,7 +14,9 @@ from imgsim_ops import kernels
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.decode import decode, decoded
 from imgsim_ops.images.formats import picture_format
+from imgsim_ops.images.given import pixels
 from imgsim_ops.images.preprocess import load_pixels
+from imgsim_ops.matching.looks import Look, look
 
 needs_avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow was built without AVIF")
 ORIENTATIONS = range(1, 9)
@@ -482,3 +485,22 @@ def test_many_threads_leave_no_warning_filter_behind(tmp_path):
         thread.join()
     assert not problems
     assert warnings.filters == before
+
+
+@pytest.mark.parametrize(("alpha", "shown"), [((0, 0), (200, 200)), ((255, 255), (200, 200)), ((0, 255), (255, 200))])
+@pytest.mark.parametrize("header", [108, 124])
+def test_a_bmp_whose_alpha_is_0_throughout_has_none(tmp_path, header, alpha, shown):
+    """Windows and Photoshop show it so, and many programs leave these bytes 0."""
+    stored = np.full((3, 2, 4), 200, np.uint8)
+    stored[..., 3] = alpha
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    head = struct.pack("<IiiHHIIiiII", header, 2, 3, 1, 32, 3, stored.nbytes, 0, 0, 0, 0) + masks
+    head = head.ljust(header, b"\0")
+    path = tmp_path / "a.bmp"
+    first = struct.pack("<2sIHHI", b"BM", 14 + header + stored.nbytes, 0, 0, 14 + header)
+    path.write_bytes(first + head + stored.tobytes())
+    expected = np.repeat(np.repeat(np.array(shown, np.uint8)[np.newaxis, :, np.newaxis], 3, 0), 3, 2)
+    np.testing.assert_array_equal(decode(path), expected)
+    np.testing.assert_array_equal(pixels(Image.open(path)), expected)
+    found = Look.from_bytes(look(path))
+    assert (found.alpha is None) == (alpha != (0, 255))

@@ -84,8 +84,9 @@ def look_for_changes(
         if before is None or not _is_unchanged(before, status):
             if stat.S_ISDIR(status.st_mode):
                 unreadable.append(key)
-            settled = looked - status.st_mtime_ns > _SAME_TICK
-            changed.append(FoundFile(path, status.st_size, status.st_mtime_ns, settled))
+            size, modified = size_and_time(status)
+            # A clock that was wrong says nothing of when the file was written, so that it is hashed again each time.
+            changed.append(FoundFile(path, size, modified, settled=looked - modified > _SAME_TICK))
             continue
         unchanged += 1
         if before.code is not None:

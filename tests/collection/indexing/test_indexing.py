@@ -94,6 +94,19 @@ def test_a_file_written_just_now_is_hashed_once_more(index, photos, embedder, op
     assert (opened, embedder.decoded) == ([path], [])
 
 
+@pytest.mark.parametrize("seconds", [15_000_000_000, 9_300_000_000, 0, -1, -2_000_000_000])
+def test_times_that_no_clock_should_have(index, photos, embedder, seconds):
+    """Of the year 2446, where a database holds no such number, and before 1970."""
+    path = picture(photos / "a.png", 1)
+    os.utime(path, (seconds, seconds))
+    if os.stat(path).st_mtime != seconds:
+        pytest.skip("the file system keeps no such time")
+    index()
+    assert embedder.decoded == [path]
+    index()
+    assert embedder.decoded == []
+
+
 def test_moved_renamed_and_copied_files_keep_their_vector(store, index, photos, embedder):
     made = [picture(photos / f"{i}.png", i) for i in range(6)]
     index()
