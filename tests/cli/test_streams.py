@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -11,12 +12,18 @@ CLOSED = ["2>&-", ">&-", "<&-", "<&- >&- 2>&-"]
 MODEL = ("--weights", "random:0")
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A folder for model files, which take seconds to make."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
 def commands(photos, tmp_path):
     return {
         "doctor": (),
         "compare": (photos / "a.png", photos / "b.jpg", *MODEL),
-        "index": (photos, "-o", tmp_path / "photos.imgsim", *MODEL),
+        "index": (photos, "--collection", tmp_path / "photos.imgsim", *MODEL),
         "dups": (photos, "--html", tmp_path / "page.html", *MODEL),
         "leak": (photos, photos, *MODEL),
     }
@@ -24,17 +31,17 @@ def commands(photos, tmp_path):
 
 @pytest.mark.parametrize("closed", CLOSED)
 @pytest.mark.parametrize("command", ["doctor", "compare", "index", "dups", "leak"])
-def test_closed_streams(tmp_path, commands, command, closed):
+def test_closed_streams(cache, commands, command, closed):
     arguments = [sys.executable, "-m", "imgsim_ops.cli", command, *commands[command]]
     ran = subprocess.run(
         ["sh", "-c", f'"$@" {closed}', "sh", *map(str, arguments)],
         capture_output=True,
         check=False,
-        env={**os.environ, "IMGSIM_CACHE": str(tmp_path / "cache")},
+        env={**os.environ, "IMGSIM_CACHE": str(cache)},
     )
     assert ran.returncode == 0, ran.stderr.decode()
     assert b"Traceback" not in ran.stderr
-    assert bool(ran.stdout) == (">&-" not in closed.split() and command != "index")
+    assert bool(ran.stdout) == (">&-" not in closed.split())
 
 
 def without_home(*command, cwd, **environment):
@@ -56,15 +63,18 @@ def without_home(*command, cwd, **environment):
 
 
 @pytest.fixture
-def reachable(photos, tmp_path):
-    """The pictures, in folders that everybody may enter."""
-    for folder in (photos, tmp_path, *tmp_path.parents[:2]):
-        os.chmod(folder, 0o755)
-    return photos
+def reachable(photos):
+    """A folder with the pictures, and an empty one, that everybody may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(photos, os.path.join(folder, "photos"))
+        os.mkdir(os.path.join(folder, "cache"))
+        for path, mode in ((".", 0o755), ("photos", 0o755), ("cache", 0o777)):
+            os.chmod(os.path.join(folder, path), mode)
+        yield folder
 
 
 def test_a_user_without_a_home(reachable):
-    ran = without_home("compare", reachable / "a.png", reachable / "b.jpg", *MODEL, cwd=reachable)
+    ran = without_home("compare", "photos/a.png", "photos/b.jpg", *MODEL, cwd=reachable)
     assert ran.returncode == 2
     assert ran.stderr == "imgsim: cache: IMGSIM_CACHE must name a folder for a user without a home (got none)\n"
     ran = without_home("doctor", cwd=reachable)
@@ -72,10 +82,7 @@ def test_a_user_without_a_home(reachable):
     assert "Traceback" not in ran.stderr
 
 
-def test_who_has_a_cache_needs_none(reachable, tmp_path):
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    os.chmod(cache, 0o777)
-    ran = without_home("dups", reachable, *MODEL, cwd=reachable, IMGSIM_CACHE=str(cache))
+def test_who_has_a_cache_needs_none(reachable):
+    ran = without_home("dups", "photos", *MODEL, cwd=reachable, IMGSIM_CACHE="cache")
     assert ran.returncode == 0, ran.stderr
-    assert sorted(os.listdir(reachable)) == ["a.png", "b.jpg"]  # no folder that is called ~
+    assert sorted(os.listdir(reachable)) == ["cache", "photos"]  # and no folder that is called ~
