@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Lock
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin
@@ -157,14 +157,14 @@ def _mend_planes(image: ImageFile.ImageFile) -> None:
     order = "L" if image.tag_v2.prefix == b"II" else "B"
     for index, tile in enumerate(image.tile):
         codec, extents, offset, args = tile
-        if codec == "raw" and args[0] in _CHANNELS:
-            make = getattr(type(tile), "_make", tuple)  # Pillow 10 has plain tuples
+        if codec == "raw" and isinstance(args, tuple) and args[:1] and args[0] in _CHANNELS:
+            make: Any = getattr(type(tile), "_make", tuple)  # Pillow 10 has plain tuples
             image.tile[index] = make((codec, extents, offset, (f"{args[0]};16{order}", *args[1:])))
 
 
 def _mend_alpha(image: Image.Image) -> None:
     """A BMP has four bytes for a pixel for the sake of speed: where the fourth are all 0, they mean nothing."""
-    if image.format == "BMP" and image.mode == "RGBA" and image.getextrema()[3] == (0, 0):
+    if image.format == "BMP" and image.mode == "RGBA" and image.getextrema()[-1] == (0, 0):
         image.putalpha(255)
 
 
