@@ -30,6 +30,8 @@ _SMALL_WINDOW = 96
 _JPEG_BLOCK, _WEBP_BLOCK = 8, 16
 # Levels by which reducing a photograph to few colours changes it, and saving these as JPEG of quality 100 does not.
 _REDUCED = 0.7
+# Pixels in flat places that tell a drawing; levels by which a photograph changes there; in so many of them, as a share.
+_FLAT, _CHANGING, _SOME = 200, 2, 0.1
 _NO_BLUR = 1.25
 _ALL_BUT_EQUAL = 0.25  # of the finest structure's deviation: then nothing else need be tried
 
@@ -88,12 +90,13 @@ def sight_of(
         saved = 0
     if not saved and stronger and fine is not None and not resampled:
         strong, light = (a, b) if stronger > 0 else (b, a)
+        noise = measured.noise if stronger > 0 else measured.noise[::-1]
         looked_at = max(strong.width, strong.height) <= SIDE
-        if looked_at and light.facts.palette and apart > _REDUCED:
+        reduced = looked_at and light.facts.palette and noise[0] < NOISIER * noise[1] and apart > _REDUCED
+        if reduced and _is_of_photograph(fine, of_first=stronger < 0):
             # Or else it would come out as compressed from the few colours.
             saved = 0 if any(made) else stronger
         elif looked_at and strong.facts.quantisation:
-            noise = measured.noise if stronger > 0 else measured.noise[::-1]
             saved = first_saved(
                 fine, quality_of(strong.facts.quantisation), stronger > 0,
                 lossless=light.facts.lossless, noisier=noise[1] > NOISIER * noise[0],
@@ -107,6 +110,19 @@ def sight_of(
         here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart, surely,
         usual,
     )  # fmt: skip
+
+
+def _is_of_photograph(found: Frame, *, of_first: bool) -> bool:
+    """Whether the few colours of one picture are not of a drawing: where they do not change, the other one does."""
+    cv2 = opencv()
+    few, other = (found.a, found.b) if of_first else (found.b, found.a)
+    # Compression spreads what lies beside a flat place into the block that it begins in.
+    around, changes = (
+        cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, np.ones((side, side), np.uint8))
+        for grey, side in ((few, 2 * _JPEG_BLOCK + 1), (other, _JPEG_BLOCK + 1))
+    )
+    flat = (around == 0) & (found.valid > 0)
+    return bool(flat.sum() < _FLAT or (changes[flat] > _CHANGING).mean() > _SOME)
 
 
 def _made_from(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> tuple[Made, Made]:

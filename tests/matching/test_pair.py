@@ -1,8 +1,10 @@
 """Two pictures alone, of real photographs."""
 
+import io
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from imgsim_ops.images.orientation import turned
 from imgsim_ops.matching import frames
@@ -171,3 +173,38 @@ def test_of_a_photograph_and_few_colours_the_first_one_saved_is_kept(
     with Image.open(tmp_path / "drawing.gif") as image:
         image.convert("RGB").save(photograph, kind, quality=quality)
     assert first_of(tmp_path / "drawing.gif", photograph) == 1
+
+
+def drawing(seed):
+    """Shapes of one colour each, with smooth edges, in 64 colours."""
+    random = np.random.default_rng(seed)
+    canvas = Image.new("RGB", (1280, 960), tuple(random.integers(0, 256, 3).tolist()))
+    pen = ImageDraw.Draw(canvas)
+    for shape in (pen.ellipse, pen.rectangle) * 12:
+        x, y, width, height = (int(random.integers(20, most)) for most in (1200, 900, 400, 400))
+        shape((x, y, x + width, y + height), fill=tuple(random.integers(0, 256, 3).tolist()))
+    return canvas.resize((640, 480)).quantize(64)
+
+
+AFTERWARDS = {
+    "saved twice": lambda pixels: recompressed(pixels, 60),
+    "noise": lambda pixels: np.clip(pixels + np.random.default_rng(0).normal(0, 5, pixels.shape), 0, 255),
+}
+
+
+def recompressed(pixels, quality):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+@pytest.mark.parametrize("change", AFTERWARDS)
+@pytest.mark.parametrize("quality", [75, 92])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_drawing_stays_though_what_was_made_of_it_was_changed(tmp_path, seed, quality, change):
+    drawing(seed).save(tmp_path / "drawing.png")
+    with Image.open(tmp_path / "drawing.png") as image:
+        changed = AFTERWARDS[change](np.asarray(image.convert("RGB"))).astype(np.uint8)
+    Image.fromarray(changed).save(tmp_path / "of it.jpg", quality=quality)
+    one, other = (Look.from_bytes(look(tmp_path / name)) for name in ("drawing.png", "of it.jpg"))
+    assert judged(one, other).original == 1
