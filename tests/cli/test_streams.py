@@ -47,7 +47,8 @@ def test_closed_streams(cache, commands, command, closed):
 def without_home(*command, cwd, **environment):
     """Runs a command as a user whom no file names, where this process may do that."""
     setpriv = shutil.which("setpriv")
-    become = [setpriv, "--reuid", "54321", "--regid", "54321", "--clear-groups"] if setpriv else []
+    # What setpriv starts itself may be read with its rights still; what that starts, not.
+    become = [setpriv, "--reuid", "54321", "--regid", "54321", "--clear-groups", "env"] if setpriv else []
     if not become or os.geteuid() != 0:
         pytest.skip("only the superuser can become another user, and needs setpriv for it")
     if subprocess.run([*become, sys.executable, "-c", ""], capture_output=True, check=False).returncode:

@@ -109,7 +109,7 @@ def test_facts_are_what_torchvision_says(name, monkeypatch):
 
 
 def test_the_default_are_the_models_of_the_tables():
-    assert len(DEFAULT) == len(set(DEFAULT)) == 49
+    assert len(DEFAULT) == len(set(DEFAULT)) == 50
     assert {name.partition(":")[0] for name in DEFAULT} <= set(classification_names())
     assert [candidate.label for candidate in find_candidates(["resnet50:IMAGENET1K_V1", "resnet50"])] == [
         "resnet50:V1",
