@@ -111,9 +111,7 @@ def decode_with_pillow(
         stack.callback(image.close)
         if image.size != canvas:  # also where a GIF's first frame is larger than its canvas, which then grows
             let_in(*image.size, _held_besides(image))
-        _mend_planes(image)
-        image.load()
-        _mend_alpha(image)
+        _load(image)
         look = _look(image)
         look(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
         transpose = upright_transpose(image)  # PNG may carry its EXIF behind the pixels: only now is it known
@@ -148,24 +146,27 @@ def _held_besides(image: ImageFile.ImageFile) -> int:
     return 0
 
 
-def _mend_planes(image: ImageFile.ImageFile) -> None:
-    """Pillow 12 reads the planes of an uncompressed TIFF with 16 bits as if they had 8."""
-    if not isinstance(image, TiffImagePlugin.TiffImageFile) or image.tag_v2.get(_TIFF_PLANES) != _TIFF_SEPARATE:
+def _load(image: Image.Image) -> None:
+    """Decodes an image, which brings a TIFF upright and finds the EXIF that PNG has behind its pixels."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        _mend_planes(image)
+    image.load()
+    # A BMP has four bytes for a pixel for the sake of speed: where the fourth are all 0, they mean nothing.
+    if image.format == "BMP" and image.mode == "RGBA" and image.getextrema()[-1] == (0, 0):
+        image.putalpha(255)
+
+
+def _mend_planes(image: TiffImagePlugin.TiffImageFile) -> None:
+    """Pillow, up to 13 at least, reads the planes of an uncompressed TIFF with 16 bits as if they had 8."""
+    tags = image.tag_v2
+    if tags.get(_TIFF_PLANES) != _TIFF_SEPARATE or tags.get(_TIFF_BITS_PER_SAMPLE, (8,))[0] != 16:
         return
-    if image.tag_v2.get(_TIFF_BITS_PER_SAMPLE, (8,))[0] != 16:
-        return
-    order = "L" if image.tag_v2.prefix == b"II" else "B"
+    order = "L" if tags.prefix == b"II" else "B"
     for index, tile in enumerate(image.tile):
         codec, extents, offset, args = tile
         if codec == "raw" and isinstance(args, tuple) and args[:1] and args[0] in _CHANNELS:
             make: Any = getattr(type(tile), "_make", tuple)  # Pillow 10 has plain tuples
             image.tile[index] = make((codec, extents, offset, (f"{args[0]};16{order}", *args[1:])))
-
-
-def _mend_alpha(image: Image.Image) -> None:
-    """A BMP has four bytes for a pixel for the sake of speed: where the fourth are all 0, they mean nothing."""
-    if image.format == "BMP" and image.mode == "RGBA" and image.getextrema()[-1] == (0, 0):
-        image.putalpha(255)
 
 
 def _look(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
@@ -193,8 +194,7 @@ def shown(image: Image.Image) -> np.ndarray:
         UnsupportedPixelsError: See `decode_with_pillow`.
     """
     with quiet_pillow:
-        image.load()  # which brings a TIFF upright, and finds the EXIF that PNG has behind its pixels
-        _mend_alpha(image)
+        _load(image)
         transpose = upright_transpose(image)
         pixels = _look(image)(image)
     return np.array(pixels if transpose is None else pixels.transpose(transpose))
@@ -203,9 +203,8 @@ def shown(image: Image.Image) -> np.ndarray:
 def upright_alpha(file: BinaryIO) -> Image.Image | None:
     """The alpha channel of a sound picture, upright; None where nothing shines through."""
     with Image.open(file) as image:
+        _load(image)
         transpose = upright_transpose(image)
-        image.load()
-        _mend_alpha(image)
         channel = image.convert("RGBA").getchannel("A")
     if channel.getextrema() == (255, 255):
         return None

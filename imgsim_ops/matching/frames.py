@@ -206,7 +206,7 @@ def _laid(
 _Pieces = tuple[np.ndarray, np.ndarray]
 
 
-def on_pixels(a: Look, b: Look, transform: np.ndarray, point: np.ndarray, side: int, block: int = 8) -> _Pieces | None:
+def on_pixels(a: Look, b: Look, transform: np.ndarray, point: np.ndarray, side: int, block: int) -> _Pieces | None:
     """Pieces of two pictures that lie pixel on pixel, on the grid of blocks of the second.
 
     Args:

@@ -13,13 +13,7 @@ from imgsim_ops.matching.detail import NOISIER, Detail, detail
 from imgsim_ops.matching.differences import Comparison, lost
 from imgsim_ops.matching.features import opencv
 from imgsim_ops.matching.frames import Frame
-from imgsim_ops.matching.generations import (
-    Made,
-    first_saved,
-    made_from,
-    made_from_as_webp,
-    quality_of,
-)
+from imgsim_ops.matching.generations import Made, first_saved, made_from, made_from_as_webp, quality_of
 from imgsim_ops.matching.looks import SIDE, Look
 
 # Detail is measured over so many pixels each way, where most is to be seen.
@@ -79,30 +73,7 @@ def sight_of(
     cv2 = opencv()
     apart = 0.0 if fine is None else float(cv2.mean(cv2.absdiff(fine.a, fine.b), mask=fine.valid)[0])
     resampled = not _on_grid(linear)
-    stronger = more_compressed(a, b)
-    made = (Made.NO, Made.NO) if resampled else _made_from(a, b, linear, window)
-    surely = (made[0] is Made.SURELY) - (made[1] is Made.SURELY)
-    saved = (made[0] > 0) - (made[1] > 0)
-    # Compression takes noise away, as if the noisier one had been there before. That of WebP is asked how much, too,
-    # which dots for want of colours may be alike.
-    first, last = (a, b) if saved > 0 else (b, a)
-    if not surely and (first.facts.palette if last.facts.webp_quality else saved == measured.noisier):
-        saved = 0
-    if not saved and stronger and fine is not None and not resampled:
-        strong, light = (a, b) if stronger > 0 else (b, a)
-        noise = measured.noise if stronger > 0 else measured.noise[::-1]
-        looked_at = max(strong.width, strong.height) <= SIDE
-        reduced = looked_at and light.facts.palette and noise[0] < NOISIER * noise[1] and apart > _REDUCED
-        if reduced and _is_of_photograph(fine, of_first=stronger < 0):
-            # Or else it would come out as compressed from the few colours.
-            saved = 0 if any(made) else stronger
-        elif looked_at and strong.facts.quantisation:
-            saved = first_saved(
-                fine, quality_of(strong.facts.quantisation), stronger > 0,
-                lossless=light.facts.lossless, noisier=noise[1] > NOISIER * noise[0],
-            )  # fmt: skip
-        elif strong.facts.quantisation or (light.facts.lossless and not light.facts.palette):
-            saved = -stronger  # of other formats it is not known how strongly they were compressed
+    saved, surely = (0, 0) if resampled else _saved(a, b, fine, linear, window, measured, apart)
     clipped = lost(coloured, comparison.blur, grey=min(comparison.chroma) < GREY)
     contrast = tuple(float(cv2.meanStdDev(grey, mask=found.valid)[1][0, 0]) for grey in (found.a, found.b))
     usual = is_usual(a.width, a.height) - is_usual(b.width, b.height)
@@ -110,6 +81,38 @@ def sight_of(
         here, there, comparison, measured, clipped, (contrast[0], contrast[1]), scales, resampled, saved, apart, surely,
         usual,
     )  # fmt: skip
+
+
+def _saved(
+    a: Look, b: Look, fine: Frame | None, linear: np.ndarray, window: np.ndarray, measured: Detail, apart: float
+) -> tuple[int, int]:
+    """`Sight.saved` and `Sight.made` of two pictures that lie pixels on pixels."""
+    made = _made_from(a, b, linear, window)
+    surely = (made[0] is Made.SURELY) - (made[1] is Made.SURELY)
+    saved = (made[0] > 0) - (made[1] > 0)
+    # Compression takes noise away, as if the noisier one had been there before. That of WebP is asked how much, too,
+    # which dots for want of colours may be alike.
+    first, last = (a, b) if saved > 0 else (b, a)
+    if not surely and (first.facts.palette if last.facts.webp_quality else saved == measured.noisier):
+        saved = 0
+    stronger = more_compressed(a, b)
+    if saved or not stronger or fine is None:
+        return saved, surely
+    strong, light = (a, b) if stronger > 0 else (b, a)
+    noise = measured.noise if stronger > 0 else measured.noise[::-1]
+    looked_at = max(strong.width, strong.height) <= SIDE
+    reduced = looked_at and light.facts.palette and noise[0] < NOISIER * noise[1] and apart > _REDUCED
+    if reduced and _is_of_photograph(fine, of_first=stronger < 0):
+        # Or else it would come out as compressed from the few colours.
+        saved = 0 if any(made) else stronger
+    elif looked_at and strong.facts.quantisation:
+        saved = first_saved(
+            fine, quality_of(strong.facts.quantisation), stronger > 0,
+            lossless=light.facts.lossless, noisier=noise[1] > NOISIER * noise[0],
+        )  # fmt: skip
+    elif strong.facts.quantisation or (light.facts.lossless and not light.facts.palette):
+        saved = -stronger  # of other formats it is not known how strongly they were compressed
+    return saved, surely
 
 
 def _is_of_photograph(found: Frame, *, of_first: bool) -> bool:

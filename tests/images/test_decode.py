@@ -504,3 +504,18 @@ def test_a_bmp_whose_alpha_is_0_throughout_has_none(tmp_path, header, alpha, sho
     np.testing.assert_array_equal(pixels(Image.open(path)), expected)
     found = Look.from_bytes(look(path))
     assert (found.alpha is None) == (alpha != (0, 255))
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "PNG"])
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_transparency_is_turned_as_the_pixels_are(tmp_path, kind, orientation):
+    upright = np.full((20, 30, 4), 90, np.uint8)
+    upright[..., 3] = 0
+    upright[:10, :15, 3] = 255
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    path = tmp_path / "a"
+    Image.fromarray(np.ascontiguousarray(as_stored(upright, orientation))).save(path, kind, exif=exif)
+    found = Look.from_bytes(look(path))
+    np.testing.assert_array_equal(found.alpha, upright[..., 3])
+    np.testing.assert_array_equal(found.pixels[..., 0] == 90, upright[..., 3] == 255)

@@ -5,8 +5,10 @@ import itertools
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from imgsim_ops.images.decode import decode
+from imgsim_ops.images.given import pixels
 
 # Byte order, compression, and how the pixels are cut up.
 LAYOUTS = list(itertools.product("<>", (None, "zlib"), ({}, {"tile": (16, 16)}, {"rowsperstrip": 7})))
@@ -45,3 +47,5 @@ def test_the_pixels_are_the_same_however_they_are_laid_out(tmp_path, values, hei
         tifffile.imwrite(path, written, byteorder=order, compression=compression, metadata=None, **cut, **how)
         laid_out = f"{order} {compression} {cut}"
         np.testing.assert_allclose(decode(path).astype(int), shown(picture), atol=1, err_msg=laid_out)
+        with Image.open(path) as image:
+            np.testing.assert_array_equal(pixels(image), decode(path), err_msg=laid_out)

@@ -152,7 +152,7 @@ def test_pieces_that_lie_pixel_on_pixel_begin_with_a_block(turned, mirrored):
         unit = np.array([[0, 1, 0], [-1, 0, size[0]], [0, 0, 1.0]]) @ unit
         size = size[::-1]
     a, b = Look.of(pixels), Look.of(np.ascontiguousarray(other))
-    here, there = frames.on_pixels(a, b, shift(-3, -5) @ unit, np.array([WIDTH / 2, HEIGHT / 2]), 96)
+    here, there = frames.on_pixels(a, b, shift(-3, -5) @ unit, np.array([WIDTH / 2, HEIGHT / 2]), 96, 8)
     assert here.shape == there.shape == (96, 96, 3)
     np.testing.assert_array_equal(here, there)
     rows, columns = np.lib.stride_tricks.sliding_window_view(b.halved(0), (96, 96)).shape[:2]
@@ -165,7 +165,7 @@ def test_pieces_that_lie_pixel_on_pixel_begin_with_a_block(turned, mirrored):
 
 @pytest.mark.parametrize(("x", "y"), [(WIDTH - 40, 0), (0, HEIGHT - 40), (WIDTH + 9, 0)])
 def test_pieces_of_too_little_in_common_are_none(one, x, y):
-    assert frames.on_pixels(one, one, shift(x, y), np.array([WIDTH / 2, HEIGHT / 2]), 96) is None
+    assert frames.on_pixels(one, one, shift(x, y), np.array([WIDTH / 2, HEIGHT / 2]), 96, 8) is None
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
