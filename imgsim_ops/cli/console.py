@@ -132,6 +132,25 @@ def skipped_as_json(skipped: Sequence[SkippedFile]) -> list[dict[str, str]]:
     return [{"path": file.path, "code": file.code, "message": file.message} for file in skipped]
 
 
+def passed_over_as_json(skipped: Sequence[SkippedFile], aside: Sequence[SkippedFile]) -> dict[str, Any]:
+    """What was not read: what should have been, and by kind what nobody expects to be, films and drawings."""
+    kinds = sorted({file.code for file in aside})
+    return {
+        "skipped": skipped_as_json(skipped),
+        "aside": {kind: [file.path for file in aside if file.code == kind] for kind in kinds},
+    }
+
+
+def print_aside(console: Console, aside: Sequence[SkippedFile]) -> None:
+    """Prints how many films and drawings there are; nothing where there are none."""
+    from collections import Counter
+
+    counts = Counter(file.code for file in aside)
+    if counts:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
+        console.print(f"[dim]Not looked at, being no pictures: {kinds}[/dim]", soft_wrap=True)
+
+
 def print_skipped(
     console: Console, skipped: Sequence[SkippedFile], most: int = 20, sentences: Mapping[str, str] | None = None
 ) -> None:

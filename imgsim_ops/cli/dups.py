@@ -12,9 +12,10 @@ from imgsim_ops.cli.console import (
     SOME_SKIPPED,
     JsonOption,
     output,
+    passed_over_as_json,
+    print_aside,
     print_json,
     print_skipped,
-    skipped_as_json,
 )
 from imgsim_ops.cli.matching import takes_match_options
 from imgsim_ops.cli.stages import Stages
@@ -124,11 +125,12 @@ def dups(
     if as_json:
         from imgsim_ops.report.documents import duplicates_as_json
 
-        print_json({**duplicates_as_json(found), "seconds": seconds, "skipped": skipped_as_json(found.skipped)})
+        print_json({**duplicates_as_json(found), "seconds": seconds, **passed_over_as_json(found.skipped, found.aside)})
     else:
         console = output()
         _print(console, found, seconds)
         _print_next(console, found, html, decisions)
+        print_aside(console, found.aside)
         print_skipped(console, found.skipped)
     if found.skipped:
         raise typer.Exit(SOME_SKIPPED)

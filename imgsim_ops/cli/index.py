@@ -22,11 +22,12 @@ from imgsim_ops.cli.console import (
     WaitOption,
     WeightsOption,
     output,
+    passed_over_as_json,
+    print_aside,
     print_json,
     print_skipped,
     read_options,
     say,
-    skipped_as_json,
 )
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.images.memory import MAX_PIXELS
@@ -137,7 +138,7 @@ def _document(collection: Collection, report: IndexReport) -> dict:
         "seconds": report.seconds,
         "pictures_per_second": _rate(report),
         "interrupted": report.interrupted,
-        "skipped": skipped_as_json(report.skipped),
+        **passed_over_as_json(report.skipped, report.aside),
     }
 
 
@@ -158,4 +159,5 @@ def _print(console: Console, collection: Collection, report: IndexReport) -> Non
     console.print(f"[dim]{collection.fingerprint}, recipe {collection.store.recipe.name}[/dim]", soft_wrap=True)
     if report.interrupted:
         console.print("[yellow]Stopped[/yellow]: what is done is kept; the same command goes on", soft_wrap=True)
+    print_aside(console, report.aside)
     print_skipped(console, report.skipped)

@@ -12,9 +12,10 @@ from imgsim_ops.cli.console import (
     SOME_SKIPPED,
     JsonOption,
     output,
+    passed_over_as_json,
+    print_aside,
     print_json,
     print_skipped,
-    skipped_as_json,
 )
 from imgsim_ops.cli.matching import takes_match_options
 from imgsim_ops.cli.stages import Stages
@@ -35,8 +36,16 @@ def leak(
     test: Annotated[str, typer.Argument(metavar="TEST", help="The test set: a folder, or a collection.")],
     fail_over: Annotated[
         int | None,
-        typer.Option("--fail-over", metavar="N", min=0, help="Exit with code 1 when more than N pictures leak."),
+        typer.Option(
+            "--fail-over",
+            metavar="N",
+            min=0,
+            help="Exit with code 1 when more than N pictures leak, or when a picture of either set cannot be read.",
+        ),
     ] = None,
+    allow_unread: Annotated[
+        bool, typer.Option("--allow-unread", help="Pictures that cannot be read do not fail --fail-over.")
+    ] = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="A page with each leak beside what it is a copy of.")
     ] = None,
@@ -65,7 +74,8 @@ def leak(
 ) -> None:
     """Find pictures of a test set that come of pictures of the training set: copies, parts, edited ones.
 
-    Exit codes: 0 whatever is found, unless --fail-over is given; then 1 when more pictures than that leak.
+    Exit codes: 0 whatever is found, unless --fail-over is given; then 1 when more pictures than that leak, or when a
+    picture was not read, as that one may leak too. Without it, 3 when a picture was not read.
 
     [bold]Examples[/bold]
 
@@ -112,11 +122,12 @@ def leak(
     if as_json:
         from imgsim_ops.report.documents import leaks_as_json
 
-        print_json({**leaks_as_json(found), "seconds": seconds, "skipped": skipped_as_json(found.skipped)})
+        print_json({**leaks_as_json(found), "seconds": seconds, **passed_over_as_json(found.skipped, found.aside)})
     else:
         _print(output(), found, seconds)
+        print_aside(output(), found.aside)
         print_skipped(output(), found.skipped)
-    if fail_over is not None and len(found.counted) > fail_over:
+    if fail_over is not None and (len(found.counted) > fail_over or (found.skipped and not allow_unread)):
         raise typer.Exit(TOO_MANY)
     if found.skipped:
         raise typer.Exit(SOME_SKIPPED)

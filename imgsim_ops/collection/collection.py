@@ -240,6 +240,11 @@ class Collection:
         """All pictures; those with equal bytes come one after the other."""
         return (picture for _, picture in self.store.pictures())
 
+    def unreadable(self) -> list[SkippedFile]:
+        """The files that could not be read when they were last looked at, by path."""
+        known = (record for _, record in sorted(self.store.files().items()))
+        return [SkippedFile(os.fsdecode(file.path), file.code, file.message) for file in known if file.code]
+
     def add(
         self,
         paths: Sequence[str | os.PathLike[str]],

@@ -49,7 +49,7 @@ def file_identity(
     """
     with open_regular(path) as file:
         size, modified = size_and_time(os.fstat(file.fileno()))
-        kind = format_of(file) or ""
+        kind = format_of(file, path) or ""
         digest = digest_of(file)
     with decoded(path, max_pixels=read.max_pixels, min_side=1, admit=admit) as picture:
         return _FACTS.pack(digest, size, modified, picture.width, picture.height, kind.encode())

@@ -19,7 +19,7 @@ from imgsim_ops.collection.folders import FolderOptions, is_collection, open_pic
 from imgsim_ops.collection.notebook import as_figures
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
-from imgsim_ops.files.reasons import SkippedFile
+from imgsim_ops.files.reasons import SkippedFile, unread
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.scan import scan_names
 from imgsim_ops.matching.options import MatchOptions
@@ -104,12 +104,14 @@ class Duplicates(_Listed[Group]):
         provenance: What was looked into, and how.
         skipped: The files that are no readable pictures.
         similar: What only looks alike, where that was asked for.
+        aside: The films and drawings, which nobody expects to be read.
     """
 
     groups: tuple[Group, ...]
     provenance: Provenance
     skipped: tuple[SkippedFile, ...]
     similar: tuple[Similar, ...] = ()
+    aside: tuple[SkippedFile, ...] = ()
 
     @property
     def _all(self) -> tuple[Group, ...]:
@@ -145,6 +147,7 @@ class Leaks(_Listed[Leak]):
         tested: All pictures of the test set.
         skipped: The files of both that are no readable pictures.
         relations: Those that count as leaks.
+        aside: The films and drawings of both, which nobody expects to be read.
     """
 
     leaks: tuple[Leak, ...]
@@ -153,6 +156,7 @@ class Leaks(_Listed[Leak]):
     tested: tuple[Picture, ...]
     skipped: tuple[SkippedFile, ...]
     relations: tuple[str, ...] = COUNTED
+    aside: tuple[SkippedFile, ...] = ()
 
     @property
     def _all(self) -> tuple[Leak, ...]:
@@ -230,14 +234,16 @@ def find_duplicates(
         return _find_equal(pictures, rules, options, progress)
     with ExitStack() as resources:
         if isinstance(pictures, Collection):
-            collection, skipped = _as_it_is("dups", pictures, options), list[SkippedFile]()
+            collection = _as_it_is("dups", pictures, options)
+            skipped = collection.unreadable()
         else:
             collection, skipped = open_pictures("dups", _paths(pictures), options, progress)
             resources.enter_context(collection)
         alike: list[Similar] = []
         with collection.duplicates(match, rules, similar=alike, progress=progress) as findings:
             groups = tuple(findings)
-        return Duplicates(groups, Provenance.of(collection, findings), tuple(skipped), tuple(alike))
+        unreadable, aside = _told_apart(skipped)
+        return Duplicates(groups, Provenance.of(collection, findings), unreadable, tuple(alike), aside)
 
 
 def _find_equal(
@@ -253,13 +259,21 @@ def _find_equal(
             collection = pictures
             if not isinstance(collection, Collection):
                 collection = resources.enter_context(open_pictures("dups", paths, options, progress)[0])
-            found, skipped = list(collection.pictures()), list[SkippedFile]()
+            found, skipped = list(collection.pictures()), collection.unreadable()
             where, made_by, recipe = collection.path, str(collection.fingerprint), collection.store.recipe.name
     else:
-        found, skipped = pictures_of(scan_names(paths, options.exclude), options.read, progress)
+        films: list[SkippedFile] = []
+        found, skipped = pictures_of(scan_names(paths, options.exclude, films), options.read, progress)
+        skipped += films
         where, made_by, recipe = Path(os.path.abspath(paths[0])), "", ""
     groups = tuple(equal_groups(found, options.read, rules, progress))
-    return Duplicates(groups, Provenance(where, len(found), made_by, recipe, 0, 0), tuple(skipped))
+    unreadable, aside = _told_apart(skipped)
+    return Duplicates(groups, Provenance(where, len(found), made_by, recipe, 0, 0), unreadable, aside=aside)
+
+
+def _told_apart(skipped: Sequence[SkippedFile]) -> tuple[tuple[SkippedFile, ...], tuple[SkippedFile, ...]]:
+    """Files that should have been read, and those that nobody expects to be."""
+    return tuple(unread(skipped)), tuple(file for file in skipped if file.is_aside)
 
 
 def find_leaks(
@@ -296,7 +310,7 @@ def find_leaks(
     with ExitStack() as resources:
         if isinstance(train, Collection) and isinstance(test, Collection):
             trained, tested = (_as_it_is("leak", collection, options) for collection in (train, test))
-            skipped: list[SkippedFile] = []
+            skipped = [*trained.unreadable(), *tested.unreadable()]
         elif isinstance(train, Collection) or isinstance(test, Collection):
             raise ImgsimError("leak: both sets must be open collections, or neither (got one)")
         else:
@@ -306,7 +320,8 @@ def find_leaks(
         with trained.leaks(tested, match, progress=progress) as findings:
             leaks = tuple(findings)
         provenance = Provenance.of(trained, findings)
-        return Leaks(leaks, provenance, tested.path, tuple(tested.pictures()), tuple(skipped))
+        unreadable, aside = _told_apart(skipped)
+        return Leaks(leaks, provenance, tested.path, tuple(tested.pictures()), unreadable, aside=aside)
 
 
 def _as_it_is(command: str, collection: Collection, options: FolderOptions) -> Collection:

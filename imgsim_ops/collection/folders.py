@@ -69,7 +69,7 @@ def open_pictures(
         like: A collection whose vectors those of folders must be like; what is asked for otherwise must not differ.
 
     Returns:
-        The collection, open for reading, and the files that are no readable pictures.
+        The collection, open for reading, and the files that are no readable pictures, or none at all.
 
     Raises:
         ImgsimError: A collection beside other paths or with options that only folders take; no pictures; or as
@@ -82,7 +82,8 @@ def open_pictures(
         if options.asked:
             given = ", ".join(f"--{name}" for name in options.asked)
             raise ImgsimError(f"{command}: options of folders do not go with a collection (got {given})")
-        return Collection.open(paths[0], read=options.read), []
+        collection = Collection.open(paths[0], read=options.read)
+        return collection, collection.unreadable()
     model, recipe, read = _made_with(options, like)
     where = _cached_collection(paths, model, recipe, read.exact)
     if is_collection(where):
@@ -99,7 +100,7 @@ def open_pictures(
                 f"{command}: there must be a picture to read (got none in {', '.join(map(printable, paths))})"
             )
     # What follows only reads, and may take long: nobody need wait for it, least of all a second look at this folder.
-    return Collection.open(where, read=read), report.skipped
+    return Collection.open(where, read=read), [*report.skipped, *report.aside]
 
 
 def _cached_collection(paths: Sequence[str | os.PathLike[str]], model: ModelSpec, recipe: str, exact: bool) -> Path:

@@ -85,7 +85,7 @@ def load_crops(
         ImageError: As `load_pixels`.
     """
     with open_regular(path) as file:
-        kind = format_of(file) or ""  # for none `decoded` has the error
+        kind = format_of(file, path) or ""  # for none `decoded` has the error
     with decoded(path, max_pixels=read.max_pixels, min_side=min_side(read.exact), admit=admit) as picture:
         height, width = picture.height, picture.width
         if max(height, width) <= SMALL:

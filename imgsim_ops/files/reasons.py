@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -46,11 +47,11 @@ class Reason(CodedReason):
     EMPTY = "empty", "the file must not have zero bytes"
     NOT_A_PICTURE = (
         "not_a_picture",
-        "the content must be JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC, whatever the name says",
+        "the content must be of a format that pictures have (docs/formats.md), whatever the name says",
     )
     TRUNCATED = "truncated", "the file must be whole, and this one ends early"
     DAMAGED = "damaged", "the content must be sound, and the decoder refuses it"
-    UNSUPPORTED = "unsupported", "the pixels must be of a kind that has an agreed look as 8-bit RGB"
+    UNSUPPORTED = "unsupported", "the format and its pixels must be of a kind that is read here"
     TOO_LARGE = "too_large", "the picture must not have more pixels than the limit"
     OUT_OF_MEMORY = "out_of_memory", "there must be enough memory to decode the picture"
     CRASHED = "crashed", "the decoder must survive the picture, and its process died twice"
@@ -58,16 +59,34 @@ class Reason(CodedReason):
     TIMED_OUT = "timed_out", "the decoder must finish within the time limit"
 
 
+class Aside(CodedReason):
+    """What shows or holds pictures and is none itself: nobody expects it to be read, and it is counted."""
+
+    VIDEO = "video", "a picture is one, and a film is many"
+    SVG = "svg", "a picture has pixels, and SVG is a drawing's recipe"
+    PDF = "pdf", "a picture is no document, and pages of PDF are not looked at"
+
+
 @dataclass(frozen=True)
 class SkippedFile:
-    """A file that could not be read.
+    """A file that could not be read, or that is none to be read.
 
     Attributes:
         path: The file, as it was given.
-        code: The code of a `Reason`.
+        code: The code of a `Reason`, or of `Aside`.
         message: One line that says more.
     """
 
     path: str
     code: str
     message: str
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether nobody expects it to be read."""
+        return self.code in Aside.sentences()
+
+
+def unread(skipped: Iterable[SkippedFile]) -> list[SkippedFile]:
+    """Those that should have been read."""
+    return [file for file in skipped if not file.is_aside]

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Literal
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.opening import open_regular, picture_error, size_of
 from imgsim_ops.files.reasons import Reason
-from imgsim_ops.images.formats import HEAD_SIZE, canvas_size, picture_format
+from imgsim_ops.images.formats import ASIDE, HEAD_SIZE, canvas_size, format_of
 from imgsim_ops.images.jpeg import TruncatedJpegError, decode_jpeg
 from imgsim_ops.images.memory import MAX_PIXELS, Admit, TooManyPixelsError, admit_at_once
 from imgsim_ops.images.pillow import UnsupportedPixelsError, decode_with_pillow
+from imgsim_ops.images.raw import decode_raw
 from imgsim_ops.images.strips import Strips
 
 if TYPE_CHECKING:
@@ -92,11 +93,13 @@ def _decoded(
 ) -> Strips:
     head, kind = b"", None
     try:
+        kind = format_of(file, path)
+        if kind is None or kind in ASIDE:
+            raise picture_error(Reason.NOT_A_PICTURE, path, kind or "")
         head = file.read(HEAD_SIZE)
-        kind = picture_format(head)
-        if kind is None:
-            raise picture_error(Reason.NOT_A_PICTURE, path)
         file.seek(0)
+        if kind == "RAW":
+            return decode_raw(file, max_pixels, min_side, admit, stack)
         if kind == "JPEG":
             picture = decode_jpeg(file, size_of(file), max_pixels, min_side, admit, stack)
             if picture is not None:

@@ -6,9 +6,9 @@ import struct
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from PIL import ExifTags, Image, MpoImagePlugin, TiffImagePlugin
+from PIL import ExifTags, Image, JpegImagePlugin, MpoImagePlugin, PsdImagePlugin, TiffImagePlugin
 
-from imgsim_ops.images.pillow import quiet_pillow
+from imgsim_ops.images.pillow import UnsupportedPixelsError, opened, quiet_pillow
 from imgsim_ops.images.webp import webp_quality
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ _SHOT_TAGS = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.I
 _SUB_IFDS = 330
 _BITS = 258
 _PNG_DEPTH_AT = 24
+_HEAD_SIZE = 1 << 12  # behind the colour profile of most JPEG 2000
+# The markers before the sizes in JPEG 2000, and where the depths of its components are behind that, three bytes each
+# (ISO/IEC 15444-1, A.5.1).
+_JPEG2000_SIZE, _JPEG2000_DEPTHS_AT = b"\xff\x4f\xff\x51", 42
+_DDS_CAPABILITIES_AT, _DDS_FACES = 112, 0x200 | 0x200000  # cube maps, volumes
+_LOSSLESS = ("PNG", "TIFF", "BMP", "GIF", "PNM", "TGA", "PCX", "PSD", "ICO")
 # Of a multi-picture JPEG, entries that only show the first one smaller (CIPA DC-007, 5.2.3.3.1).
 _PREVIEWS = ("Large Thumbnail (VGA Equivalent)", "Large Thumbnail (Full HD Equivalent)")
 
@@ -74,25 +80,36 @@ def file_facts(file: BinaryIO, kind: str) -> FileFacts:
     Returns:
         What can be told. Where a header cannot be read, `further` is true, as nothing is known then.
     """
-    head = file.read(_PNG_DEPTH_AT + 1)
+    if kind == "RAW":
+        return FileFacts(further=True, deep=True)
+    head = file.read(_HEAD_SIZE)
     file.seek(0)
     try:
-        with quiet_pillow, Image.open(file) as image:
+        # Only this one finds that a JPEG has others behind it.
+        with quiet_pillow, JpegImagePlugin.jpeg_factory(file) if kind == "JPEG" else opened(file, kind) as image:
             return FileFacts(
-                further=_has_further(image),
+                further=_has_further(file, image, kind, head),
                 deep=_is_deep(image, kind, head),
                 transparent="A" in image.getbands() or image.mode == "PA" or "transparency" in image.info,
                 camera=_camera(image),
                 quantisation=_quantisation(image),
                 webp_quality=webp_quality(file) if kind == "WEBP" else 0,
                 palette=image.mode in ("P", "1", "PA"),
-                lossless=kind in ("PNG", "TIFF", "BMP", "GIF") or (kind == "WEBP" and _is_lossless_webp(file)),
+                lossless=kind in _LOSSLESS or (kind == "WEBP" and _is_lossless_webp(file)),
             )
-    except _BROKEN:
+    except (UnsupportedPixelsError, *_BROKEN):
         return FileFacts(further=True)
 
 
-def _has_further(image: Image.Image) -> bool:
+def _has_further(file: BinaryIO, image: Image.Image, kind: str, head: bytes) -> bool:
+    if kind in ("ICO", "ICNS"):  # the same in other sizes, which are often drawn by hand
+        return True
+    if kind == "DDS":
+        return bool(int.from_bytes(head[_DDS_CAPABILITIES_AT : _DDS_CAPABILITIES_AT + 4], "little") & _DDS_FACES)
+    if kind == "PNM":
+        return _is_followed(file, image)
+    if isinstance(image, PsdImagePlugin.PsdImageFile):
+        return bool(image.layers)
     if isinstance(image, MpoImagePlugin.MpoImageFile):
         entries = getattr(image, "mpinfo", {}).get(0xB002, ())
         return any(entry["Attribute"]["MPType"] not in _PREVIEWS for entry in entries[1:])
@@ -101,9 +118,28 @@ def _has_further(image: Image.Image) -> bool:
     return isinstance(image, TiffImagePlugin.TiffImageFile) and _SUB_IFDS in image.tag_v2
 
 
+def _is_followed(file: BinaryIO, image: Image.Image) -> bool:
+    """Whether another picture stands behind the first one of a PNM."""
+    codec, _, offset, _ = image.tile[0]
+    if codec == "ppm_plain":  # of which text may hold one only
+        return False
+    width, height = image.size
+    row = -(-width // 8) if image.mode == "1" else width * len(image.getbands()) * (1 + _is_deep(image, "PNM", b""))
+    file.seek(offset + row * height)
+    return file.read(1) == b"P"
+
+
 def _is_deep(image: Image.Image, kind: str, head: bytes) -> bool:
     if kind == "PNG":
         return head[_PNG_DEPTH_AT] > 8
+    if kind == "PNM":
+        args = image.tile[0][3]
+        return image.mode == "I" or (isinstance(args, tuple) and args[1] > 255)
+    if kind == "JPEG2000":
+        start = head.find(_JPEG2000_SIZE)
+        number = start + _JPEG2000_DEPTHS_AT - 2
+        depths = head[number + 2 : number + 2 + 3 * int.from_bytes(head[number : number + 2], "big") : 3]
+        return start < 0 or not depths or any((depth & 0x7F) >= 8 for depth in depths)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return max(image.tag_v2.get(_BITS, (1,))) > 8
     return image.mode.startswith(("I", "F")) or kind in ("AVIF", "HEIF")  # whose headers Pillow does not hand on

@@ -15,7 +15,10 @@ _LIMIT_PER_PIXEL = 3.2
 
 # Measured peaks, rounded up, with Pillow 13, libwebp, libavif and libheif. Pillow keeps colours in 4 bytes; libwebp's
 # animation decoder (Pillow has no other) three canvases and a copy.
-_BYTES_PER_PIXEL = {"PNG": 4, "BMP": 4, "GIF": 5, "JPEG": 4, "TIFF": 4, "WEBP": 16, "AVIF": 12, "HEIF": 9}
+_BYTES_PER_PIXEL = {
+    **{"PNG": 4, "BMP": 4, "GIF": 5, "JPEG": 4, "TIFF": 4, "WEBP": 16, "AVIF": 12, "HEIF": 9, "JXL": 16},
+    **{"JPEG2000": 20, "PNM": 8, "TGA": 5, "PCX": 5, "DDS": 8, "PSD": 5, "ICO": 12, "ICNS": 12},
+}
 
 #: Says whether a decoder may take so many bytes now, by waiting until it may; returns what ends with them.
 Admit = Callable[[int], AbstractContextManager]

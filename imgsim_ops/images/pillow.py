@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import struct
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,8 +11,9 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageFile, TiffImagePlugin
+from PIL import Image, ImageFile, PsdImagePlugin, TgaImagePlugin, TiffImagePlugin
 
+from imgsim_ops.images.icons import largest_of_icns, largest_of_ico
 from imgsim_ops.images.memory import Admit, check_size, held_by_pillow
 from imgsim_ops.images.orientation import Box, upright_size, upright_strips, upright_transpose
 from imgsim_ops.images.strips import Strips
@@ -27,9 +29,21 @@ _READERS = {
     "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "HEIF": ("pillow_heif", "HeifImageFile"),
+    "JXL": ("pillow_jxl.JpegXLImagePlugin", "JXLImageFile"),
+    "JPEG2000": ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "PNM": ("PIL.PpmImagePlugin", "PpmImageFile"),
+    "TGA": ("PIL.TgaImagePlugin", "TgaImageFile"),
+    "PCX": ("PIL.PcxImagePlugin", "PcxImageFile"),
+    "DDS": ("PIL.DdsImagePlugin", "DdsImageFile"),
+    "PSD": ("PIL.PsdImagePlugin", "PsdImageFile"),
 }
+_ICONS = {"ICO": largest_of_ico, "ICNS": largest_of_icns}
 # What to install where a reader is not there.
-_HOW_TO_READ = {"AVIF": "Pillow 11.3 or newer with AVIF", "HEIF": "pip install 'imgsim-ops[heic]'"}
+_HOW_TO_READ = {
+    "AVIF": "Pillow 11.3 or newer with AVIF",
+    "HEIF": "pip install 'imgsim-ops[heic]'",
+    "JXL": "pip install 'imgsim-ops[jxl]'",
+}
 
 _TIFF_BITS_PER_SAMPLE = 258
 _TIFF_ROWS_PER_STRIP = 278
@@ -37,7 +51,17 @@ _TIFF_TILE_SIZE = (322, 323)
 _TIFF_PHOTOMETRIC = 262
 _TIFF_WHITE_IS_ZERO = 0
 _TIFF_PLANES, _TIFF_SEPARATE = 284, 2
+_TIFF_WHITE_LEVEL = 50717
 _CHANNELS = ("R", "G", "B", "A")
+_PSD_VERSION_INFO = 1057
+_PSD_MODES = (0, 1, 2, 3, 4, 8)  # bitmap, grey, palette, RGB, CMYK, duotone; not multichannel, not Lab
+_TGA_DESCRIPTOR_AT, _TGA_ALPHA_BITS = 17, 0x0F
+# The largest values of 16-bit greys that use fewer bits, as cameras and scanners write them.
+_USED = tuple((1 << bits) - 1 for bits in (8, 10, 12, 14, 16))
+_FOUR_BYTES = ("BMP", "ICO", "TGA", "DDS")
+# On white, a picture of nothing darker than this shows nothing.
+_NEARLY_WHITE = 250
+_STRIP_ROWS = 256
 
 
 class UnsupportedPixelsError(Exception):
@@ -107,23 +131,66 @@ def decode_with_pillow(
     if canvas is not None:
         let_in(*canvas)
     with quiet_pillow:
-        image = _reader(kind)(file)
+        image = opened(file, kind, let_in)
         stack.callback(image.close)
         if image.size != canvas:  # also where a GIF's first frame is larger than its canvas, which then grows
             let_in(*image.size, _held_besides(image))
         _load(image)
-        look = _look(image)
-        look(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
+        _look(image)(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
+        backdrop = _backdrop(image)
+        look = _look(image, backdrop)
         transpose = upright_transpose(image)  # PNG may carry its EXIF behind the pixels: only now is it known
 
     def piece(box: Box) -> Image.Image:
         with quiet_pillow:
             return look(image.crop(box))
 
-    return Strips(*upright_size(*image.size, transpose), upright_strips(*image.size, transpose, piece))
+    strips = upright_strips(*image.size, transpose, piece)
+    return Strips(*upright_size(*image.size, transpose), strips, backdrop=backdrop)
 
 
-def _reader(kind: str) -> type[ImageFile.ImageFile]:
+def opened(file: BinaryIO, kind: str, let_in: Callable[[int, int], None] = lambda width, height: None) -> Image.Image:
+    """A picture of which the header is read.
+
+    Args:
+        file: At its beginning.
+        kind: See `decode_with_pillow`.
+        let_in: Called with width and height where pixels are decoded at once.
+
+    Raises:
+        UnsupportedPixelsError: See `decode_with_pillow`.
+        Exception: Whatever Pillow raises.
+    """
+    if kind in _ICONS:
+        return _ICONS[kind](file, let_in)
+    if kind == "PSD":
+        _require_composite(file)
+    try:
+        return _reader(kind)(file)
+    except SyntaxError as error:
+        if kind == "TIFF" and str(error).startswith("unknown "):  # pixel mode, data organization, photometric mode
+            raise UnsupportedPixelsError(f"{error} of TIFF") from error
+        raise
+
+
+def _require_composite(file: BinaryIO) -> None:
+    """PSD holds layers, and a picture of all of them only where the program that wrote it was asked for that."""
+    head = file.read(26)
+    file.seek(0)
+    if len(head) == 26:
+        bits, mode = struct.unpack(">HH", head[22:])
+        if bits not in (1, 8) or mode not in _PSD_MODES:
+            raise UnsupportedPixelsError(f"PSD of {bits} bits, mode {mode}")
+    with PsdImagePlugin.PsdImageFile(file) as image:
+        merged = [data[4:5] for number, _, data in image.resources if number == _PSD_VERSION_INFO]
+    if b"\0" in merged:
+        raise UnsupportedPixelsError("PSD without a picture of all its layers")
+    file.seek(0)
+
+
+def _reader(kind: str) -> Callable[[BinaryIO], ImageFile.ImageFile]:
+    if kind not in _READERS:
+        raise UnsupportedPixelsError(f"{kind} is not read here")
     module, name = _READERS[kind]
     try:
         plugin = importlib.import_module(module)
@@ -150,10 +217,19 @@ def _load(image: Image.Image) -> None:
     """Decodes an image, which brings a TIFF upright and finds the EXIF that PNG has behind its pixels."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _mend_planes(image)
+    spare = isinstance(image, TgaImagePlugin.TgaImageFile) and _has_spare_alpha(image)
     image.load()
-    # A BMP has four bytes for a pixel for the sake of speed: where the fourth are all 0, they mean nothing.
-    if image.format == "BMP" and image.mode == "RGBA" and image.getextrema()[-1] == (0, 0):
+    if image.mode != "RGBA":
+        return
+    # Of PSD what is transparent lies on white already, or the channel is a saved selection. The others have four bytes
+    # for a pixel for the sake of speed: where the fourth are all 0, they mean nothing.
+    if spare or image.format == "PSD" or (image.format in _FOUR_BYTES and image.getextrema()[-1] == (0, 0)):
         image.putalpha(255)
+
+
+def _has_spare_alpha(image: TgaImagePlugin.TgaImageFile) -> bool:
+    image.fp.seek(_TGA_DESCRIPTOR_AT)
+    return not image.fp.read(1)[0] & _TGA_ALPHA_BITS
 
 
 def _mend_planes(image: TiffImagePlugin.TiffImageFile) -> None:
@@ -169,22 +245,41 @@ def _mend_planes(image: TiffImagePlugin.TiffImageFile) -> None:
             image.tile[index] = make((codec, extents, offset, (f"{args[0]};16{order}", *args[1:])))
 
 
-def _look(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+def _look(image: Image.Image, backdrop: int = 255) -> Callable[[Image.Image], Image.Image]:
     """How a piece of the picture becomes RGB."""
-    if image.mode.startswith("I;16"):
+    # Pillow reads 16-bit PNM as I, and brings it to 65535 whatever its own white is.
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         return _sixteen_bit_look(image)
     if image.mode in ("I", "F"):
         raise UnsupportedPixelsError(f"{image.mode} pixels have no agreed white; save it with 8 or 16 bits")
-    return _eight_bit_look
+    return lambda piece: _eight_bit_look(piece, backdrop)
 
 
-def _eight_bit_look(piece: Image.Image) -> Image.Image:
+def _eight_bit_look(piece: Image.Image, backdrop: int) -> Image.Image:
     try:
-        if "A" in piece.getbands() or piece.mode == "PA" or "transparency" in piece.info:
-            return _on_white(piece.convert("RGBA"))
+        if _is_transparent(piece):
+            return _on(piece.convert("RGBA"), backdrop)
         return piece if piece.mode == "RGB" else piece.convert("RGB")
     except (ImportError, ValueError) as error:
         raise UnsupportedPixelsError(f"{piece.mode} pixels: {error}") from error
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info
+
+
+def _backdrop(image: Image.Image) -> int:
+    """What a picture is laid on: white, 255, or black, 0, where on white nothing would be left of what it shows."""
+    if image.mode.startswith("I") or not _is_transparent(image):
+        return 255
+    least, most = 255, 0
+    for top in range(0, image.height, _STRIP_ROWS):
+        rgba = image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height))).convert("RGBA")
+        if min(low for low, _ in _on(rgba, 255).getextrema()) < _NEARLY_WHITE:
+            return 255
+        low, high = rgba.getextrema()[-1]
+        least, most = min(least, low), max(most, high)
+    return 0 if least < 255 and most > 0 else 255
 
 
 def shown(image: Image.Image) -> np.ndarray:
@@ -196,13 +291,13 @@ def shown(image: Image.Image) -> np.ndarray:
     with quiet_pillow:
         _load(image)
         transpose = upright_transpose(image)
-        pixels = _look(image)(image)
+        pixels = _look(image, _backdrop(image))(image)
     return np.array(pixels if transpose is None else pixels.transpose(transpose))
 
 
-def upright_alpha(file: BinaryIO) -> Image.Image | None:
+def upright_alpha(file: BinaryIO, kind: str) -> Image.Image | None:
     """The alpha channel of a sound picture, upright; None where nothing shines through."""
-    with Image.open(file) as image:
+    with opened(file, kind) as image:
         _load(image)
         transpose = upright_transpose(image)
         channel = image.convert("RGBA").getchannel("A")
@@ -211,11 +306,11 @@ def upright_alpha(file: BinaryIO) -> Image.Image | None:
     return channel if transpose is None else channel.transpose(transpose)
 
 
-def _on_white(rgba: Image.Image) -> Image.Image:
-    # Per channel: round((alpha * value + (255 - alpha) * 255) / 255), exactly.
-    white = Image.new("RGB", rgba.size, (255, 255, 255))
-    white.paste(rgba, mask=rgba.getchannel("A"))
-    return white
+def _on(rgba: Image.Image, backdrop: int) -> Image.Image:
+    # Per channel: round((alpha * value + (255 - alpha) * backdrop) / 255), exactly.
+    plain = Image.new("RGB", rgba.size, (backdrop,) * 3)
+    plain.paste(rgba, mask=rgba.getchannel("A"))
+    return plain
 
 
 def _sixteen_bit_look(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
@@ -223,6 +318,10 @@ def _sixteen_bit_look(image: Image.Image) -> Callable[[Image.Image], Image.Image
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
     bits = tags.get(_TIFF_BITS_PER_SAMPLE, (16,))[0]
     largest = (1 << bits) - 1
+    if bits == 16 and image.mode != "I":
+        used = int(np.asarray(image).max(initial=0))
+        white = tags.get(_TIFF_WHITE_LEVEL) or next(level for level in _USED if used <= level)
+        largest = int(max(white)) if isinstance(white, tuple) else int(white)
     values = np.arange(1 << 16)
     shown = ((values * 255 + largest // 2) // largest).clip(max=255).astype(np.uint8)
     if tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO:  # Pillow inverts 8-bit pictures only

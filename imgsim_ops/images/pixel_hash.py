@@ -33,7 +33,8 @@ def pixel_hash(
         ImageError: See ``images.decode.decode``.
     """
     with open_regular(path) as file:
-        facts = file_facts(file, format_of(file) or "")
+        kind = format_of(file, path) or ""
+        facts = file_facts(file, kind)
         if facts.further or facts.deep:
             return b""
         digest = hashlib.sha256()
@@ -43,7 +44,7 @@ def pixel_hash(
                 digest.update(np.ascontiguousarray(strip))
         if facts.transparent:
             file.seek(0)
-            alpha = upright_alpha(file)
+            alpha = upright_alpha(file, kind)
             if alpha is not None:
                 digest.update(alpha.tobytes())
     return digest.digest()

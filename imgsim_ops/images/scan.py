@@ -13,15 +13,8 @@ from pathlib import Path
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.opening import open_regular
-from imgsim_ops.files.reasons import Reason
-from imgsim_ops.images.formats import HEAD_SIZE, picture_format
-
-# A file of such a name claims to be a picture, so that it is reported when it is none. The names decide
-# nothing else.
-_JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
-_PNG_TO_TIFF = (".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff")
-_PICTURE_SUFFIXES = (*_JPEG_SUFFIXES, *_PNG_TO_TIFF, ".avif", ".heic", ".heif", ".hif")
-
+from imgsim_ops.files.reasons import Aside, Reason, SkippedFile
+from imgsim_ops.images.formats import ASIDE, claimed_format, format_of
 
 def scan(paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] = ()) -> Iterator[Path]:
     """Yields the files that a user means, in an order that depends on names only.
@@ -29,7 +22,8 @@ def scan(paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] = ()) -
     A file is yielded as it is given, whatever it is. A folder is searched with all folders in it, names
     sorted by code point, its files before the folders in it; hidden names (with a leading dot) are passed
     over. In a folder a file counts when its name claims a picture or its content is one, so that notes
-    and sidecar files are not in the way; links that lead nowhere count too. A path that does not exist
+    and sidecar files are not in the way; links that lead nowhere count too. Films, drawings in SVG and
+    PDF do not count unless they are given themselves. A path that does not exist
     and holds ``*``, ``?`` or ``[`` is a glob (``**`` for any depth). Every folder is entered once,
     however many links lead to it, and a file that several of the paths mean is yielded once.
 
@@ -48,12 +42,15 @@ def scan(paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] = ()) -
     return map(Path, scan_names(paths, exclude))
 
 
-def scan_names(paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] = ()) -> Iterator[str]:
+def scan_names(
+    paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] = (), aside: list[SkippedFile] | None = None
+) -> Iterator[str]:
     """`scan` with names as text: to make a hundred thousand of them a ``Path`` takes a second.
 
     Args:
         paths: As in `scan`.
         exclude: As in `scan`.
+        aside: Takes the films and drawings in folders that do not count, see `Aside`.
 
     Yields:
         Paths of files.
@@ -68,7 +65,7 @@ def scan_names(paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] =
     for root in roots:
         if left_out(root):
             continue
-        for file in _search(root, entered, left_out) if os.path.isdir(root) else (root,):
+        for file in _search(root, entered, left_out, aside) if os.path.isdir(root) else (root,):
             if seen is not None:
                 if file in seen:
                     continue
@@ -109,7 +106,9 @@ def _excluder(patterns: Iterable[str]) -> Callable[[str], bool]:
     return left_out
 
 
-def _search(root: str, entered: set[tuple[int, int]], left_out: Callable[[str], bool]) -> Iterator[str]:
+def _search(
+    root: str, entered: set[tuple[int, int]], left_out: Callable[[str], bool], aside: list[SkippedFile] | None
+) -> Iterator[str]:
     pending = [root]
     while pending:
         folder = pending.pop()
@@ -132,7 +131,11 @@ def _search(root: str, entered: set[tuple[int, int]], left_out: Callable[[str], 
                 continue
             if _is_folder(entry):
                 inner.append(entry.path)
-            elif _counts(entry.path):
+            elif (kind := _kind(entry.path)) in ASIDE:
+                if aside is not None:
+                    reason = Aside[kind.upper()]
+                    aside.append(SkippedFile(entry.path, reason.code, reason.message("scan", entry.path)))
+            elif kind is not None:
                 yield entry.path
         pending.extend(reversed(inner))
 
@@ -144,16 +147,18 @@ def _is_folder(entry: os.DirEntry) -> bool:
         return False
 
 
-def _counts(path: str) -> bool:
-    if path.lower().endswith(_PICTURE_SUFFIXES):
-        return True
+def _kind(path: str) -> str | None:
+    """What a file of a folder is or claims to be; None for what is in the folder for other reasons."""
+    claimed = claimed_format(path)
+    if claimed is not None and claimed not in ASIDE:
+        return claimed
     try:
         with open_regular(path) as file:
-            return picture_format(file.read(HEAD_SIZE)) is not None
-    except ImageError as error:
-        return error.code in (Reason.BROKEN_LINK.code, Reason.UNREADABLE.code)
-    except OSError:  # the disk fails while reading: `decode` will meet the same and report it
-        return True
+            return format_of(file, path)
+    except (ImageError, OSError) as error:
+        # Behind a broken link, a lock or a failing disk may be anything: `decode` will meet the same and report it.
+        matters = not isinstance(error, ImageError) or error.code in (Reason.BROKEN_LINK.code, Reason.UNREADABLE.code)
+        return claimed or ("unknown" if matters else None)
 
 
 def survey(files: Iterable[str | os.PathLike[str]]) -> tuple[Counter[str], int]:
@@ -163,7 +168,7 @@ def survey(files: Iterable[str | os.PathLike[str]]) -> tuple[Counter[str], int]:
         files: What `scan` yields.
 
     Returns:
-        How many there are of each format (as `picture_format` names it) and of each reason why a file is none, and the
+        How many there are of each format (as ``formats.format_of`` names it) and of each reason why a file is none, and the
         bytes of all that can be opened.
     """
     kinds: Counter[str] = Counter()
@@ -171,7 +176,7 @@ def survey(files: Iterable[str | os.PathLike[str]]) -> tuple[Counter[str], int]:
     for path in files:
         try:
             with open_regular(path) as file:
-                kinds[picture_format(file.read(HEAD_SIZE)) or Reason.NOT_A_PICTURE.code] += 1
+                kinds[format_of(file, path) or Reason.NOT_A_PICTURE.code] += 1
                 size += os.fstat(file.fileno()).st_size
         except ImageError as error:
             kinds[error.code] += 1

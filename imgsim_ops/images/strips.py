@@ -17,6 +17,7 @@ class Strips:
         width: Likewise.
         strips: uint8 (h, w, 3) RGB, C-contiguous; w and the sum of all h are width and height divided by `scale`,
             rounded up. Can be gone through once.
+        backdrop: What lies behind transparent places: 255, white, or 0, black, where nothing would be seen on white.
         scale: 1, or how many pixels of the picture lie along each side of one here.
     """
 
@@ -24,6 +25,7 @@ class Strips:
     width: int
     strips: Iterator[np.ndarray]
     scale: int = 1
+    backdrop: int = 255
 
     def whole(self) -> np.ndarray:
         """The picture as one array of its own, uint8 (height, width, 3) divided by `scale`, rounded up."""

@@ -27,7 +27,8 @@ SIDE = 1280
 #: x, y, width and height, in pixels.
 Box = tuple[int, int, int, int]
 
-_HEAD = struct.Struct("<IIIIB3xI")  # width, height, of the pixels likewise, whether there is alpha, length of the facts
+# Width, height, of the pixels likewise, whether there is alpha, what lies behind it, length of the facts.
+_HEAD = struct.Struct("<IIIIBB2xI")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +38,10 @@ class Look:
     Attributes:
         width: Of the picture, upright, in pixels.
         height: Likewise.
-        pixels: uint8 RGB (h, w, 3), on white where it is transparent; the longer side has at most `SIDE` pixels.
+        pixels: uint8 RGB (h, w, 3), on `backdrop` where it is transparent; the longer side has at most `SIDE` pixels.
         alpha: uint8 (h, w), 255 where nothing shines through; None for a picture without transparency.
         facts: What its file is besides.
+        backdrop: See ``images.strips.Strips``.
     """
 
     width: int
@@ -47,6 +49,7 @@ class Look:
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     facts: FileFacts = FileFacts()
+    backdrop: int = 255
 
     @cached_property
     def to_full(self) -> np.ndarray:
@@ -62,7 +65,7 @@ class Look:
     @cached_property
     def on_black(self) -> np.ndarray:
         """`pixels`, on black where they are transparent."""
-        if self.alpha is None:
+        if self.alpha is None or not self.backdrop:
             return self.pixels
         return self.pixels - np.minimum(self.pixels, 255 - self.alpha[..., np.newaxis])
 
@@ -106,19 +109,19 @@ class Look:
         """For a pipe."""
         facts = json.dumps(self.facts.as_json()).encode()
         h, w = self.pixels.shape[:2]
-        head = _HEAD.pack(self.width, self.height, w, h, self.alpha is not None, len(facts))
+        head = _HEAD.pack(self.width, self.height, w, h, self.alpha is not None, self.backdrop, len(facts))
         alpha = b"" if self.alpha is None else self.alpha.tobytes()
         return b"".join((head, facts, np.ascontiguousarray(self.pixels), alpha))
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Look:
         """What `to_bytes` wrote."""
-        width, height, w, h, has_alpha, length = _HEAD.unpack_from(content)
+        width, height, w, h, has_alpha, backdrop, length = _HEAD.unpack_from(content)
         start = _HEAD.size + length
         facts = FileFacts(**json.loads(content[_HEAD.size : start]))
         pixels = np.frombuffer(content, np.uint8, 3 * w * h, start).reshape(h, w, 3)
         alpha = np.frombuffer(content, np.uint8, w * h, start + pixels.size).reshape(h, w) if has_alpha else None
-        return cls(width, height, pixels, alpha, facts)
+        return cls(width, height, pixels, alpha, facts, backdrop)
 
     @classmethod
     def of(cls, pixels: np.ndarray, facts: FileFacts = FileFacts(lossless=True)) -> Look:
@@ -144,12 +147,13 @@ def look(path: str | os.PathLike[str], read: ReadOptions = ReadOptions(), *, adm
         ImageError: See ``images.decode.decode``.
     """
     with decoded(path, max_pixels=read.max_pixels, min_side=None if read.exact else SIDE, admit=admit) as picture:
-        small, width, height = shrunk(picture, SIDE, Image.Resampling.BOX), picture.width, picture.height
+        small = shrunk(picture, SIDE, Image.Resampling.BOX)
     pixels, alpha = np.asarray(small), None
     with open_regular(path) as file:
-        facts = file_facts(file, format_of(file) or "")
+        kind = format_of(file, path) or ""
+        facts = file_facts(file, kind)
         if facts.transparent:
             file.seek(0)
-            channel = upright_alpha(file)
+            channel = upright_alpha(file, kind)
             alpha = None if channel is None else np.asarray(channel.resize(small.size, Image.Resampling.BOX))
-    return Look(width, height, pixels, alpha, facts).to_bytes()
+    return Look(picture.width, picture.height, pixels, alpha, facts, picture.backdrop).to_bytes()

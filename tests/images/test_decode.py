@@ -324,11 +324,11 @@ def boxed(main, *others, length=None):
         (boxed(b"mif1", b"miaf", b"avif"), "AVIF"),
         (boxed(b"msf1", b"hevc"), "HEIF"),
         (boxed(b"mif1", b"miaf"), None),  # only the container's name
-        (boxed(b"isom", b"mp42"), None),  # a film
+        (boxed(b"isom", b"mp42"), "video"),
         (boxed(b"mif1", b"heic", length=16), None),  # behind the box's end
-        (boxed(b"isom") + b"heic", None),
+        (boxed(b"isom") + b"heic", "video"),
         (b"\0\0\0\x18ftyp", None),
-        (b"\0\0\0\x18moov" + b"heic" * 4, None),
+        (b"\0\0\0\x18moov" + b"heic" * 4, "video"),
     ],
 )
 def test_brands(head, expected):

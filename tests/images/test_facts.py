@@ -114,7 +114,6 @@ def test_avif_may_be_deep(image):
     assert facts_of(saved(image, "AVIF")) == FileFacts(deep=True)
 
 
-@pytest.mark.xfail(strict=True, reason="Pillow opens HEIC only where somebody has registered it; decoding needs not")
 def test_a_picture_of_a_phone_has_no_further_frames(image, monkeypatch):
     Image.init()  # so that nothing registers itself in the list that is put away again
     monkeypatch.setattr(Image, "ID", [kind for kind in Image.ID if kind != "HEIF"])
@@ -238,9 +237,6 @@ def test_no_picture_at_all():
     assert facts_of(b"") == facts_of(b"nothing that is a picture") == FileFacts(further=True)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="Pillow's own limit is met before ours, and so nothing is known"
-)
 def test_a_picture_that_is_larger_than_pillow_likes():
     assert facts_of(flat_jpeg(14000, 14000)).quantisation == 16
 

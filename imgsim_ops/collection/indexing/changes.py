@@ -64,7 +64,7 @@ def look_for_changes(
     roots = [os.fsencode(os.path.abspath(path)) for path in paths if os.path.isdir(path)]
     mine = os.fsencode(own) + b"/"
     folders: dict[str, str] = {}  # to look at a name costs less than to make it absolute
-    for given in scan_names(paths, exclude):
+    for given in scan_names(paths, exclude, skipped):
         folder, name = os.path.split(given)
         if folder not in folders:
             folders[folder] = os.path.abspath(folder)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
-from imgsim_ops.files.reasons import Reason, SkippedFile
+from imgsim_ops.files.reasons import Reason, SkippedFile, unread
 
 if TYPE_CHECKING:
     from imgsim_ops.embedding.description import Description
@@ -44,6 +44,7 @@ class IndexReport:
         embedded: How many contents were decoded and embedded.
         dropped: How many files are no longer there.
         skipped: The files that are no readable pictures, sorted by path.
+        aside: Those that nobody expects to be read, films and drawings, likewise.
         interrupted: Ctrl-C came before the end; what was done is kept. Before the last file, nothing was dropped.
         seconds: Wall time, the model's loading not counted.
     """
@@ -56,6 +57,7 @@ class IndexReport:
     skipped: list[SkippedFile]
     interrupted: bool = False
     seconds: float = 0.0
+    aside: list[SkippedFile] = field(default_factory=list)
 
 
 def index_files(
@@ -257,13 +259,15 @@ class _Run:
                 self.interrupted = True
 
     def report(self) -> IndexReport:
+        passed_over = sorted(self._skipped, key=lambda file: file.path)
         return IndexReport(
             files=self._files,
             unchanged=self._unchanged,
             known=self._known,
             embedded=self._embedded,
             dropped=self._dropped,
-            skipped=sorted(self._skipped, key=lambda file: file.path),
+            skipped=unread(passed_over),
             interrupted=self.interrupted,
             seconds=time.perf_counter() - self._start - self._loading,
+            aside=[file for file in passed_over if file.is_aside],
         )
