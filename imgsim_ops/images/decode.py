@@ -13,6 +13,7 @@ from imgsim_ops.files.opening import open_regular, picture_error, size_of
 from imgsim_ops.files.reasons import Reason
 from imgsim_ops.images.formats import ASIDE, HEAD_SIZE, canvas_size, format_of
 from imgsim_ops.images.jpeg import TruncatedJpegError, decode_jpeg
+from imgsim_ops.images.jxl import jxl_header
 from imgsim_ops.images.memory import MAX_PIXELS, Admit, TooManyPixelsError, admit_at_once
 from imgsim_ops.images.pillow import UnsupportedPixelsError, decode_with_pillow
 from imgsim_ops.images.raw import decode_raw
@@ -105,7 +106,9 @@ def _decoded(
             if picture is not None:
                 return picture
             file.seek(0)
-        return decode_with_pillow(file, kind, canvas_size(head, kind), max_pixels, admit, stack)
+        header = jxl_header(file) if kind == "JXL" else None
+        canvas = canvas_size(head, kind) if header is None else (header.width, header.height)
+        return decode_with_pillow(file, kind, canvas, max_pixels, admit, stack)
     except ImageError:
         raise
     except TooManyPixelsError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import ExifTags, Image, JpegImagePlugin, MpoImagePlugin, PsdImagePlugin, TiffImagePlugin
 
+from imgsim_ops.images.jxl import jxl_header
 from imgsim_ops.images.pillow import UnsupportedPixelsError, opened, quiet_pillow
 from imgsim_ops.images.webp import webp_quality
 
@@ -82,14 +83,15 @@ def file_facts(file: BinaryIO, kind: str) -> FileFacts:
     """
     if kind == "RAW":
         return FileFacts(further=True, deep=True)
+    jxl = jxl_header(file) if kind == "JXL" else None
     head = file.read(_HEAD_SIZE)
     file.seek(0)
     try:
         # Only this one finds that a JPEG has others behind it.
         with quiet_pillow, JpegImagePlugin.jpeg_factory(file) if kind == "JPEG" else opened(file, kind) as image:
             return FileFacts(
-                further=_has_further(file, image, kind, head),
-                deep=_is_deep(image, kind, head),
+                further=_has_further(file, image, kind, head) if jxl is None else jxl.animated,
+                deep=_is_deep(image, kind, head) if jxl is None else jxl.deep,
                 transparent="A" in image.getbands() or image.mode == "PA" or "transparency" in image.info,
                 camera=_camera(image),
                 quantisation=_quantisation(image),
@@ -118,7 +120,7 @@ def _has_further(file: BinaryIO, image: Image.Image, kind: str, head: bytes) -> 
     return isinstance(image, TiffImagePlugin.TiffImageFile) and _SUB_IFDS in image.tag_v2
 
 
-def _is_followed(file: BinaryIO, image: Image.Image) -> bool:
+def _is_followed(file: BinaryIO, image: Any) -> bool:
     """Whether another picture stands behind the first one of a PNM."""
     codec, _, offset, _ = image.tile[0]
     if codec == "ppm_plain":  # of which text may hold one only
@@ -129,7 +131,7 @@ def _is_followed(file: BinaryIO, image: Image.Image) -> bool:
     return file.read(1) == b"P"
 
 
-def _is_deep(image: Image.Image, kind: str, head: bytes) -> bool:
+def _is_deep(image: Any, kind: str, head: bytes) -> bool:
     if kind == "PNG":
         return head[_PNG_DEPTH_AT] > 8
     if kind == "PNM":

@@ -301,7 +301,7 @@ def _is_raw(file: BinaryIO, head: bytes) -> bool:
 
 
 def _directory(file: BinaryIO, place: int, order: str) -> tuple[list[tuple[int, int, int, bytes]], int]:
-    """The entries of a TIFF's directory (tag, type, number of values, value or its place), and where the next one is."""
+    """The entries of a TIFF's directory (tag, type, number of values, value or place), and where the next one is."""
     file.seek(place)
     start = file.read(2)
     number = struct.unpack(f"{order}H", start)[0] if len(start) == 2 else 0

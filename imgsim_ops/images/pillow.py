@@ -139,7 +139,7 @@ def decode_with_pillow(
         _look(image)(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
         backdrop = _backdrop(image)
         look = _look(image, backdrop)
-        transpose = upright_transpose(image)  # PNG may carry its EXIF behind the pixels: only now is it known
+        transpose = _transpose(image)  # PNG may carry its EXIF behind the pixels: only now is it known
 
     def piece(box: Box) -> Image.Image:
         with quiet_pillow:
@@ -147,6 +147,12 @@ def decode_with_pillow(
 
     strips = upright_strips(*image.size, transpose, piece)
     return Strips(*upright_size(*image.size, transpose), strips, backdrop=backdrop)
+
+
+def _transpose(image: Image.Image) -> Image.Transpose | None:
+    """What brings a picture upright; nothing of a JPEG XL, but where it is a JPEG: its decoder has done it."""
+    turned = image.format == "JXL" and not getattr(image, "jpeg", None)
+    return None if turned else upright_transpose(image)
 
 
 def opened(file: BinaryIO, kind: str, let_in: Callable[[int, int], None] = lambda width, height: None) -> Image.Image:
@@ -201,7 +207,7 @@ def _reader(kind: str) -> Callable[[BinaryIO], ImageFile.ImageFile]:
     return getattr(plugin, name)
 
 
-def _held_besides(image: ImageFile.ImageFile) -> int:
+def _held_besides(image: Image.Image) -> int:
     """Bytes that a decoder holds besides the picture, where the header tells."""
     if image.info.get("progressive"):  # the coefficients of a JPEG, of up to four colours, until its end
         return 8 * image.width * image.height
@@ -272,12 +278,13 @@ def _backdrop(image: Image.Image) -> int:
     """What a picture is laid on: white, 255, or black, 0, where on white nothing would be left of what it shows."""
     if image.mode.startswith("I") or not _is_transparent(image):
         return 255
-    least, most = 255, 0
+    least, most = 255.0, 0.0
     for top in range(0, image.height, _STRIP_ROWS):
         rgba = image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height))).convert("RGBA")
-        if min(low for low, _ in _on(rgba, 255).getextrema()) < _NEARLY_WHITE:
+        colours: Any = _on(rgba, 255).getextrema()
+        if min(low for low, _ in colours) < _NEARLY_WHITE:
             return 255
-        low, high = rgba.getextrema()[-1]
+        low, high = rgba.getchannel("A").getextrema()
         least, most = min(least, low), max(most, high)
     return 0 if least < 255 and most > 0 else 255
 
@@ -290,7 +297,7 @@ def shown(image: Image.Image) -> np.ndarray:
     """
     with quiet_pillow:
         _load(image)
-        transpose = upright_transpose(image)
+        transpose = _transpose(image)
         pixels = _look(image, _backdrop(image))(image)
     return np.array(pixels if transpose is None else pixels.transpose(transpose))
 
@@ -299,7 +306,7 @@ def upright_alpha(file: BinaryIO, kind: str) -> Image.Image | None:
     """The alpha channel of a sound picture, upright; None where nothing shines through."""
     with opened(file, kind) as image:
         _load(image)
-        transpose = upright_transpose(image)
+        transpose = _transpose(image)
         channel = image.convert("RGBA").getchannel("A")
     if channel.getextrema() == (255, 255):
         return None

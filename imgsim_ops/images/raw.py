@@ -6,6 +6,7 @@ import io
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import ExifTags, Image
 
 from imgsim_ops.files.opening import size_of
@@ -66,7 +67,10 @@ def decode_raw(file: BinaryIO, max_pixels: int, min_side: int | None, admit: Adm
     stack.enter_context(admit(held + size_of(file)))
     half = min_side is not None and min(width, height) >= 2 * min_side
     pixels = raw.postprocess(use_camera_wb=True, half_size=half)
-    height, width = pixels.shape[:2]
+    height, width, colours = np.atleast_3d(pixels).shape
+    if colours not in (1, 3):
+        raise UnsupportedPixelsError(f"a raw file of {colours} colours")
+    pixels = np.ascontiguousarray(np.broadcast_to(np.atleast_3d(pixels), (height, width, 3)))
     return Strips(height * (1 + half), width * (1 + half), iter([pixels]), 1 + half)
 
 

@@ -16,6 +16,7 @@ from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import Aside, Reason, SkippedFile
 from imgsim_ops.images.formats import ASIDE, claimed_format, format_of
 
+
 def scan(paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] = ()) -> Iterator[Path]:
     """Yields the files that a user means, in an order that depends on names only.
 
@@ -168,8 +169,8 @@ def survey(files: Iterable[str | os.PathLike[str]]) -> tuple[Counter[str], int]:
         files: What `scan` yields.
 
     Returns:
-        How many there are of each format (as ``formats.format_of`` names it) and of each reason why a file is none, and the
-        bytes of all that can be opened.
+        How many there are of each format (as ``formats.format_of`` names it) and of each reason why a file is none, and
+        the bytes of all that can be opened.
     """
     kinds: Counter[str] = Counter()
     size = 0

@@ -11,6 +11,7 @@ from imgsim_ops.files.reasons import Reason, SkippedFile
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.preprocess import CROP, load_pixels
 from imgsim_ops.images.readers import IsolatedReaders
+from tests.support.pictures_made import dng, psd
 from tests.support.tries import tries
 
 MUTATIONS = tries(2000)
@@ -28,7 +29,24 @@ KINDS = {
     "LZW TIFF": {"compression": "tiff_lzw"},
     "AVIF": {"quality": 70, "speed": 10},
     "HEIF": {"quality": 70},
+    "JXL": {"quality": 70},
+    "JPEG2000": {},
+    "lossy JPEG2000": {"irreversible": True, "quality_mode": "dB", "quality_layers": [40]},
+    "PPM": {},
+    "TGA": {},
+    "run-length TGA": {"compression": "tga_rle"},
+    "ICO": {"sizes": [(16, 16), (48, 32)]},
+    "bitmap ICO": {"sizes": [(16, 16), (48, 32)], "bitmap_format": "bmp"},
+    "ICNS": {},
+    "PCX": {},
+    "DDS": {},
+    "DXT5 DDS": {"pixel_format": "DXT5"},
+    "PSD": {},
+    "DNG": {},
 }
+MADE = {"PSD": psd, "DNG": lambda pixels: dng(pixels[..., 1].astype(np.uint16) * 16)}
+_EXTRAS = {"JXL": "pillow_jxl", "DNG": "rawpy"}
+_WITH_EXIF = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF", "JXL")
 
 
 def scene():
@@ -47,6 +65,8 @@ def kind(request):
         pytest.skip("this Pillow was built without AVIF")
     if request.param == "HEIF":
         pytest.importorskip("pillow_heif").register_heif_opener()
+    if request.param in _EXTRAS:
+        pytest.importorskip(_EXTRAS[request.param])
     return request.param
 
 
@@ -116,11 +136,15 @@ def mutated(content, seed):
 
 def test_every_mutation_is_answered(tmp_path, kind, readers):
     sound = tmp_path / "sound"
-    options = dict(KINDS[kind])
-    if kind not in ("BMP", "GIF"):  # which have no EXIF to break
-        options["exif"] = Image.Exif()
-        options["exif"][0x0112] = 6
-    scene().save(sound, kind.split()[-1], **options)
+    if kind in MADE:
+        sound.write_bytes(MADE[kind](np.asarray(scene())))
+    else:
+        options = dict(KINDS[kind])
+        if kind.split()[-1] in _WITH_EXIF:  # to break it, too
+            exif = Image.Exif()
+            exif[0x0112] = 6
+            options["exif"] = exif.tobytes()
+        scene().save(sound, kind.split()[-1], **options)
     whole, expected = sound.read_bytes(), load_pixels(sound).tobytes()
 
     def paths():

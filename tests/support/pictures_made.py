@@ -1,7 +1,11 @@
 """Files made byte by byte, for sizes and lies that no program writes, and that take no memory to make."""
 
+import io
 import struct
 import zlib
+
+import numpy as np
+import tifffile
 
 
 def segment(marker, content):
@@ -96,3 +100,29 @@ def slow_jpeg(side):
             higher = bit + 1 if bit < 13 else 0
             parts.append(segment(0xDA, bytes([1, 1, 0, coefficient, coefficient, higher << 4 | bit])) + ends)
     return b"".join(parts) + b"\xff\xd9"
+
+
+def psd(pixels, *, mode=3, bits=8, layers=b"", merged=True):
+    height, width, channels = pixels.shape
+    version = b"\0\0\0\1" + bytes([merged]) + bytes(21)
+    resources = b"8BIM" + struct.pack(">H", 1057) + b"\0\0" + struct.pack(">I", len(version)) + version
+    head = b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", channels, height, width, bits, mode)
+    parts = b"".join(struct.pack(">I", len(part)) + part for part in (b"", resources, layers))
+    return head + parts + b"\0\0" + np.moveaxis(pixels, 2, 0).tobytes()
+
+
+def dng(values, orientation=1):
+    """A raw file of a sensor behind red, green and blue."""
+    matrix = (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1)
+    numbers = [
+        (50706, 1, 4, (1, 4, 0, 0)),
+        (50708, 2, 0, "a camera"),
+        (33421, 3, 2, (2, 2)),
+        (33422, 1, 4, (0, 1, 1, 2)),
+        (50721, 10, 9, matrix),
+        (50717, 3, 1, 4095),
+        (274, 3, 1, orientation),
+    ]
+    file = io.BytesIO()
+    tifffile.imwrite(file, values, photometric=32803, extratags=numbers, metadata=None)
+    return file.getvalue()

@@ -58,7 +58,9 @@ def look_for_changes(
     Raises:
         ImageError: As ``images.scan.scan``.
     """
-    changed, skipped, unchanged = [], [], 0
+    changed: list[FoundFile] = []
+    skipped: list[SkippedFile] = []
+    unchanged = 0
     seen: set[bytes] = set()
     unreadable: list[bytes] = []
     roots = [os.fsencode(os.path.abspath(path)) for path in paths if os.path.isdir(path)]
