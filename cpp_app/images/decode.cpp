@@ -1,5 +1,7 @@
 #include "decode.h"
 
+#include <algorithm>
+#include <cstring>
 #include <new>
 
 #include "errors.h"
@@ -24,6 +26,23 @@ bool ends_early(Kind kind, Bytes file, const std::string& message) {
   return message.find("truncated") != std::string::npos;
 }
 
+/// A GIF has a colour for what is transparent, or none: what it would be on black shows whether on white nothing is
+/// left.
+Raster run_gif(Bytes file, const std::string& path) {
+  Raster on_white = run_decoder(Decoder::kGif, gif_first_frame(file, path, kWhite), Mode::kRgb);
+  const int64_t count = on_white.height * on_white.width;
+  if (std::any_of(on_white.data, on_white.data + 3 * count, [](uint8_t value) { return value < 250; })) {
+    return on_white;
+  }
+  Raster on_black = run_decoder(Decoder::kGif, gif_first_frame(file, path, kBlack), Mode::kRgb);
+  BackdropFinder backdrop;
+  for (int64_t i = 0; i < 3 * count; i += 3) {
+    const bool bare = std::memcmp(on_white.data + i, on_black.data + i, 3) != 0;
+    backdrop.see(on_white.data + i, bare ? 0 : 255);
+  }
+  return backdrop.found() == kBlack ? on_black : on_white;
+}
+
 Raster run(Kind kind, Bytes file, const Header& header, const std::string& path) {
   try {
     switch (kind) {
@@ -32,7 +51,7 @@ Raster run(Kind kind, Bytes file, const Header& header, const std::string& path)
       case Kind::kWebp:
         return run_decoder(Decoder::kWebp, file, header.alpha ? Mode::kRgba : Mode::kRgb);
       default:
-        return run_decoder(Decoder::kGif, gif_first_frame(file, path), Mode::kRgb);
+        return run_gif(file, path);
     }
   } catch (const DecoderError& error) {
     const std::string message = error.what();
@@ -45,9 +64,15 @@ Raster run(Kind kind, Bytes file, const Header& header, const std::string& path)
 
 /// Turns (count, 4) values into (count, 3) in place: the result never overtakes what is still to be read.
 void to_rgb(uint8_t* data, int64_t count) {
+  BackdropFinder backdrop;
+  for (int64_t i = 0; i < count; ++i) {
+    uint8_t on_white[3];
+    put_on(kWhite, on_white, data + 4 * i, data[4 * i + 3]);
+    backdrop.see(on_white, data[4 * i + 3]);
+  }
   for (int64_t i = 0; i < count; ++i) {
     const uint8_t rgb[3] = {data[4 * i], data[4 * i + 1], data[4 * i + 2]};
-    put_on_white(data + 3 * i, rgb, data[4 * i + 3]);
+    put_on(backdrop.found(), data + 3 * i, rgb, data[4 * i + 3]);
   }
 }
 

@@ -17,7 +17,8 @@ constexpr size_t kBackground = 11;
 /// Walks GIF89a blocks over a copy of the file. Every access is checked: the end of the file is the error `truncated`.
 class Walker {
  public:
-  Walker(Bytes file, const std::string& path) : file_(file.begin(), file.end()), path_(path) {}
+  Walker(Bytes file, const std::string& path, Backdrop backdrop)
+      : file_(file.begin(), file.end()), path_(path), backdrop_(static_cast<uint8_t>(backdrop)) {}
 
   std::vector<uint8_t> first_frame() {
     uint8_t& screen_flags = at(kScreenFlags);
@@ -36,9 +37,9 @@ class Walker {
       } else if (block == kImage) {
         const uint8_t flags = at(position_ + 8);
         position_ += 9;
-        whiten(global, screen_flags);
+        paint(global, screen_flags);
         const size_t local = skip_colours(flags);
-        whiten(local, flags);
+        paint(local, flags);
         if (transparent_ && (screen_flags & 0x80)) {  // where the frame leaves the canvas bare
           at(kBackground) = static_cast<uint8_t>(*transparent_);
         }
@@ -71,10 +72,10 @@ class Walker {
     return begin;
   }
 
-  void whiten(size_t table, uint8_t flags) {
+  void paint(size_t table, uint8_t flags) {
     if (transparent_ && *transparent_ < colours(flags)) {
       for (size_t i = 0; i < 3; ++i) {
-        at(table + 3 * *transparent_ + i) = 255;
+        at(table + 3 * *transparent_ + i) = backdrop_;
       }
     }
   }
@@ -87,12 +88,15 @@ class Walker {
 
   std::vector<uint8_t> file_;
   const std::string& path_;
+  uint8_t backdrop_;
   size_t position_ = 0;
   std::optional<size_t> transparent_;
 };
 
 }  // namespace
 
-std::vector<uint8_t> gif_first_frame(Bytes file, const std::string& path) { return Walker(file, path).first_frame(); }
+std::vector<uint8_t> gif_first_frame(Bytes file, const std::string& path, Backdrop backdrop) {
+  return Walker(file, path, backdrop).first_frame();
+}
 
 }  // namespace imgsim::app

@@ -62,6 +62,8 @@ class PngReader {
         chunks_.interlaced ? std::span<const Pass>(kAdam7) : std::span<const Pass>(kWhole);
     std::vector<uint8_t> raw = inflated(passes);
     RgbPixels out{std::vector<uint8_t>(3 * chunks_.width * chunks_.height), chunks_.height, chunks_.width};
+    const bool deep_grey = chunks_.colour == kGrey && chunks_.depth == 16;
+    int used = 0;
     uint8_t* row = raw.data();
     for (const Pass& pass : passes) {
       const int64_t cols = pass.cols(chunks_.width);
@@ -71,8 +73,18 @@ class PngReader {
       for (int64_t r = 0; cols > 0 && r < pass.rows(chunks_.height); ++r, row += 1 + size) {
         unfilter(row[0], row + 1, above, size);
         above = row + 1;
-        write_row(above, cols, 3 * pass.dx, out.values.data() + 3 * ((pass.y + r * pass.dy) * chunks_.width + pass.x));
+        for (int64_t i = 0; deep_grey && i < cols; ++i) {
+          used = std::max(used, sample(above, i));
+        }
       }
+    }
+    for (int bits = 14; bits >= 8 && used < 1 << bits; bits -= 2) {
+      deep_white_ = (1 << bits) - 1;
+    }
+    write(raw, passes, out);
+    if (!deep_grey && backdrop_.found() == kBlack) {
+      behind_ = kBlack;
+      write(raw, passes, out);
     }
     return out;
   }
@@ -258,20 +270,33 @@ class PngReader {
     }
   }
 
-  /// A stored sample as 8 bits. Of 16-bit grey the nearest, of 16-bit colour the upper byte, as Pillow does.
+  void write(const std::vector<uint8_t>& raw, std::span<const Pass> passes, RgbPixels& out) {
+    const uint8_t* row = raw.data();
+    for (const Pass& pass : passes) {
+      const int64_t cols = pass.cols(chunks_.width);
+      const int64_t size = row_bytes(cols);
+      for (int64_t r = 0; cols > 0 && r < pass.rows(chunks_.height); ++r, row += 1 + size) {
+        write_row(row + 1, cols, 3 * pass.dx,
+                  out.values.data() + 3 * ((pass.y + r * pass.dy) * chunks_.width + pass.x));
+      }
+    }
+  }
+
+  /// A stored sample as 8 bits. Of 16-bit grey the nearest, by the bits that it uses: 8, 10, 12, 14 or all; of 16-bit
+  /// colour the upper byte, as Pillow does.
   int look(int value) const {
     switch (chunks_.depth) {
       case 8:
         return value;
       case 16:
-        return chunks_.colour == kGrey ? (value * 255 + 32767) / 65535 : value >> 8;
+        return chunks_.colour == kGrey ? (value * 255 + deep_white_ / 2) / deep_white_ : value >> 8;
       default:
         return value * 255 / ((1 << chunks_.depth) - 1);
     }
   }
 
   /// Writes `cols` pixels, `step` bytes apart.
-  void write_row(const uint8_t* row, int64_t cols, int64_t step, uint8_t* to) const {
+  void write_row(const uint8_t* row, int64_t cols, int64_t step, uint8_t* to) {
     if (chunks_.colour == kRgb && chunks_.depth == 8 && !chunks_.key && step == 3) {
       std::memcpy(to, row, 3 * cols);
       return;
@@ -279,7 +304,7 @@ class PngReader {
     for (int64_t i = 0; i < cols; ++i, to += step) {
       if (chunks_.colour == kPalette) {
         const int index = sample(row, i);
-        put_on_white(to, chunks_.palette.values[index], chunks_.palette.alpha[index]);
+        put(to, chunks_.palette.values[index], chunks_.palette.alpha[index]);
         continue;
       }
       const int each = channels();
@@ -293,12 +318,22 @@ class PngReader {
           stored[2] == (*chunks_.key)[2]) {
         alpha = 0;
       }
-      put_on_white(to, seen, alpha);
+      put(to, seen, alpha);
+    }
+  }
+
+  void put(uint8_t* to, const uint8_t* rgb, int alpha) {
+    put_on(behind_, to, rgb, alpha);
+    if (behind_ == kWhite) {
+      backdrop_.see(to, alpha);
     }
   }
 
   const std::string& path_;
   Chunks chunks_;
+  int deep_white_ = 65535;
+  Backdrop behind_ = kWhite;
+  BackdropFinder backdrop_;
 };
 
 }  // namespace

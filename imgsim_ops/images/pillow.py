@@ -284,7 +284,8 @@ def _backdrop(image: Image.Image) -> int:
         colours: Any = _on(rgba, 255).getextrema()
         if min(low for low, _ in colours) < _NEARLY_WHITE:
             return 255
-        low, high = rgba.getchannel("A").getextrema()
+        extrema: Any = rgba.getchannel("A").getextrema()
+        low, high = extrema
         least, most = min(least, low), max(most, high)
     return 0 if least < 255 and most > 0 else 255
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from imgsim_ops import kernels
 from imgsim_ops.images.preprocess import load_pixels
@@ -54,7 +55,30 @@ def pngs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("folder", ["pictures", "pngs"])
+@pytest.fixture(scope="module")
+def whites(tmp_path_factory):
+    """A folder of white shapes on nothing, which would be lost on white, and of greys that use few of 16 bits."""
+    folder = tmp_path_factory.mktemp("whites")
+    alpha = np.zeros((13, 19), np.uint8)
+    alpha[3:8, 4:15] = 255
+    image = Image.fromarray(np.dstack([np.full((13, 19, 3), 255, np.uint8), alpha]))
+    for name, how in (("rgba.png", {}), ("lossless.webp", {"lossless": True})):
+        image.save(folder / name, **how)
+    image.convert("LA").save(folder / "grey.png")
+    shapes = Image.fromarray(alpha // 255)
+    shapes.putpalette([0, 0, 0, 255, 255, 255, 255, 255, 255])
+    for name in ("palette.png", "palette.gif"):
+        shapes.save(folder / name, transparency=0)
+    Image.new("RGBA", (13, 19), (255, 255, 255, 0)).save(folder / "nothing.png")
+    Image.new("RGBA", (13, 19), (255, 255, 255, 255)).save(folder / "page.png")
+    Image.new("P", (13, 19)).save(folder / "nothing.gif", transparency=0)
+    for bits in (8, 10, 12, 14, 16):
+        values = np.random.default_rng(bits).integers(0, 1 << bits, (13, 19)).astype(np.uint16)
+        Image.fromarray(values).save(folder / f"{bits}.png")
+    return folder
+
+
+@pytest.mark.parametrize("folder", ["pictures", "pngs", "whites"])
 def test_pixels_are_bit_for_bit_those_of_python(folder, pixel_model, request):
     paths = sorted(request.getfixturevalue(folder).iterdir())
     report = run_json("--model", pixel_model, "--embed", *paths)
