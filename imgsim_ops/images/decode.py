@@ -90,8 +90,7 @@ def _decoded(
     admit: Admit,
     stack: ExitStack,
 ) -> Strips:
-    head, kind = b"", None
-    try:
+    with picture_errors(path, file):
         head = file.read(HEAD_SIZE)
         kind = picture_format(head)
         if kind is None:
@@ -103,6 +102,17 @@ def _decoded(
                 return picture
             file.seek(0)
         return decode_with_pillow(file, kind, canvas_size(head, kind), max_pixels, admit, stack)
+
+
+@contextmanager
+def picture_errors(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[None]:
+    """Whatever decoders raise, as the reason why an open picture cannot be read.
+
+    Raises:
+        ImageError: Anything else was raised inside.
+    """
+    try:
+        yield
     except ImageError:
         raise
     except TooManyPixelsError as error:
@@ -114,16 +124,19 @@ def _decoded(
     except MemoryError as error:
         raise picture_error(Reason.OUT_OF_MEMORY, path) from error
     except Exception as error:  # decoders promise no set of types for bytes that somebody broke
-        raise picture_error(_blame(error, file, head, kind), path, str(error)) from error
+        raise picture_error(_blame(error, file), path, str(error)) from error
 
 
-def _blame(error: Exception, file: BinaryIO, head: bytes, kind: str | None) -> Reason:
+def _blame(error: Exception, file: BinaryIO) -> Reason:
     """Tells a failing disk and a file that ends early from bad content."""
     # EINVAL and EOVERFLOW come of a seek to where no file reaches, as a broken header may ask.
     if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL, errno.EOVERFLOW):
         return Reason.UNREADABLE
     if "truncated" in str(error).lower():
         return Reason.TRUNCATED
+    file.seek(0)
+    head = file.read(HEAD_SIZE)
+    kind = picture_format(head)
     promised = 0  # how many bytes the header says there are at least
     if kind == "WEBP":
         promised = 8 + int.from_bytes(head[4:8], "little")

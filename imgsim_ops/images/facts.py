@@ -6,9 +6,10 @@ import struct
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from PIL import ExifTags, Image, MpoImagePlugin, TiffImagePlugin
+from PIL import ExifTags, Image, TiffImagePlugin
 
-from imgsim_ops.images.pillow import quiet_pillow
+from imgsim_ops.images.frame_count import frame_count
+from imgsim_ops.images.pillow import is_transparent, quiet_pillow
 from imgsim_ops.images.webp import webp_quality
 
 if TYPE_CHECKING:
@@ -27,11 +28,10 @@ _BROKEN = (
 )
 _CAMERA_TAGS = (ExifTags.Base.Make, ExifTags.Base.Model)
 _SHOT_TAGS = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.ISOSpeedRatings)
-_SUB_IFDS = 330
+#: In a TIFF: pictures beneath a page, as raw files of cameras have.
+SUB_IFDS = 330
 _BITS = 258
 _PNG_DEPTH_AT = 24
-# Of a multi-picture JPEG, entries that only show the first one smaller (CIPA DC-007, 5.2.3.3.1).
-_PREVIEWS = ("Large Thumbnail (VGA Equivalent)", "Large Thumbnail (Full HD Equivalent)")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class FileFacts:
     """What a file is besides its pixels.
 
     Attributes:
-        further: It has more than the one picture that is looked at: frames, pages, a raw file's sensor data.
+        further: It has more than the one picture that is looked at, or may: frames, pages, a raw file's sensor data.
         deep: More than 8 bits a channel.
         transparent: Some of it is see-through, or may be.
         camera: How many of six facts about a camera and an exposure its EXIF tells.
@@ -48,6 +48,7 @@ class FileFacts:
         webp_quality: Of a WebP with loss, see `webp.webp_quality`; 0 for what is none.
         palette: It has at most 256 colours by its format.
         lossless: Its format keeps every pixel that it was given.
+        frames: How many frames or pages it has, see `frame_count`; None where that is not known.
     """
 
     further: bool = False
@@ -58,6 +59,7 @@ class FileFacts:
     webp_quality: int = 0
     palette: bool = False
     lossless: bool = False
+    frames: int | None = 1
 
     def as_json(self) -> dict[str, Any]:
         """For a document."""
@@ -75,30 +77,27 @@ def file_facts(file: BinaryIO, kind: str) -> FileFacts:
         What can be told. Where a header cannot be read, `further` is true, as nothing is known then.
     """
     head = file.read(_PNG_DEPTH_AT + 1)
+    frames = frame_count(file, kind)
     file.seek(0)
     try:
         with quiet_pillow, Image.open(file) as image:
             return FileFacts(
-                further=_has_further(image),
+                further=frames != 1 or _has_more_beneath(image),
                 deep=_is_deep(image, kind, head),
-                transparent="A" in image.getbands() or image.mode == "PA" or "transparency" in image.info,
+                transparent=is_transparent(image),
                 camera=_camera(image),
                 quantisation=_quantisation(image),
                 webp_quality=webp_quality(file) if kind == "WEBP" else 0,
                 palette=image.mode in ("P", "1", "PA"),
                 lossless=kind in ("PNG", "TIFF", "BMP", "GIF") or (kind == "WEBP" and _is_lossless_webp(file)),
+                frames=frames,
             )
     except _BROKEN:
-        return FileFacts(further=True)
+        return FileFacts(further=True, frames=None)
 
 
-def _has_further(image: Image.Image) -> bool:
-    if isinstance(image, MpoImagePlugin.MpoImageFile):
-        entries = getattr(image, "mpinfo", {}).get(0xB002, ())
-        return any(entry["Attribute"]["MPType"] not in _PREVIEWS for entry in entries[1:])
-    if getattr(image, "n_frames", 1) > 1:
-        return True
-    return isinstance(image, TiffImagePlugin.TiffImageFile) and _SUB_IFDS in image.tag_v2
+def _has_more_beneath(image: Image.Image) -> bool:
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and SUB_IFDS in image.tag_v2
 
 
 def _is_deep(image: Image.Image, kind: str, head: bytes) -> bool:

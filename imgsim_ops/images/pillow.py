@@ -107,10 +107,21 @@ def decode_with_pillow(
     if canvas is not None:
         let_in(*canvas)
     with quiet_pillow:
-        image = _reader(kind)(file)
+        image = reader_of(kind)(file)
         stack.callback(image.close)
         if image.size != canvas:  # also where a GIF's first frame is larger than its canvas, which then grows
-            let_in(*image.size, _held_besides(image))
+            let_in(*image.size, held_besides(image))
+        return strips_of(image)
+
+
+def strips_of(image: Image.Image) -> Strips:
+    """What an opened image shows, of a file with frames the one that it is at, upright and as RGB, once decoded.
+
+    Raises:
+        UnsupportedPixelsError: See `decode_with_pillow`.
+        Exception: Likewise.
+    """
+    with quiet_pillow:
         _load(image)
         look = _look(image)
         look(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
@@ -123,7 +134,12 @@ def decode_with_pillow(
     return Strips(*upright_size(*image.size, transpose), upright_strips(*image.size, transpose, piece))
 
 
-def _reader(kind: str) -> type[ImageFile.ImageFile]:
+def reader_of(kind: str) -> type[ImageFile.ImageFile]:
+    """What opens a format.
+
+    Raises:
+        UnsupportedPixelsError: It is not installed.
+    """
     module, name = _READERS[kind]
     try:
         plugin = importlib.import_module(module)
@@ -134,7 +150,7 @@ def _reader(kind: str) -> type[ImageFile.ImageFile]:
     return getattr(plugin, name)
 
 
-def _held_besides(image: ImageFile.ImageFile) -> int:
+def held_besides(image: ImageFile.ImageFile) -> int:
     """Bytes that a decoder holds besides the picture, where the header tells."""
     if image.info.get("progressive"):  # the coefficients of a JPEG, of up to four colours, until its end
         return 8 * image.width * image.height
@@ -180,7 +196,7 @@ def _look(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
 
 def _eight_bit_look(piece: Image.Image) -> Image.Image:
     try:
-        if "A" in piece.getbands() or piece.mode == "PA" or "transparency" in piece.info:
+        if is_transparent(piece):
             return _on_white(piece.convert("RGBA"))
         return piece if piece.mode == "RGB" else piece.convert("RGB")
     except (ImportError, ValueError) as error:
@@ -200,12 +216,22 @@ def shown(image: Image.Image) -> np.ndarray:
     return np.array(pixels if transpose is None else pixels.transpose(transpose))
 
 
+def is_transparent(image: Image.Image) -> bool:
+    """Whether some of an image is see-through, or may be."""
+    return "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info
+
+
 def upright_alpha(file: BinaryIO) -> Image.Image | None:
     """The alpha channel of a sound picture, upright; None where nothing shines through."""
     with Image.open(file) as image:
-        _load(image)
-        transpose = upright_transpose(image)
-        channel = image.convert("RGBA").getchannel("A")
+        return alpha_of(image)
+
+
+def alpha_of(image: Image.Image) -> Image.Image | None:
+    """The alpha channel of an opened image, or of the frame that it is at; see `upright_alpha`."""
+    _load(image)
+    transpose = upright_transpose(image)
+    channel = image.convert("RGBA").getchannel("A")
     if channel.getextrema() == (255, 255):
         return None
     return channel if transpose is None else channel.transpose(transpose)

@@ -3,6 +3,9 @@
 import struct
 import zlib
 
+import numpy as np
+from PIL import Image
+
 
 def segment(marker, content):
     return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
@@ -96,3 +99,18 @@ def slow_jpeg(side):
             higher = bit + 1 if bit < 13 else 0
             parts.append(segment(0xDA, bytes([1, 1, 0, coefficient, coefficient, higher << 4 | bit])) + ends)
     return b"".join(parts) + b"\xff\xd9"
+
+
+def frames_made(count, size=(24, 18), seed=0):
+    """Frames that differ from each other all over, in few colours, so that any format keeps them."""
+    random = np.random.default_rng(seed)
+    values = random.choice(
+        np.array([0, 51, 102, 153, 204, 255], np.uint8), (count, -(-size[1] // 6), -(-size[0] // 6), 3)
+    )
+    return [Image.fromarray(one.repeat(6, 0).repeat(6, 1)[: size[1], : size[0]]) for one in values]
+
+
+def many_frames_gif(count):
+    """A GIF of 1 x 1 pixels and some 2 MB for 100,000 frames."""
+    frame = b"!\xf9\x04\0\1\0\0\0" + b",\0\0\0\0\1\0\1\0\0" + b"\2\2\x44\1\0"
+    return b"GIF89a\1\0\1\0\x80\0\0" + b"\0\0\0\xff\xff\xff" + count * frame + b";"
