@@ -107,9 +107,9 @@ def _original(picture: Picture) -> tuple:
 
 
 def _pixels(pictures: Sequence[Picture], read: ReadOptions, progress: Progress) -> dict[bytes, bytes]:
-    """Hashes of the pixels of contents, by SHA-256, of those that have another one's size."""
-    by_size: dict[tuple[int, int], dict[bytes, str]] = defaultdict(dict)
+    """Hashes of the pixels of contents, by SHA-256, of those that have another one's size and number of frames."""
+    alike: dict[tuple[int | None, ...], dict[bytes, str]] = defaultdict(dict)
     for picture in pictures:
-        by_size[picture.width, picture.height].setdefault(picture.sha256, picture.path)
-    wanted = {content: path for some in by_size.values() if len(some) > 1 for content, path in some.items()}
+        alike[picture.width, picture.height, picture.frames].setdefault(picture.sha256, picture.path)
+    wanted = {content: path for some in alike.values() if len(some) > 1 for content, path in some.items()}
     return pixel_hashes(wanted, read, progress) if wanted else {}
