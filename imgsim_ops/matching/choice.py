@@ -129,8 +129,12 @@ def lacks(a: Look, b: Look, sight: Sight) -> tuple[str, ...]:
 
 
 def _has_many(look: Look) -> bool:
-    """Whether a file surely has frames or pages, and the first of them was looked at: of raw files nobody knows."""
-    return look.facts.further and (look.facts.frames or 1) > 1
+    """Whether a file surely has frames or pages, of which the first was looked at.
+
+    A camera's raw file is a TIFF whose first page is a preview: what was saved beside it is there to be kept.
+    """
+    may_be_raw = look.facts.lossless and look.facts.camera > 0
+    return look.facts.further and (look.facts.frames or 1) > 1 and not may_be_raw
 
 
 def _is_no_original(a: Look, b: Look, sight: Sight) -> bool:

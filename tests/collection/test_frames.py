@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from imgsim_ops.collection.collection import Collection
 from imgsim_ops.collection.duplicates import Rules
@@ -152,6 +152,17 @@ def test_copies_of_a_multi_picture_jpeg_may_go(collection, photos, images):
     assert groups_of(collection, photos) == {
         "a.mpo": {"b.jpg": ("copy", True, ()), "c.png": ("copy", False, ("frames",))}
     }
+
+
+def test_what_a_camera_saved_beside_a_raw_file_stays(collection, photos, images):
+    """Many a raw file is a TIFF with a preview as the first page."""
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[0x010F] = "a maker"
+    exif = Image.Exif()
+    exif[0x010F] = "a maker"
+    saved(images[:2], photos / "a.tif", tiffinfo=tags)
+    saved(images[:1], photos / "b.jpg", quality=80, exif=exif)
+    assert groups_of(collection, photos) == {"a.tif": {"b.jpg": ("copy", False, ("frames",))}}
 
 
 def test_a_copy_of_a_deep_picture_may_go(collection, photos, images):

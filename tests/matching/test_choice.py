@@ -207,6 +207,8 @@ LACKS = [
     (("frames",), PLAIN, look(further=True, frames=3), seen(saved=1)),  # made from the one
     (("frames",), look(camera=3), look(further=True, frames=3), seen()),
     ((), look(quantisation=80), look(further=True, frames=3), seen(saved=-1)),
+    (("frames",), look(camera=4), look(further=True, frames=3, camera=4), seen()),  # raw, perhaps
+    ((), look(camera=4), look(further=True, frames=3, camera=4, lossless=False), seen()),
     (("depth",), look(deep=True), look(deep=True), seen()),
     (("depth",), PLAIN, look(deep=True, lossless=False), seen()),  # perhaps: not every format says
     ((), PLAIN, look(deep=True, lossless=True), seen()),
