@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 _BITS, _PHOTOMETRIC, _PLANES = 258, 262, 284
 _BLACK_IS_ZERO, _CONTIGUOUS = 1, 1
 # How Pillow is told to unpack 16 bits a channel, of which it keeps the upper byte; and how it takes the lower one for
-# the upper. Where alpha is multiplied in, it computes with 8 bits, and planes it unpacks in a way of its own.
-_CODES = ("RGB", "RGBX", "RGBA")
+# the upper. Where alpha is multiplied in, it computes with 8 bits, planes it unpacks in a way of its own, and a fourth
+# channel without a meaning it leaves out.
+_CODES = ("RGB", "RGBA")
 _NATIVE = sys.byteorder[0].upper()
 _LOWER = {f"{code};16{order}": f"{code};16{'B' if order == 'L' else 'L'}" for code in _CODES for order in "LB"} | {
     f"{code};16N": f"{code};16{'B' if _NATIVE == 'L' else 'L'}" for code in _CODES

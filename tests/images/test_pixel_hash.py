@@ -245,6 +245,8 @@ def test_of_what_is_not_handed_on_nothing_is_said(tmp_path):
     tifffile.imwrite(planes, np.moveaxis(values, 2, 0), photometric="rgb", planarconfig="separate", metadata=None)
     multiplied = tmp_path / "multiplied.tif"
     tifffile.imwrite(multiplied, deep_values(4), photometric="rgb", extrasamples=["assocalpha"], metadata=None)
+    odd = tmp_path / "odd.tif"
+    tifffile.imwrite(odd, deep_values(4), photometric="rgb", extrasamples=["unspecified"], metadata=None)
     content = deep_png(tmp_path / "a.png", values).read_bytes()
     one_colour = Content(content[:33] + png_chunk(b"tRNS", values[0, 0].astype(">u2").tobytes()) + content[33:])
     tags = TiffImagePlugin.ImageFileDirectory_v2()
@@ -253,7 +255,7 @@ def test_of_what_is_not_handed_on_nothing_is_said(tmp_path):
     images = frames_made(2)
     beneath = saved(images, tmp_path / "beneath.tif", tiffinfo=tags)
     images[0].save(tmp_path / "raw.tif", tiffinfo=tags)
-    for path in (planes, multiplied, one_colour, beneath, tmp_path / "raw.tif"):
+    for path in (planes, multiplied, odd, one_colour, beneath, tmp_path / "raw.tif"):
         assert pixel_hash(path) == b""
 
 
