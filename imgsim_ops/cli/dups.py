@@ -150,6 +150,7 @@ def _print(console: Console, groups: Duplicates, seconds: float) -> None:
 
     for group in groups[:_MOST_GROUPS]:
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        several = any(member.picture.frames_in_words for member in group.members[:_MOST_MEMBERS])
         for place, member in enumerate(group.members[:_MOST_MEMBERS]):
             picture = member.picture
             table.add_row(
@@ -157,6 +158,7 @@ def _print(console: Console, groups: Duplicates, seconds: float) -> None:
                 Text(printable(picture.path), overflow="fold"),
                 Text(f"{picture.width} x {picture.height}", style="dim"),
                 Text(f"{picture.size / 1e3:,.0f} kB", style="dim", justify="right"),
+                *([Text(picture.frames_in_words, style="yellow")] if several else []),
                 Text(member.evidence.words if member.evidence is not None else "the picture", style="cyan"),
             )
         console.print(table)

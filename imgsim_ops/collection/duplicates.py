@@ -23,7 +23,7 @@ from imgsim_ops.collection.candidates.pairs import (
     nearest_pairs,
     scores_of,
 )
-from imgsim_ops.collection.candidates.pixels import same_pixels
+from imgsim_ops.collection.candidates.pixels import Equals, same_pixels
 from imgsim_ops.collection.findings import Evidence, Group, Member, Picture, Similar
 from imgsim_ops.collection.grouping import DELEGATES, Cluster, Grouping
 from imgsim_ops.errors import ImgsimError
@@ -231,9 +231,7 @@ def _nearest_first(found: Iterable[Pairs]) -> list[tuple[int, int, int]]:
     return [pair[1:] for pair in sorted(pairs)]
 
 
-def _group(
-    cluster: Cluster, pictures: Pictures, looking: Looking, equal: set[tuple[int, int]], rules_: Rules
-) -> Group | None:
+def _group(cluster: Cluster, pictures: Pictures, looking: Looking, equal: Equals, rules_: Rules) -> Group | None:
     """All files of contents; None where files have gone since, so that fewer than two are left."""
     rows = sorted(cluster.members)
     keeps = np.full(len(rows), cluster.keep)
@@ -252,8 +250,10 @@ def _group(
         if files:
             apart = distance(pictures.hashes[row], pictures.hashes[cluster.keep])
             evidence = evidence_of(cluster.members[row], files[0], score, apart)
-            if (row, cluster.keep) in equal:
+            if (row, cluster.keep) in equal.same:
                 evidence = replace(evidence, relation=Relation.SAME_PIXELS.value, lacks=())
+            elif (row, cluster.keep) in equal.shown:
+                evidence = replace(evidence, lacks=())
             others.append(((_STRENGTH[evidence.relation], -evidence.score, row), evidence, files))
     for picture in kept[1:]:
         members.append(Member(picture, IDENTICAL, rules_.may_go(picture, IDENTICAL)))

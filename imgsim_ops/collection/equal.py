@@ -18,6 +18,7 @@ from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.decode import decoded
 from imgsim_ops.images.formats import format_of
+from imgsim_ops.images.frame_count import frame_count
 from imgsim_ops.images.memory import Admit, admit_at_once
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.readers import IsolatedReaders
@@ -26,7 +27,7 @@ from imgsim_ops.matching.relations import Relation
 if TYPE_CHECKING:
     from imgsim_ops.collection.candidates.pairs import Progress
 
-_FACTS = struct.Struct("<32sQqII8s")  # SHA-256, bytes, time of change, width, height, format
+_FACTS = struct.Struct("<32sQqIII8s")  # SHA-256, bytes, time of change, width, height, frames, format
 _SAME_PIXELS = Evidence("content", 1.0, Relation.SAME_PIXELS.value)
 _AHEAD = 8
 
@@ -50,14 +51,17 @@ def file_identity(
     with open_regular(path) as file:
         size, modified = size_and_time(os.fstat(file.fileno()))
         kind = format_of(file, path) or ""
+        frames = frame_count(file, kind) or 0
+        file.seek(0)
         digest = digest_of(file)
     with decoded(path, max_pixels=read.max_pixels, min_side=1, admit=admit) as picture:
-        return _FACTS.pack(digest, size, modified, picture.width, picture.height, kind.encode())
+        return _FACTS.pack(digest, size, modified, picture.width, picture.height, frames, kind.encode())
 
 
 def _picture(path: str, content: bytes) -> Picture:
-    digest, size, modified, width, height, kind = _FACTS.unpack(content)
-    return Picture(os.path.abspath(path), size, modified, digest, width, height, kind.rstrip(b"\0").decode())
+    digest, size, modified, width, height, frames, kind = _FACTS.unpack(content)
+    format_ = kind.rstrip(b"\0").decode()
+    return Picture(os.path.abspath(path), size, modified, digest, width, height, format_, frames or None)
 
 
 def pictures_of(paths: Iterable[str], read: ReadOptions, progress: Progress) -> tuple[list[Picture], list[SkippedFile]]:
@@ -103,9 +107,9 @@ def _original(picture: Picture) -> tuple:
 
 
 def _pixels(pictures: Sequence[Picture], read: ReadOptions, progress: Progress) -> dict[bytes, bytes]:
-    """Hashes of the pixels of contents, by SHA-256, of those that have another one's size."""
-    by_size: dict[tuple[int, int], dict[bytes, str]] = defaultdict(dict)
+    """Hashes of the pixels of contents, by SHA-256, of those that have another one's size and number of frames."""
+    alike: dict[tuple[int | None, ...], dict[bytes, str]] = defaultdict(dict)
     for picture in pictures:
-        by_size[picture.width, picture.height].setdefault(picture.sha256, picture.path)
-    wanted = {content: path for some in by_size.values() if len(some) > 1 for content, path in some.items()}
+        alike[picture.width, picture.height, picture.frames].setdefault(picture.sha256, picture.path)
+    wanted = {content: path for some in alike.values() if len(some) > 1 for content, path in some.items()}
     return pixel_hashes(wanted, read, progress) if wanted else {}

@@ -21,6 +21,7 @@ class Picture:
         width: In pixels, upright.
         height: Likewise.
         format: For example ``JPEG``, as ``images.formats.picture_format`` names it.
+        frames: How many frames or pages it has, see ``images.frame_count``; None where that is not known.
     """
 
     path: str
@@ -30,6 +31,13 @@ class Picture:
     width: int
     height: int
     format: str
+    frames: int | None = None
+
+    @property
+    def frames_in_words(self) -> str:
+        """How many frames or pages it has, where these are several; else nothing."""
+        what = "pages" if self.format == "TIFF" else "pictures" if self.format in ("JPEG", "HEIF") else "frames"
+        return f"{self.frames:,} {what}" if self.frames is not None and self.frames > 1 else ""
 
 
 Box = tuple[int, int, int, int]
@@ -146,7 +154,8 @@ class Group:
                 [
                     os.path.basename(member.picture.path),
                     f"{'keep, ' if place == self.best else 'remove, ' if member.remove else ''}"
-                    f"{member.picture.width} x {member.picture.height}",
+                    f"{member.picture.width} x {member.picture.height}"
+                    f"{', ' * bool(member.picture.frames_in_words)}{member.picture.frames_in_words}",
                     "the picture" if member.evidence is None else member.evidence.words,
                 ],
             )
@@ -288,6 +297,7 @@ def picture_as_json(picture: Picture) -> dict[str, Any]:
         "width": picture.width,
         "height": picture.height,
         "format": picture.format,
+        **({} if picture.frames is None else {"frames": picture.frames}),
     }
 
 

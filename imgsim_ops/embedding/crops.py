@@ -14,6 +14,7 @@ from imgsim_ops import kernels
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.images.decode import decoded
 from imgsim_ops.images.formats import format_of
+from imgsim_ops.images.frame_count import frame_count
 from imgsim_ops.images.memory import Admit, admit_at_once
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.orientation import turned
@@ -21,7 +22,7 @@ from imgsim_ops.images.preprocess import CROP, RESIZE, min_side
 from imgsim_ops.images.strips import Strips
 from imgsim_ops.matching.hashes import BYTES, SIDE, perceptual_hash
 
-_HEAD = struct.Struct(f"<II8s{BYTES}s")
+_HEAD = struct.Struct(f"<III8s{BYTES}s")
 # Of a larger picture only every other, third... row and column go into the squashed crops, so that it need not be in
 # memory as a whole; what remains is still shrunk four times over by an antialiasing filter.
 _ENOUGH = 4 * CROP
@@ -42,6 +43,7 @@ class Crops:
         perceptual: The perceptual hash, uint8 (32,).
         pixels: uint8 RGB (2, 224, 224, 3): the centre, as `load_pixels` makes it, and the whole squashed into a square.
             Of a small picture, see `SMALL`, only the latter: (1, 224, 224, 3).
+        frames: How many frames or pages the file has, see `frame_count`; None where that is not known.
     """
 
     width: int
@@ -49,18 +51,20 @@ class Crops:
     format: str
     perceptual: np.ndarray
     pixels: np.ndarray
+    frames: int | None = None
 
     def to_bytes(self) -> bytes:
         """What `from_bytes` reads."""
-        head = _HEAD.pack(self.width, self.height, self.format.encode(), self.perceptual.tobytes())
+        head = _HEAD.pack(self.width, self.height, self.frames or 0, self.format.encode(), self.perceptual.tobytes())
         return b"".join((head, np.ascontiguousarray(self.pixels)))
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Crops:
         """Reads what `to_bytes` wrote."""
-        width, height, kind, perceptual = _HEAD.unpack_from(content)
+        width, height, frames, kind, perceptual = _HEAD.unpack_from(content)
         pixels = np.frombuffer(content, np.uint8, offset=_HEAD.size).reshape(-1, CROP, CROP, 3)
-        return cls(width, height, kind.rstrip(b"\0").decode(), np.frombuffer(perceptual, np.uint8), pixels)
+        hashed = np.frombuffer(perceptual, np.uint8)
+        return cls(width, height, kind.rstrip(b"\0").decode(), hashed, pixels, frames or None)
 
 
 def load_crops(
@@ -86,6 +90,7 @@ def load_crops(
     """
     with open_regular(path) as file:
         kind = format_of(file, path) or ""  # for none `decoded` has the error
+        frames = frame_count(file, kind)
     with decoded(path, max_pixels=read.max_pixels, min_side=min_side(read.exact), admit=admit) as picture:
         height, width = picture.height, picture.width
         if max(height, width) <= SMALL:
@@ -101,7 +106,7 @@ def load_crops(
     else:
         crops.append(np.asarray(whole.resize((CROP, CROP), Image.Resampling.BILINEAR)))
     small = np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-    seen = Crops(width, height, kind, perceptual_hash(small), np.stack(crops))
+    seen = Crops(width, height, kind, perceptual_hash(small), np.stack(crops), frames)
     return b"".join(_turned(seen, small, orientation).to_bytes() for orientation in orientations)
 
 
@@ -111,7 +116,7 @@ def _turned(crops: Crops, small: np.ndarray, orientation: int) -> Crops:
         return crops
     width, height = (crops.height, crops.width) if orientation > 4 else (crops.width, crops.height)
     pixels = np.stack([turned(crop, orientation) for crop in crops.pixels])
-    return Crops(width, height, crops.format, perceptual_hash(turned(small, orientation)), pixels)
+    return Crops(width, height, crops.format, perceptual_hash(turned(small, orientation)), pixels, crops.frames)
 
 
 def _keeping(picture: Strips, kept: list[np.ndarray]) -> Iterator[np.ndarray]:

@@ -17,6 +17,7 @@ class Description:
         format: As ``images.formats.picture_format`` names it.
         perceptual: The perceptual hash, uint8 (32,).
         raw: The raw vector, float16 (raw_width,), see ``imgsim_ops.recipes.recipes``.
+        frames: How many frames or pages the file has, see ``images.frame_count``; None where that is not known.
     """
 
     width: int
@@ -24,3 +25,4 @@ class Description:
     format: str
     perceptual: np.ndarray
     raw: np.ndarray
+    frames: int | None = None

@@ -238,7 +238,7 @@ def compare(
 def _related(similarity: Similarity, a: _Taken, b: _Taken, read: ReadOptions) -> Similarity:
     """The same with what the one is to the other."""
     # OpenCV takes as long to load as the rest does, and a score needs none of it.
-    from imgsim_ops.images.pixel_hash import pixel_hash
+    from imgsim_ops.images.pixel_hash import is_shown_in, pixel_hash
     from imgsim_ops.matching.closer import pieces_of
     from imgsim_ops.matching.looks import Look, look
     from imgsim_ops.matching.pair import judged
@@ -251,15 +251,15 @@ def _related(similarity: Similarity, a: _Taken, b: _Taken, read: ReadOptions) ->
         for picture in (a, b)
     ]
     found = judged(looks[0], looks[1], pieces=(pieces_of(a, read), pieces_of(b, read)))
-    relation = found.relation
-    if found.equal:
-        hashes = [
-            picture.tobytes() if isinstance(picture, np.ndarray) else pixel_hash(picture, read) for picture in (a, b)
-        ]
-        both = isinstance(a, np.ndarray) == isinstance(b, np.ndarray)
-        relation = Relation.SAME_PIXELS if both and hashes[0] and hashes[0] == hashes[1] else relation
+    relation, lacks = found.relation, found.lacks
+    if found.equal and isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        relation = Relation.SAME_PIXELS if np.array_equal(a, b) else relation
+    elif found.equal and not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray):
+        one, other = pixel_hash(a, read), pixel_hash(b, read)
+        relation = Relation.SAME_PIXELS if one and one == other else relation
+        lacks = () if is_shown_in(one, other) else lacks[0], () if is_shown_in(other, one) else lacks[1]
     return replace(
-        similarity, relation=relation.value, differences=found.differences, transform=found.transform, lacks=found.lacks
+        similarity, relation=relation.value, differences=found.differences, transform=found.transform, lacks=lacks
     )
 
 

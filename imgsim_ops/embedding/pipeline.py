@@ -162,7 +162,7 @@ class Descriptions(Batch):
         mean, centre = next(answers)
         squashed = next(answers)[1] if len(known.pixels) > 1 else centre
         raw = np.concatenate([_unit(mean), _unit(centre), _unit(squashed)]).astype(np.float16)
-        return Description(known.width, known.height, known.format, known.perceptual, raw)
+        return Description(known.width, known.height, known.format, known.perceptual, raw, known.frames)
 
 
 class TurnedDescriptions(Descriptions):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.opening import open_regular, picture_error, size_of
 from imgsim_ops.files.reasons import Reason
-from imgsim_ops.images.formats import ASIDE, HEAD_SIZE, canvas_size, format_of
+from imgsim_ops.images.formats import ASIDE, HEAD_SIZE, canvas_size, format_of, picture_format
 from imgsim_ops.images.jpeg import TruncatedJpegError, decode_jpeg
 from imgsim_ops.images.jxl import jxl_header
 from imgsim_ops.images.memory import MAX_PIXELS, Admit, TooManyPixelsError, admit_at_once
@@ -92,8 +92,7 @@ def _decoded(
     admit: Admit,
     stack: ExitStack,
 ) -> Strips:
-    head, kind = b"", None
-    try:
+    with picture_errors(path, file):
         kind = format_of(file, path)
         if kind is None or kind in ASIDE:
             raise picture_error(Reason.NOT_A_PICTURE, path, kind or "")
@@ -109,6 +108,17 @@ def _decoded(
         header = jxl_header(file) if kind == "JXL" else None
         canvas = canvas_size(head, kind) if header is None else (header.width, header.height)
         return decode_with_pillow(file, kind, canvas, max_pixels, admit, stack)
+
+
+@contextmanager
+def picture_errors(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[None]:
+    """Whatever decoders raise, as the reason why an open picture cannot be read.
+
+    Raises:
+        ImageError: Anything else was raised inside.
+    """
+    try:
+        yield
     except ImageError:
         raise
     except TooManyPixelsError as error:
@@ -120,16 +130,19 @@ def _decoded(
     except MemoryError as error:
         raise picture_error(Reason.OUT_OF_MEMORY, path) from error
     except Exception as error:  # decoders promise no set of types for bytes that somebody broke
-        raise picture_error(_blame(error, file, head, kind), path, str(error)) from error
+        raise picture_error(_blame(error, file), path, str(error)) from error
 
 
-def _blame(error: Exception, file: BinaryIO, head: bytes, kind: str | None) -> Reason:
+def _blame(error: Exception, file: BinaryIO) -> Reason:
     """Tells a failing disk and a file that ends early from bad content."""
     # EINVAL and EOVERFLOW come of a seek to where no file reaches, as a broken header may ask.
     if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL, errno.EOVERFLOW):
         return Reason.UNREADABLE
     if "truncated" in str(error).lower():
         return Reason.TRUNCATED
+    file.seek(0)
+    head = file.read(HEAD_SIZE)
+    kind = picture_format(head)
     promised = 0  # how many bytes the header says there are at least
     if kind == "WEBP":
         promised = 8 + int.from_bytes(head[4:8], "little")

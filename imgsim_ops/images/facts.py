@@ -6,10 +6,11 @@ import struct
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from PIL import ExifTags, Image, JpegImagePlugin, MpoImagePlugin, PsdImagePlugin, TiffImagePlugin
+from PIL import ExifTags, Image, TiffImagePlugin
 
+from imgsim_ops.images.frame_count import frame_count
 from imgsim_ops.images.jxl import jxl_header
-from imgsim_ops.images.pillow import UnsupportedPixelsError, opened, quiet_pillow
+from imgsim_ops.images.pillow import UnsupportedPixelsError, is_transparent, opened, quiet_pillow
 from imgsim_ops.images.webp import webp_quality
 
 if TYPE_CHECKING:
@@ -28,17 +29,15 @@ _BROKEN = (
 )
 _CAMERA_TAGS = (ExifTags.Base.Make, ExifTags.Base.Model)
 _SHOT_TAGS = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.ISOSpeedRatings)
-_SUB_IFDS = 330
+#: In a TIFF: pictures beneath a page, as raw files of cameras have.
+SUB_IFDS = 330
 _BITS = 258
 _PNG_DEPTH_AT = 24
 _HEAD_SIZE = 1 << 12  # behind the colour profile of most JPEG 2000
 # The markers before the sizes in JPEG 2000, and where the depths of its components are behind that, three bytes each
 # (ISO/IEC 15444-1, A.5.1).
 _JPEG2000_SIZE, _JPEG2000_DEPTHS_AT = b"\xff\x4f\xff\x51", 42
-_DDS_CAPABILITIES_AT, _DDS_FACES = 112, 0x200 | 0x200000  # cube maps, volumes
 _LOSSLESS = ("PNG", "TIFF", "BMP", "GIF", "PNM", "TGA", "PCX", "PSD", "ICO")
-# Of a multi-picture JPEG, entries that only show the first one smaller (CIPA DC-007, 5.2.3.3.1).
-_PREVIEWS = ("Large Thumbnail (VGA Equivalent)", "Large Thumbnail (Full HD Equivalent)")
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class FileFacts:
     """What a file is besides its pixels.
 
     Attributes:
-        further: It has more than the one picture that is looked at: frames, pages, a raw file's sensor data.
+        further: It has more than the one picture that is looked at, or may: frames, pages, a raw file's sensor data.
         deep: More than 8 bits a channel.
         transparent: Some of it is see-through, or may be.
         camera: How many of six facts about a camera and an exposure its EXIF tells.
@@ -55,6 +54,7 @@ class FileFacts:
         webp_quality: Of a WebP with loss, see `webp.webp_quality`; 0 for what is none.
         palette: It has at most 256 colours by its format.
         lossless: Its format keeps every pixel that it was given.
+        frames: How many frames or pages it has, see `frame_count`; None where that is not known.
     """
 
     further: bool = False
@@ -65,6 +65,7 @@ class FileFacts:
     webp_quality: int = 0
     palette: bool = False
     lossless: bool = False
+    frames: int | None = 1
 
     def as_json(self) -> dict[str, Any]:
         """For a document."""
@@ -82,53 +83,30 @@ def file_facts(file: BinaryIO, kind: str) -> FileFacts:
         What can be told. Where a header cannot be read, `further` is true, as nothing is known then.
     """
     if kind == "RAW":
-        return FileFacts(further=True, deep=True)
+        return FileFacts(further=True, deep=True, frames=None)
     jxl = jxl_header(file) if kind == "JXL" else None
     head = file.read(_HEAD_SIZE)
+    frames = frame_count(file, kind)
     file.seek(0)
     try:
-        # Only this one finds that a JPEG has others behind it.
-        with quiet_pillow, JpegImagePlugin.jpeg_factory(file) if kind == "JPEG" else opened(file, kind) as image:
+        with quiet_pillow, opened(file, kind) as image:
             return FileFacts(
-                further=_has_further(file, image, kind, head) if jxl is None else jxl.animated,
+                further=frames != 1 or _has_more_beneath(image),
                 deep=_is_deep(image, kind, head) if jxl is None else jxl.deep,
-                transparent="A" in image.getbands() or image.mode == "PA" or "transparency" in image.info,
+                transparent=is_transparent(image),
                 camera=_camera(image),
                 quantisation=_quantisation(image),
                 webp_quality=webp_quality(file) if kind == "WEBP" else 0,
                 palette=image.mode in ("P", "1", "PA"),
                 lossless=kind in _LOSSLESS or (kind == "WEBP" and _is_lossless_webp(file)),
+                frames=frames,
             )
     except (UnsupportedPixelsError, *_BROKEN):
-        return FileFacts(further=True)
+        return FileFacts(further=True, frames=None)
 
 
-def _has_further(file: BinaryIO, image: Image.Image, kind: str, head: bytes) -> bool:
-    if kind in ("ICO", "ICNS"):  # the same in other sizes, which are often drawn by hand
-        return True
-    if kind == "DDS":
-        return bool(int.from_bytes(head[_DDS_CAPABILITIES_AT : _DDS_CAPABILITIES_AT + 4], "little") & _DDS_FACES)
-    if kind == "PNM":
-        return _is_followed(file, image)
-    if isinstance(image, PsdImagePlugin.PsdImageFile):
-        return bool(image.layers)
-    if isinstance(image, MpoImagePlugin.MpoImageFile):
-        entries = getattr(image, "mpinfo", {}).get(0xB002, ())
-        return any(entry["Attribute"]["MPType"] not in _PREVIEWS for entry in entries[1:])
-    if getattr(image, "n_frames", 1) > 1:
-        return True
-    return isinstance(image, TiffImagePlugin.TiffImageFile) and _SUB_IFDS in image.tag_v2
-
-
-def _is_followed(file: BinaryIO, image: Any) -> bool:
-    """Whether another picture stands behind the first one of a PNM."""
-    codec, _, offset, _ = image.tile[0]
-    if codec == "ppm_plain":  # of which text may hold one only
-        return False
-    width, height = image.size
-    row = -(-width // 8) if image.mode == "1" else width * len(image.getbands()) * (1 + _is_deep(image, "PNM", b""))
-    file.seek(offset + row * height)
-    return file.read(1) == b"P"
+def _has_more_beneath(image: Image.Image) -> bool:
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and SUB_IFDS in image.tag_v2
 
 
 def _is_deep(image: Any, kind: str, head: bytes) -> bool:

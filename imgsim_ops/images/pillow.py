@@ -134,7 +134,18 @@ def decode_with_pillow(
         image = opened(file, kind, let_in)
         stack.callback(image.close)
         if image.size != canvas:  # also where a GIF's first frame is larger than its canvas, which then grows
-            let_in(*image.size, _held_besides(image))
+            let_in(*image.size, held_besides(image))
+        return strips_of(image)
+
+
+def strips_of(image: Image.Image) -> Strips:
+    """What an opened image shows, of a file with frames the one that it is at, upright and as RGB, once decoded.
+
+    Raises:
+        UnsupportedPixelsError: See `decode_with_pillow`.
+        Exception: Likewise.
+    """
+    with quiet_pillow:
         _load(image)
         _look(image)(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
         backdrop = _backdrop(image)
@@ -172,7 +183,7 @@ def opened(file: BinaryIO, kind: str, let_in: Callable[[int, int], None] = lambd
     if kind == "PSD":
         _require_composite(file)
     try:
-        return _reader(kind)(file)
+        return reader_of(kind)(file)
     except SyntaxError as error:
         if kind == "TIFF" and str(error).startswith("unknown "):  # pixel mode, data organization, photometric mode
             raise UnsupportedPixelsError(f"{error} of TIFF") from error
@@ -194,7 +205,12 @@ def _require_composite(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _reader(kind: str) -> Callable[[BinaryIO], ImageFile.ImageFile]:
+def reader_of(kind: str) -> Callable[[BinaryIO], ImageFile.ImageFile]:
+    """What opens a format.
+
+    Raises:
+        UnsupportedPixelsError: It is not installed, or nothing here reads it.
+    """
     if kind not in _READERS:
         raise UnsupportedPixelsError(f"{kind} is not read here")
     module, name = _READERS[kind]
@@ -207,7 +223,7 @@ def _reader(kind: str) -> Callable[[BinaryIO], ImageFile.ImageFile]:
     return getattr(plugin, name)
 
 
-def _held_besides(image: Image.Image) -> int:
+def held_besides(image: Image.Image) -> int:
     """Bytes that a decoder holds besides the picture, where the header tells."""
     if image.info.get("progressive"):  # the coefficients of a JPEG, of up to four colours, until its end
         return 8 * image.width * image.height
@@ -263,20 +279,21 @@ def _look(image: Image.Image, backdrop: int = 255) -> Callable[[Image.Image], Im
 
 def _eight_bit_look(piece: Image.Image, backdrop: int) -> Image.Image:
     try:
-        if _is_transparent(piece):
+        if is_transparent(piece):
             return _on(piece.convert("RGBA"), backdrop)
         return piece if piece.mode == "RGB" else piece.convert("RGB")
     except (ImportError, ValueError) as error:
         raise UnsupportedPixelsError(f"{piece.mode} pixels: {error}") from error
 
 
-def _is_transparent(image: Image.Image) -> bool:
+def is_transparent(image: Image.Image) -> bool:
+    """Whether some of an image is see-through, or may be."""
     return "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info
 
 
 def _backdrop(image: Image.Image) -> int:
     """What a picture is laid on: white, 255, or black, 0, where on white nothing would be left of what it shows."""
-    if image.mode.startswith("I") or not _is_transparent(image):
+    if image.mode.startswith("I") or not is_transparent(image):
         return 255
     least, most = 255.0, 0.0
     for top in range(0, image.height, _STRIP_ROWS):
@@ -306,6 +323,12 @@ def shown(image: Image.Image) -> np.ndarray:
 def upright_alpha(file: BinaryIO, kind: str) -> Image.Image | None:
     """The alpha channel of a sound picture, upright; None where nothing shines through."""
     with opened(file, kind) as image:
+        return alpha_of(image)
+
+
+def alpha_of(image: Image.Image) -> Image.Image | None:
+    """The alpha channel of an opened image, or of the frame that it is at; see `upright_alpha`."""
+    with quiet_pillow:
         _load(image)
         transpose = _transpose(image)
         channel = image.convert("RGBA").getchannel("A")

@@ -1,25 +1,61 @@
-"""Whether pictures have equal pixels, all of them: by a hash of what is decoded."""
+"""Whether pictures have equal pixels, in all frames and pages and with all their bits: by hashes of what is decoded."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image, MpoImagePlugin, TiffImagePlugin
 
-from imgsim_ops.files.opening import open_regular
-from imgsim_ops.images.decode import decoded
-from imgsim_ops.images.facts import file_facts
-from imgsim_ops.images.formats import format_of
-from imgsim_ops.images.memory import Admit, admit_at_once
+from imgsim_ops.files.opening import open_regular, picture_error
+from imgsim_ops.files.reasons import Reason
+from imgsim_ops.images.decode import decoded, picture_errors
+from imgsim_ops.images.depth import depth_hash, is_deep
+from imgsim_ops.images.facts import SUB_IFDS, FileFacts, file_facts
+from imgsim_ops.images.formats import HEAD_SIZE, canvas_size, format_of
+from imgsim_ops.images.memory import Admit, admit_at_once, check_size, held_by_pillow
 from imgsim_ops.images.options import ReadOptions
-from imgsim_ops.images.pillow import upright_alpha
+from imgsim_ops.images.pillow import (
+    UnsupportedPixelsError,
+    alpha_of,
+    held_besides,
+    is_transparent,
+    quiet_pillow,
+    reader_of,
+    strips_of,
+    upright_alpha,
+)
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from PIL import ImageFile
+
+    from imgsim_ops.images.strips import Strips
+
+# Of each frame: a SHA-256 of what is shown with 8 bits a channel, and one of all bits, or zeros where there are 8.
+_SHOWN = 32
+_FRAME = 64
+_NOT_DEEP = bytes(_FRAME - _SHOWN)
+# Of more frames nothing is said: they would take longer than anybody waits.
+_MOST_FRAMES = 10_000
+# Frames that are laid over each other are held as often as a decoder of animations does: see `memory.held_by_pillow`.
+_ANIMATED = ("GIF", "PNG", "WEBP")
+# Of others with frames or depth not everything is handed on, or it was not looked into.
+_GONE_THROUGH = ("JPEG", "PNG", "WEBP", "GIF", "TIFF")
 
 
 def pixel_hash(
     path: str | os.PathLike[str], read: ReadOptions = ReadOptions(), *, admit: Admit = admit_at_once
 ) -> bytes:
-    """The SHA-256 of a picture's size and upright pixels, transparency with them; a task for ``images.readers``.
+    """Hashes of all that a file shows; a task for ``images.readers``.
+
+    Equal ones are of pictures with equal sizes and upright pixels, transparency with them, in every frame or page in
+    their order, and in all their bits. How long a frame is shown does not count. One frame at a time is in memory.
 
     Args:
         path: The file.
@@ -27,24 +63,126 @@ def pixel_hash(
         admit: See ``images.decode.decoded``.
 
     Returns:
-        32 bytes; none for a file with frames, pages or depth that are not looked at.
+        64 bytes for each frame or page, see `is_shown_in`; none for a file of which not everything can be looked at:
+        raw files, AVIF, HEIC and others whose depth or frames are not handed on, more than 10,000 frames.
 
     Raises:
-        ImageError: See ``images.decode.decode``.
+        ImageError: See ``images.decode.decode``; also where a later frame is not whole.
     """
     with open_regular(path) as file:
         kind = format_of(file, path) or ""
         facts = file_facts(file, kind)
-        if facts.further or facts.deep:
+        if not (facts.further or facts.deep):
+            return _plain(path, file, kind, facts, read, admit) + _NOT_DEEP
+        if kind not in _GONE_THROUGH or facts.frames is None or facts.frames > _MOST_FRAMES:
             return b""
-        digest = hashlib.sha256()
-        with decoded(path, max_pixels=read.max_pixels, admit=admit) as picture:
-            digest.update(f"{picture.width} {picture.height}".encode())
-            for strip in picture.strips:
-                digest.update(np.ascontiguousarray(strip))
-        if facts.transparent:
-            file.seek(0)
-            alpha = upright_alpha(file, kind)
-            if alpha is not None:
-                digest.update(alpha.tobytes())
+        with picture_errors(path, file):
+            try:
+                found = list(_of_frames(file, kind, read.max_pixels, admit))
+            except UnsupportedPixelsError:
+                return b""
+        if len(found) != facts.frames and kind != "JPEG":
+            raise picture_error(Reason.TRUNCATED, path, f"{len(found)} frames of {facts.frames}")
+        return b"".join(found)
+
+
+def is_shown_in(part: bytes, whole: bytes) -> bool:
+    """Whether all that one file shows another one shows too, by what `pixel_hash` says of both.
+
+    Every frame of the one is then one of the other, in the same order, and has no more bits than there.
+    """
+    left = iter(_each(whole))
+    return bool(part) and all(any(_shows(there, here) for there in left) for here in _each(part))
+
+
+def _each(hashes: bytes) -> list[bytes]:
+    return [hashes[at : at + _FRAME] for at in range(0, len(hashes), _FRAME)]
+
+
+def _shows(there: bytes, here: bytes) -> bool:
+    return here[:_SHOWN] == there[:_SHOWN] and here[_SHOWN:] in (_NOT_DEEP, there[_SHOWN:])
+
+
+def _plain(
+    path: str | os.PathLike[str], file: BinaryIO, kind: str, facts: FileFacts, read: ReadOptions, admit: Admit
+) -> bytes:
+    """Of the one picture of a file, with 8 bits a channel."""
+    with decoded(path, max_pixels=read.max_pixels, admit=admit) as picture:
+        digest = _of_strips(picture)
+    if facts.transparent:
+        file.seek(0)
+        alpha = upright_alpha(file, kind)
+        if alpha is not None:
+            digest.update(alpha.tobytes())
     return digest.digest()
+
+
+def _of_strips(picture: Strips) -> hashlib._Hash:
+    digest = hashlib.sha256(f"{picture.width} {picture.height}".encode())
+    for strip in picture.strips:
+        digest.update(np.ascontiguousarray(strip))
+    return digest
+
+
+def _of_frames(file: BinaryIO, kind: str, max_pixels: int, admit: Admit) -> Iterator[bytes]:
+    """Of each frame or page, until there are no more.
+
+    Raises:
+        UnsupportedPixelsError: Something of them is not handed on.
+    """
+    file.seek(0)
+    canvas = canvas_size(file.read(HEAD_SIZE), kind)
+    times = held_by_pillow("WEBP" if kind in _ANIMATED else kind, 1, 1)
+    most = 0
+    with ExitStack() as stack:
+
+        def let_in(width: int, height: int, besides: int) -> None:
+            nonlocal most
+            held = times * width * height + besides
+            check_size(width, height, held, max_pixels)
+            if held > most:
+                stack.enter_context(admit(held))
+                most = held
+
+        if canvas is not None:
+            let_in(*canvas, 0)
+        image: ImageFile.ImageFile = stack.enter_context(_opened(file, kind))
+        again: ImageFile.ImageFile | None = None
+        number = 0
+        while _goes_to(image, number):
+            deep = is_deep(image)
+            let_in(*image.size, held_besides(image) + deep * times * image.width * image.height)
+            if isinstance(image, TiffImagePlugin.TiffImageFile) and SUB_IFDS in image.tag_v2:
+                raise UnsupportedPixelsError("pictures beneath a page")
+            if deep and kind == "PNG" and _is_animated(image):
+                raise UnsupportedPixelsError("an animation of 16 bits")
+            depth = _NOT_DEEP
+            if deep:
+                again = again or stack.enter_context(_opened(file, kind))
+                _goes_to(again, number)
+                depth = depth_hash(image, again)
+            digest = _of_strips(strips_of(image))
+            if is_transparent(image) and (alpha := alpha_of(image)) is not None:
+                digest.update(alpha.tobytes())
+            yield digest.digest() + depth
+            number += 1
+
+
+def _is_animated(image: ImageFile.ImageFile) -> bool:
+    return getattr(image, "n_frames", 1) > 1
+
+
+def _opened(file: BinaryIO, kind: str) -> Any:
+    file.seek(0)
+    with quiet_pillow:
+        return MpoImagePlugin.MpoImageFile(file) if kind == "JPEG" else reader_of(kind)(file)
+
+
+def _goes_to(image: Image.Image, number: int) -> bool:
+    """Goes to a frame; returns whether there is one."""
+    try:
+        with quiet_pillow:
+            image.seek(number)
+    except EOFError:
+        return False
+    return True

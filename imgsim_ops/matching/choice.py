@@ -111,9 +111,9 @@ def shows_more(sight: Sight) -> tuple[bool, bool]:
 def lacks(a: Look, b: Look, sight: Sight) -> tuple[str, ...]:
     """What the first picture shows inside the common part, or has, and the second lacks."""
     found = []
-    if a.facts.further or b.facts.further:
+    if a.facts.further or (b.facts.further and not (_has_many(b) and _is_no_original(a, b, sight))):
         found.append("frames")
-    if a.facts.deep or b.facts.deep:
+    if a.facts.deep or (b.facts.deep and not (b.facts.lossless and _is_no_original(a, b, sight))):
         found.append("depth")
     if a.alpha is not None and b.alpha is None:
         found.append("transparency")
@@ -126,6 +126,24 @@ def lacks(a: Look, b: Look, sight: Sight) -> tuple[str, ...]:
     if sight.clipped[1] - sight.clipped[0] > _TONES_LOST:
         found.append("tones")
     return tuple(found)
+
+
+def _has_many(look: Look) -> bool:
+    """Whether a file surely has frames or pages, of which the first was looked at.
+
+    A camera's raw file is a TIFF whose first page is a preview: what was saved beside it is there to be kept.
+    """
+    may_be_raw = look.facts.lossless and look.facts.camera > 0
+    return look.facts.further and (look.facts.frames or 1) > 1 and not may_be_raw
+
+
+def _is_no_original(a: Look, b: Look, sight: Sight) -> bool:
+    """Whether, apart from frames and depth, nothing says that the second was made from the first."""
+    return preferred(_plain(a), _plain(b), sight)[0] <= 0
+
+
+def _plain(look: Look) -> Look:
+    return replace(look, facts=replace(look.facts, further=False, deep=False))
 
 
 def _is_banded(a: Look, b: Look, sight: Sight) -> bool:
@@ -144,7 +162,7 @@ def preferred(a: Look, b: Look, sight: Sight) -> tuple[int, str]:
         1 for the first, -1 for the second, 0 where nothing tells; and what told.
     """
     for what, tells in (
-        ("frames", a.facts.further - b.facts.further),
+        ("frames", more_frames(a, b)),
         ("depth", a.facts.deep - b.facts.deep),
         ("shown", _by_coverage(sight)),
         ("made", sight.made),
@@ -161,6 +179,14 @@ def preferred(a: Look, b: Look, sight: Sight) -> tuple[int, str]:
         if tells:
             return int(tells), what
     return 0, ""
+
+
+def more_frames(a: Look, b: Look) -> int:
+    """1 where the first has frames or pages that the second lacks, -1 the other way round, 0 where nothing tells."""
+    counts = a.facts.frames, b.facts.frames
+    if a.facts.further and b.facts.further and counts[0] is not None and counts[1] is not None:
+        return _sign(counts[0] - counts[1], 1)
+    return a.facts.further - b.facts.further
 
 
 def _by_camera(a: Look, b: Look) -> int:

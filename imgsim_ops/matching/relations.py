@@ -9,7 +9,7 @@ from enum import Enum
 import numpy as np
 
 from imgsim_ops.matching import frames
-from imgsim_ops.matching.choice import BREAKS, Sight, lacks, preferred, shows_more
+from imgsim_ops.matching.choice import BREAKS, Sight, lacks, more_frames, preferred, shows_more
 from imgsim_ops.matching.closer import Pieces, closer
 from imgsim_ops.matching.coverage import Beyond, beyond
 from imgsim_ops.matching.differences import BLOCK, CLEAN, Comparison, agreement, compared, evenness
@@ -19,7 +19,7 @@ from imgsim_ops.matching.looks import SIDE, Box, Look
 from imgsim_ops.matching.sights import liveliest, sight_of
 
 #: Of the rules of this package: a judgement of another version is made anew.
-VERSION = 7
+VERSION = 8
 
 # Alignments are tried small, the best of them refined in the middle, differences looked for in the large sizes.
 _FIRST, _MIDDLE, _LARGE = 128, 256, 512
@@ -86,7 +86,7 @@ class Judgement:
             what the promise asks for.
         original: 1 where the one is the original, -1 where the other is, 0 where the pixels do not say.
         why: What told the original.
-        equal: All pixels that were looked at are equal: those of the files may be.
+        equal: All pixels that were looked at are equal: those of the files may be, or all of the one be in the other.
     """
 
     relation: Relation
@@ -263,15 +263,22 @@ def _judged_equal(a: Look, b: Look) -> Judgement:
     """Of two pictures with the same pixels: the one that others were made from, by what their files say."""
     hidden = "frames" if a.facts.further or b.facts.further else "depth" if a.facts.deep or b.facts.deep else ""
     lacking = (hidden,) if hidden else ()
-    # Pixels of a JPEG come out of its decoder: who has them without loss took them from it.
-    original = (a.facts.camera > b.facts.camera) - (a.facts.camera < b.facts.camera) or (
-        int(b.facts.lossless) - int(a.facts.lossless)
+    original, why = next(
+        (
+            (told, why)
+            for why, told in (
+                ("frames", more_frames(a, b)),
+                ("depth", int(a.facts.deep) - int(b.facts.deep)),
+                ("camera", (a.facts.camera > b.facts.camera) - (a.facts.camera < b.facts.camera)),
+                # Pixels of a JPEG come out of its decoder: who has them without loss took them from it.
+                ("compression", int(b.facts.lossless) - int(a.facts.lossless)),
+            )
+            if told
+        ),
+        (0, ""),
     )
     transform = tuple(float(value) for value in np.eye(3).ravel())
-    return Judgement(
-        Relation.COPY, transform, (1.0, 1.0), 1.0, (), True, (lacking, lacking), original,
-        "camera" if a.facts.camera != b.facts.camera else "compression" if original else "", not hidden,
-    )  # fmt: skip
+    return Judgement(Relation.COPY, transform, (1.0, 1.0), 1.0, (), True, (lacking, lacking), original, why, equal=True)
 
 
 def _refined(a: Look, b: Look, transform: np.ndarray, side: int, most: int = 2) -> Aligned | None:

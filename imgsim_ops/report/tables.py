@@ -17,7 +17,7 @@ from imgsim_ops.files.writing import write_file
 
 _COLUMNS = (
     "group", "path", "role", "best", "relation", "remove", "stage", "score", "distance", "inliers", "orientation",
-    "width", "height", "format", "bytes", "sha256",
+    "width", "height", "format", "bytes", "sha256", "frames",
 )  # fmt: skip
 # What no XML document may hold, escaped or not.
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -53,7 +53,7 @@ def _why(evidence: Evidence | None) -> Sequence[object]:
 
 
 def _facts(picture: Picture) -> Sequence[object]:
-    return picture.width, picture.height, picture.format, picture.size, picture.sha256.hex()
+    return picture.width, picture.height, picture.format, picture.size, picture.sha256.hex(), picture.frames or ""
 
 
 def write_junit(path: str | os.PathLike[str], pictures: Iterable[Picture], leaks: Sequence[Leak]) -> None:

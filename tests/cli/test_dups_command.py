@@ -3,15 +3,19 @@
 import csv
 import json
 import os
+import re
 import shutil
 from itertools import takewhile
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
+from PIL import Image
 
 from imgsim_ops.cleanup.decisions import read_decisions
 from imgsim_ops.collection.folders import is_collection
 from imgsim_ops.engines.onnx import OnnxEngine
+from imgsim_ops.report.schemas import schema
 from tests.support.commands import HEAVY, packages_of
 from tests.support.encoder_made import write_encoder
 from tests.support.photographs import write_copy, write_photographs
@@ -104,6 +108,27 @@ def test_json(imgsim, album):
     assert second[1]["evidence"] == {"stage": "content", "score": 1.0, "relation": "identical", "orientation": 1}
     gone = (album / "chelsea-recompressed.jpg").stat().st_size + (album / "z.png").stat().st_size
     assert document["bytes_of_copies"] == gone
+
+
+def test_frames_and_pages_are_told(imgsim, album, tmp_path):
+    """In the table where there are several, in documents of every picture."""
+    pages = [Image.open(album / f"{name}.png").convert("RGB") for name in ("chelsea", "coffee")]
+    for name, options in {"a.tif": {}, "b.tif": {"compression": "tiff_lzw"}}.items():
+        pages[0].save(album / name, save_all=True, append_images=pages[1:], **options)
+    result = imgsim("dups", album, "--csv", tmp_path / "d.csv", "--html", tmp_path / "d.html")
+    assert result.exit_code == 0, result.output
+    assert re.findall("  ([0-9]+ (?:page|frame)s?)  ", result.stdout) == ["2 pages"] * 2
+    document = json.loads(imgsim("dups", album, "--json").stdout)
+    jsonschema.validate(document, schema("duplicates"))
+    frames = {
+        os.path.basename(member["path"]): member["frames"]
+        for group in document["groups"]
+        for member in group["members"]
+    }
+    assert {name: count for name, count in frames.items() if count > 1} == {"a.tif": 2, "b.tif": 2}
+    assert frames["chelsea.png"] == 1
+    with open(tmp_path / "d.csv", encoding="utf-8", newline="") as file:
+        assert {os.path.basename(row["path"]): int(row["frames"]) for row in csv.DictReader(file)} == frames
 
 
 def test_all_that_it_writes(imgsim, album, tmp_path):

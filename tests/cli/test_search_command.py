@@ -62,6 +62,7 @@ def test_json(imgsim, path, photos):
         "width": 100,
         "height": 80,
         "format": "PNG",
+        "frames": 1,
     }
 
 

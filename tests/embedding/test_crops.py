@@ -161,3 +161,16 @@ def test_what_is_no_picture(tmp_path):
     with pytest.raises(ImageError) as failure:
         load_crops(saved(tmp_path / "p", photograph(50, 50)), ReadOptions(max_pixels=2499))
     assert failure.value.code == "too_large"
+
+
+def test_frames_are_counted(tmp_path):
+    images = [photograph(90, 60, seed) for seed in range(3)]
+    images[0].save(tmp_path / "a.tif", save_all=True, append_images=images[1:])
+    assert crops(tmp_path / "a.tif").frames == 3
+    assert crops(saved(tmp_path / "b", images[0])).frames == 1
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    first = int.from_bytes(content[4:8], "little")
+    at = first + 2 + 12 * int.from_bytes(content[first : first + 2], "little")
+    content[at : at + 4] = (1 << 31).to_bytes(4, "little")  # where the second page should be
+    (tmp_path / "c.tif").write_bytes(content)
+    assert crops(tmp_path / "c.tif").frames is None

@@ -138,6 +138,22 @@ def test_equal_bytes_are_identical_wherever_they_are(embedder, tmp_path, picture
     assert embedder.compare(data, other.read_bytes()).relation == embedder.compare(path, other).relation != "identical"
 
 
+def test_frames_and_depth_are_compared(embedder, tmp_path, pictures):
+    """Of two files that look equal: all of both are, or the one shows all of the other and more."""
+    pages = [Image.fromarray(pictures[0]), Image.fromarray(255 - pictures[0])]
+    for name, some in {"two.tif": pages, "two.png": pages, "other.tif": pages[:1] * 2, "one.png": pages[:1]}.items():
+        some[0].save(tmp_path / name, save_all=True, append_images=some[1:])
+
+    def compared(a, b):
+        found = embedder.compare(tmp_path / a, (tmp_path / b).read_bytes())
+        return found.relation, found.lacks
+
+    assert compared("two.tif", "two.png") == ("same_pixels", ((), ()))
+    assert compared("two.tif", "other.tif") == ("copy", (("frames",), ("frames",)))
+    assert compared("two.tif", "one.png") == ("copy", (("frames",), ()))
+    assert compared("one.png", "other.tif") == ("copy", ((), ("frames",)))
+
+
 def test_lazy_names():
     assert imgsim_ops.Embedder is Embedder
     assert imgsim_ops.compare is compare

@@ -37,7 +37,7 @@ def test_a_plain_picture_is_nothing_besides(image, kind):
 
 
 def test_facts_travel_as_json():
-    facts = FileFacts(True, True, True, 6, 77, 80, True, True)
+    facts = FileFacts(True, True, True, 6, 77, 80, True, True, 5)
     assert FileFacts(**facts.as_json()) == facts
 
 
@@ -50,6 +50,7 @@ def test_more_frames_or_pages_than_one(image, kind, options, count):
     others = [image.point(lambda level, by=by: (level + 9 * by) % 256) for by in range(1, count)]
     content = saved(image, kind, save_all=True, append_images=others, **options)
     assert facts_of(content).further is (count > 1)
+    assert facts_of(content).frames == count
 
 
 def test_a_tiff_with_pictures_beneath_its_page(image):
@@ -234,7 +235,7 @@ def test_exif_that_is_cut(image):
 
 
 def test_no_picture_at_all():
-    assert facts_of(b"") == facts_of(b"nothing that is a picture") == FileFacts(further=True)
+    assert facts_of(b"") == facts_of(b"nothing that is a picture") == FileFacts(further=True, frames=None)
 
 
 def test_a_picture_that_is_larger_than_pillow_likes():

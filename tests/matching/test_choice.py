@@ -201,7 +201,18 @@ LACKS = [
     ((), PLAIN, PLAIN, seen()),
     (("frames",), look(further=True), PLAIN, seen()),
     (("frames",), PLAIN, look(further=True), seen()),  # what is in them was not looked at
+    ((), PLAIN, look(further=True, frames=3), seen()),  # it shows all that there is of the one
+    (("frames",), look(further=True, frames=3), look(further=True, frames=3), seen()),
+    (("frames",), PLAIN, look(further=True, frames=None), seen()),
+    (("frames",), PLAIN, look(further=True, frames=3), seen(saved=1)),  # made from the one
+    (("frames",), look(camera=3), look(further=True, frames=3), seen()),
+    ((), look(quantisation=80), look(further=True, frames=3), seen(saved=-1)),
+    (("frames",), look(camera=4), look(further=True, frames=3, camera=4), seen()),  # raw, perhaps
+    ((), look(camera=4), look(further=True, frames=3, camera=4, lossless=False), seen()),
     (("depth",), look(deep=True), look(deep=True), seen()),
+    (("depth",), PLAIN, look(deep=True, lossless=False), seen()),  # perhaps: not every format says
+    ((), PLAIN, look(deep=True, lossless=True), seen()),
+    (("depth",), look(camera=3), look(deep=True, lossless=True), seen()),
     (("transparency",), look(alpha=True), PLAIN, seen()),
     ((), PLAIN, look(alpha=True), seen()),
     (("detail",), PLAIN, PLAIN, seen(finer=0.5)),

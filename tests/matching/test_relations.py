@@ -214,7 +214,13 @@ def test_equal_pixels(photographs):
     for fact, lacking in (("further", "frames"), ("deep", "depth")):
         hidden = judged(look(photographs["coffee"], **{fact: True}), plain)
         assert hidden.lacks == ((lacking,), (lacking,))
-        assert not hidden.equal
+        assert hidden.equal  # as far as was looked: hashes of all pixels tell
+        assert (hidden.original, hidden.why) == (1, lacking)
+    many, few = (look(photographs["coffee"], further=True, frames=count, camera=6 - count) for count in (3, 2))
+    assert (judged(many, few).original, judged(many, few).why) == (1, "frames")
+    unknown = look(photographs["coffee"], further=True, frames=None)
+    assert judged(many, unknown).original == 1  # by its camera
+    assert judged(many, unknown).why == "camera"
 
 
 def test_equal_pixels_need_no_alignment_and_may_be_flat():

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -239,6 +241,26 @@ def test_each_relation_has_its_words(page, judged):
         "[...document.querySelectorAll('.group:first-child .relation')].map((e) => getComputedStyle(e).color)"
     )
     assert colours[0] == colours[1] == colours[2] != colours[3] == colours[4] != colours[5]
+
+
+def test_frames_and_pages_are_told(page, tmp_path):
+    first = write_picture(tmp_path / "a.png")
+    members = [
+        Member(replace(first, frames=frames, format=kind), Evidence("content", 1.0, "identical") if place else None)
+        for place, (frames, kind) in enumerate([(12, "WEBP"), (3, "TIFF"), (2, "JPEG"), (1, "PNG"), (None, "PNG")])
+    ]
+    write_groups(tmp_path / "report.html", [Group(members)], PageOptions("", read=ReadOptions(1)), {})
+    page.goto((tmp_path / "report.html").as_uri())
+    settle(page)
+    cards = page.locator(".card").all_text_contents()
+    told = [re.findall("[0-9]+\N{NO-BREAK SPACE}(?:frame|page|picture)s?", text) for text in cards]
+    assert told == [
+        ["12\N{NO-BREAK SPACE}frames"],
+        ["3\N{NO-BREAK SPACE}pages"],
+        ["2\N{NO-BREAK SPACE}pictures"],
+        [],
+        [],
+    ]
 
 
 def test_the_filter_by_relation_bounds_what_is_accepted(page, judged):

@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 import tifffile
+from PIL import Image
 
 
 def segment(marker, content):
@@ -126,3 +127,18 @@ def dng(values, orientation=1):
     file = io.BytesIO()
     tifffile.imwrite(file, values, photometric=32803, extratags=numbers, metadata=None)
     return file.getvalue()
+
+
+def frames_made(count, size=(24, 18), seed=0):
+    """Frames that differ from each other all over, in few colours, so that any format keeps them."""
+    random = np.random.default_rng(seed)
+    values = random.choice(
+        np.array([0, 51, 102, 153, 204, 255], np.uint8), (count, -(-size[1] // 6), -(-size[0] // 6), 3)
+    )
+    return [Image.fromarray(one.repeat(6, 0).repeat(6, 1)[: size[1], : size[0]]) for one in values]
+
+
+def many_frames_gif(count):
+    """A GIF of 1 x 1 pixels and some 2 MB for 100,000 frames."""
+    frame = b"!\xf9\x04\0\1\0\0\0" + b",\0\0\0\0\1\0\1\0\0" + b"\2\2\x44\1\0"
+    return b"GIF89a\1\0\1\0\x80\0\0" + b"\0\0\0\xff\xff\xff" + count * frame + b";"

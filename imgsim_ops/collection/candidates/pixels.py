@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.options import ReadOptions
+from imgsim_ops.images.pixel_hash import is_shown_in
 from imgsim_ops.images.readers import IsolatedReaders
 
 if TYPE_CHECKING:
@@ -19,16 +21,31 @@ Key = TypeVar("Key", bound=Hashable)
 _TASK = "imgsim_ops.images.pixel_hash:pixel_hash"
 
 
-def same_pixels(looking: Looking, clusters: Sequence[Cluster], progress: Progress) -> set[tuple[int, int]]:
-    """Rows of clusters with the row kept there, of which all pixels are equal."""
+@dataclass(frozen=True)
+class Equals:
+    """Pairs of a row of a cluster and the row kept there.
+
+    Attributes:
+        same: Of which all pixels are equal, in all frames and bits.
+        shown: Of which the one kept shows all pixels of the other, and more: further frames, or finer levels.
+    """
+
+    same: Set[tuple[int, int]] = frozenset()
+    shown: Set[tuple[int, int]] = frozenset()
+
+
+def same_pixels(looking: Looking, clusters: Sequence[Cluster], progress: Progress) -> Equals:
+    """Compares the members of clusters that look equal with the ones kept, pixel by pixel."""
     pairs = [
         (row, cluster.keep) for cluster in clusters for row, judged in cluster.members.items() if judged.judgement.equal
     ]
     if not pairs:
-        return set()
+        return Equals()
     wanted = {row: looking.files(row)[0].path for row in sorted({row for pair in pairs for row in pair})}
     hashes = pixel_hashes(wanted, looking.read_options, progress)
-    return {(row, keep) for row, keep in pairs if row in hashes and hashes[row] == hashes.get(keep)}
+    shown = {(row, keep) for row, keep in pairs if is_shown_in(hashes.get(row, b""), hashes.get(keep, b""))}
+    same = {(row, keep) for row, keep in shown if hashes[row] == hashes[keep]}
+    return Equals(same, shown - same)
 
 
 def pixel_hashes(paths: Mapping[Key, str], read: ReadOptions, progress: Progress) -> dict[Key, bytes]:

@@ -40,10 +40,10 @@ def _problems_of_rows(reader: Reader, first: int, raw: np.ndarray, vectors: np.n
     stop = first + len(raw)
     bad = np.zeros(len(raw), bool)
     with reader.database.reading() as connection:
-        query = "SELECT row, sha256, width, height, format, perceptual, checksum FROM contents"
+        query = "SELECT row, sha256, width, height, format, perceptual, checksum, frames FROM contents"
         found = connection.execute(f"{query} WHERE row >= ? AND row < ?", (first, stop)).fetchall()
-    for row, *facts, checksum in found:
-        bad[row - first] = checksum_of(facts, raw[row - first]) != checksum
+    for row, *facts, checksum, frames in found:
+        bad[row - first] = checksum_of(facts, frames, raw[row - first]) != checksum
     for row in np.flatnonzero(bad):
         name = reader.database.raw_file.name
         yield f"row {first + row}: {name}, and what {DATABASE} says of it, must be as they were written"

@@ -21,7 +21,7 @@ from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import RECIPES, Recipe
 from imgsim_ops.recipes.whitening import Whitening
 
-FORMAT = 2
+FORMAT = 3
 DATABASE = "index.sqlite"
 
 _SCHEMA = """
@@ -33,7 +33,8 @@ CREATE TABLE contents (
   height INTEGER NOT NULL,
   format TEXT NOT NULL,
   perceptual BLOB NOT NULL,
-  checksum INTEGER NOT NULL
+  checksum INTEGER NOT NULL,
+  frames INTEGER
 );
 CREATE TABLE files (
   path BLOB PRIMARY KEY,
@@ -107,9 +108,16 @@ def searched_width(recipe: Recipe, whitening: Whitening | None, raw_width: int) 
     return recipe.vectors(np.zeros((1, raw_width), np.float16), whitening).shape[1]
 
 
-def checksum_of(facts: Sequence[object], raw: np.ndarray) -> int:
-    """Of all that is kept of a content: what the database says, and the raw vector."""
-    return zlib.crc32(np.ascontiguousarray(raw), zlib.crc32(repr(tuple(facts)).encode()))
+def checksum_of(facts: Sequence[object], frames: int | None, raw: np.ndarray) -> int:
+    """Of all that is kept of a content: what the database says, and the raw vector.
+
+    Args:
+        facts: SHA-256, width, height, format and perceptual hash.
+        frames: How many there are; None, which says nothing, also of what formats before 3 have kept.
+        raw: The vector.
+    """
+    said = (*facts,) if frames is None else (*facts, frames)
+    return zlib.crc32(np.ascontiguousarray(raw), zlib.crc32(repr(said).encode()))
 
 
 def create_database(
@@ -139,7 +147,7 @@ def create_database(
 
 
 def open_database(folder: Path) -> sqlite3.Connection:
-    """Connects to that of a collection; one of format 1 is upgraded.
+    """Connects to that of a collection; one of an earlier format is upgraded.
 
     Raises:
         ImgsimError: It has a format of which nothing is known.
@@ -148,8 +156,8 @@ def open_database(folder: Path) -> sqlite3.Connection:
     connection = _connected(folder, "rw")
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found == 1:
-            _upgrade_names(connection)
+        if found in (1, 2):
+            _upgrade(connection)
         elif found != FORMAT:
             newer = "; a newer imgsim made it" if found > FORMAT else ""
             raise ImgsimError(f"collection: format must be {FORMAT} (got {found} in {printable(folder)}{newer})")
@@ -159,12 +167,19 @@ def open_database(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-def _upgrade_names(connection: sqlite3.Connection) -> None:
-    """From format 1, which differs in what a recipe was called. Twice does no harm: another process may do it too."""
-    connection.executescript(
-        "BEGIN IMMEDIATE; UPDATE facts SET value = 'crops' WHERE name = 'recipe' AND value = 'views'; "
-        f"PRAGMA user_version = {FORMAT}; COMMIT;"
-    )
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """From format 1, which differs from 2 in what a recipe was called, and from that, which knows no frames.
+
+    Another process may do it at the same time: who comes second finds it done.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found == 1:
+        connection.execute("UPDATE facts SET value = 'crops' WHERE name = 'recipe' AND value = 'views'")
+    if found in (1, 2):
+        connection.execute("ALTER TABLE contents ADD COLUMN frames INTEGER")
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.execute("COMMIT")
 
 
 def _connected(folder: Path, mode: str) -> sqlite3.Connection:

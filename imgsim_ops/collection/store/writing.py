@@ -43,10 +43,13 @@ class Writer:
                 append_rows(self._database.raw_file, raw, known.rows)
                 vectors = known.recipe.vectors(raw, known.whitening)
                 append_rows(self._database.vectors_file, vectors, known.rows * known.recipe.crops)
-            facts = [(s, d.width, d.height, d.format, d.perceptual.tobytes()) for s, d in contents]
+            facts = [((s, d.width, d.height, d.format, d.perceptual.tobytes()), d.frames) for s, d in contents]
             connection.executemany(
-                "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?)",
-                ((known.rows + i, *of_one, checksum_of(of_one, raw[i])) for i, of_one in enumerate(facts)),
+                "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (known.rows + i, *of_one, checksum_of(of_one, frames, raw[i]), frames)
+                    for i, (of_one, frames) in enumerate(facts)
+                ),
             )
             connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", files)
             connection.executemany("DELETE FROM files WHERE path = ?", ((path,) for path in dropped))

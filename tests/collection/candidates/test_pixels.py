@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 
 from imgsim_ops.collection.candidates.judging import Judged
 from imgsim_ops.collection.candidates.looking import Looking
-from imgsim_ops.collection.candidates.pixels import same_pixels
+from imgsim_ops.collection.candidates.pixels import Equals, same_pixels
 from imgsim_ops.collection.grouping import Cluster
 from imgsim_ops.errors import ImageError
 from imgsim_ops.images.pixel_hash import pixel_hash
@@ -24,7 +24,7 @@ def saved(image, path, **options):
 
 
 def test_the_hash_is_that_of_the_size_and_the_pixels(tmp_path, image):
-    expected = hashlib.sha256(b"61 43" + image.tobytes()).digest()
+    expected = hashlib.sha256(b"61 43" + image.tobytes()).digest() + bytes(32)
     for name, options in {
         "a.png": {},
         "b.png": {"compress_level": 0},
@@ -38,7 +38,7 @@ def test_the_hash_is_that_of_the_size_and_the_pixels(tmp_path, image):
 def test_a_large_picture_of_many_strips(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (1500, 1200, 1), np.uint8).repeat(3, 2)
     path = saved(Image.fromarray(pixels), tmp_path / "a.bmp")
-    assert pixel_hash(path) == hashlib.sha256(b"1200 1500" + pixels.tobytes()).digest()
+    assert pixel_hash(path) == hashlib.sha256(b"1200 1500" + pixels.tobytes()).digest() + bytes(32)
 
 
 def test_the_upright_picture_counts(tmp_path, image):
@@ -77,14 +77,6 @@ def test_transparency_counts_where_something_shines_through(tmp_path, image):
     assert len({*shapes, pixel_hash(saved(white, tmp_path / "d.png"))}) == 3
 
 
-def test_frames_and_depth_that_are_not_looked_at(tmp_path, image):
-    other = ImageOps.invert(image)
-    assert pixel_hash(saved(image, tmp_path / "a.gif", save_all=True, append_images=[other])) == b""
-    assert pixel_hash(saved(image, tmp_path / "a.tif", save_all=True, append_images=[other])) == b""
-    deep = Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30))
-    assert pixel_hash(saved(deep, tmp_path / "a.png")) == b""
-
-
 def test_files_that_cannot_be_read(tmp_path, image):
     (tmp_path / "a.jpg").write_text("no picture")
     assert pixel_hash(tmp_path / "a.jpg") == b""  # equal to nothing
@@ -121,8 +113,24 @@ def test_members_with_the_pixels_of_the_one_kept(fake_store, tmp_path, image, no
     told = []
     with Looking(fake_store) as looking:
         found = same_pixels(looking, clusters, lambda *what: told.append(what))
-    assert found == {(1, 0), (6, 5)}
+    assert found == Equals({(1, 0), (6, 5)})
     assert told == [("Comparing pixels", number, 6) for number in range(1, 7)]
+
+
+def test_members_that_the_one_kept_shows_and_more(fake_store, tmp_path, image):
+    others = [ImageOps.invert(image), ImageOps.mirror(image)]
+    for path in (
+        saved(image, tmp_path / "keep.webp", lossless=True, save_all=True, append_images=others),
+        saved(image, tmp_path / "first.png"),
+        saved(image, tmp_path / "same.png", save_all=True, append_images=others),
+        saved(image, tmp_path / "shorter.tif", save_all=True, append_images=others[:1]),
+        saved(image, tmp_path / "other.tif", save_all=True, append_images=[*others, others[0]]),
+    ):
+        fake_store.add(path)
+    clusters = [Cluster(0, dict.fromkeys(range(1, 5), EQUAL))]
+    with Looking(fake_store) as looking:
+        found = same_pixels(looking, clusters, lambda *what: None)
+    assert found == Equals({(2, 0)}, {(1, 0), (3, 0)})
 
 
 def test_pictures_of_which_none_can_be_read_are_not_equal(fake_store, tmp_path, image):
@@ -131,10 +139,10 @@ def test_pictures_of_which_none_can_be_read_are_not_equal(fake_store, tmp_path, 
         fake_store.add(path)
         path.unlink()
     with Looking(fake_store) as looking:
-        assert same_pixels(looking, [Cluster(0, {1: EQUAL})], lambda *what: None) == set()
+        assert same_pixels(looking, [Cluster(0, {1: EQUAL})], lambda *what: None) == Equals()
 
 
 @pytest.mark.parametrize("clusters", [[], [Cluster(0, {1: OTHER})]])
 def test_nothing_is_read_where_nothing_may_be_equal(fake_store, clusters):
     with Looking(fake_store) as looking:
-        assert same_pixels(looking, clusters, lambda *what: None) == set()
+        assert same_pixels(looking, clusters, lambda *what: None) == Equals()

@@ -13,6 +13,7 @@ from imgsim_ops.collection.store.database import Database
 from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.collection.store.schema import DATABASE, FORMAT
 from imgsim_ops.collection.store.store import Store
+from imgsim_ops.embedding.description import Description
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import RECIPES
@@ -160,6 +161,7 @@ def test_format_1_is_upgraded(tmp_path, write, before, after):
         add(store, 3)
         vectors = np.array(store.vectors())
     change(store, "UPDATE facts SET value = ? WHERE name = 'recipe'", before)
+    change(store, "ALTER TABLE contents DROP COLUMN frames")
     change(store, "PRAGMA user_version = 1")
     for _ in range(2):
         with Store.open(store.path, write=write) as opened:
@@ -168,6 +170,25 @@ def test_format_1_is_upgraded(tmp_path, write, before, after):
             assert list(opened.problems()) == []
     with closing(sqlite3.connect(store.path / DATABASE)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT,)
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_format_2_is_upgraded(tmp_path, write):
+    """It says of no picture how many frames it has."""
+    with create(tmp_path / "c") as store:
+        add(store, 1, 2, 3)
+    change(store, "ALTER TABLE contents DROP COLUMN frames")
+    change(store, "PRAGMA user_version = 2")
+    openings = [Store.open(store.path, write=write and not number) for number in range(2)]
+    for opened in openings:
+        assert [picture.frames for _, picture in opened.pictures()] == [None] * 3
+        assert list(opened.problems()) == []
+        opened.close()
+    with Store.open(store.path, write=True) as opened:
+        description = Description(9, 9, "TIFF", np.zeros(32, np.uint8), opened.raw()[0], 12)
+        opened.commit([(bytes(32), description)], [FileRecord(b"/p/new", 1, 1, True, 3)])
+        assert [picture.frames for picture in opened.pictures_of(3)] == [12]
+        assert list(opened.problems()) == []
 
 
 def snapshot(folder):
@@ -451,7 +472,13 @@ def test_a_flipped_bit_of_a_raw_vector_however_small(damaged):
 def test_flipped_bits_of_what_is_known_of_a_content(damaged):
     path = damaged()
     with Store.open(path, write=True) as store:
-        for column, value in [("width", 5), ("format", "GIF"), ("perceptual", bytes(32)), ("checksum", 1)]:
+        for column, value in [
+            ("width", 5),
+            ("format", "GIF"),
+            ("perceptual", bytes(32)),
+            ("frames", 3),
+            ("checksum", 1),
+        ]:
             change(store, f"UPDATE contents SET {column} = ? WHERE row = 7", value)
             (line,) = store.problems()
             assert "row 7:" in line

@@ -39,6 +39,12 @@ function inDays(seconds) {
   return isNaN(date) ? "" : date.toISOString().slice(0, 10);
 }
 
+// What a file has several of.
+function inFrames({ frames, format }) {
+  const what = format === "TIFF" ? "page" : format === "JPEG" || format === "HEIF" ? "picture" : "frame";
+  return frames > 1 ? plural(frames, what) : "";
+}
+
 // Folder and name.
 export function split(path) {
   const cut = Math.max(path.lastIndexOf("/"), /^[A-Za-z]:\\|^\\\\/.test(path) ? path.lastIndexOf("\\") : -1);
@@ -46,7 +52,10 @@ export function split(path) {
 }
 
 export function described(member) {
-  const parts = [`${member.width} × ${member.height}`, member.format, inBytes(member.bytes), inDays(member.modified)];
+  const parts = [
+    `${member.width} × ${member.height}`, inFrames(member), member.format, inBytes(member.bytes),
+    inDays(member.modified),
+  ];
   // Lines break between the parts, not inside them.
   return parts.filter(Boolean).map((part) => part.replaceAll(" ", "\u00a0").replaceAll("-", "\u2011")).join(" · ");
 }
