@@ -93,6 +93,7 @@ def _relation(similarity: Similarity) -> dict:
         "relation": similarity.relation,
         "differences": [{"here": list(here), "there": list(there)} for here, there in similarity.differences],
         "transform": None if similarity.transform is None else list(similarity.transform),
+        "empty": list(similarity.empty),
     }
 
 

@@ -259,7 +259,12 @@ def _related(similarity: Similarity, a: _Taken, b: _Taken, read: ReadOptions) ->
         relation = Relation.SAME_PIXELS if one and one == other else relation
         lacks = () if is_shown_in(one, other) else lacks[0], () if is_shown_in(other, one) else lacks[1]
     return replace(
-        similarity, relation=relation.value, differences=found.differences, transform=found.transform, lacks=lacks
+        similarity,
+        relation=relation.value,
+        differences=found.differences,
+        transform=found.transform,
+        lacks=lacks,
+        empty=(looks[0].is_empty, looks[1].is_empty),
     )
 
 

@@ -48,6 +48,7 @@ class Similarity:
         transform: From pixels of the first to those of the second, a homography in nine numbers, row by row; None where
             nothing lies over each other.
         lacks: What the first shows and the second lacks, and the other way round; see ``matching.relations.Judgement``.
+        empty: Whether the first shows nothing, being of one colour or transparent throughout, and the second.
     """
 
     score: float
@@ -58,6 +59,7 @@ class Similarity:
     differences: tuple[tuple[Box, Box], ...] = ()
     transform: tuple[float, ...] | None = None
     lacks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    empty: tuple[bool, bool] = (False, False)
 
     @property
     def sentence(self) -> str | None:
@@ -76,12 +78,18 @@ class Similarity:
             words = "parts of one picture"
         if self.relation == "copy" and self.transform is not None:
             words += self._size()
+        if any(self.empty):
+            words += "; neither shows anything" if all(self.empty) else f"; the {_nth(self.empty)} shows nothing"
         return words
 
     def _size(self) -> str:
         a, b, _, d, e, *_ = self.transform or (1, 0, 0, 0, 1)
         scale = abs(a * e - b * d) ** 0.5
         return "" if 1 / _RESIZED < scale < _RESIZED else ", resized"
+
+
+def _nth(which: tuple[bool, bool]) -> str:
+    return "first" if which[0] else "second"
 
 
 # Scores below this say that the pictures have nothing to do with each other.

@@ -24,6 +24,9 @@ from imgsim_ops.matching.features import opencv
 #: The longer side of what is looked at, in pixels. At 512 a changed digit of an invoice is too small to be seen.
 SIDE = 1280
 
+# Values of a blank page that was compressed differ by so much.
+_ONE_COLOUR = 2
+
 #: x, y, width and height, in pixels.
 Box = tuple[int, int, int, int]
 
@@ -61,6 +64,13 @@ class Look:
     def shrunk(self) -> float:
         """Pixels of the picture along a side for one that is looked at: 1 where all are."""
         return max(self.width, self.height) / max(self.pixels.shape[:2])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it shows nothing: one colour, as far as compressing it left that, or transparency throughout."""
+        if self.alpha is not None and not self.alpha.any():
+            return True
+        return int((self.pixels.max((0, 1)) - self.pixels.min((0, 1))).max()) <= _ONE_COLOUR
 
     @cached_property
     def on_black(self) -> np.ndarray:
