@@ -75,6 +75,7 @@ class Action:
         info: The trash's information file; None for other ways.
         info_text: What that file says.
         own: It goes by a person's own choice, which was not proposed; None where it was.
+        sidecar_of: The picture that it goes with; None of a picture.
     """
 
     path: str
@@ -92,6 +93,7 @@ class Action:
     info: str | None = None
     info_text: str | None = None
     own: bool | None = None
+    sidecar_of: str | None = None
 
 
 @dataclass

@@ -55,6 +55,19 @@ def test_dry_run_then_for_good(imgsim, decisions):
     assert "0 files are back, 2 were before" in imgsim("undo", journal).stdout
 
 
+def test_what_lies_beside_goes_along_or_is_left(imgsim, decisions):
+    film = decisions.parent / "photos" / "[red]a.mov"
+    film.write_bytes(b"film")
+    result = imgsim("apply", decisions, "--trash")
+    assert "3 files would be moved to the trash, 1 of them beside pictures" in result.stdout
+    assert "2 files would be moved" in imgsim("apply", decisions, "--trash", "--leave-sidecars").stdout
+    document = json.loads(imgsim("apply", decisions, "--trash", "--yes", "--json").stdout)
+    assert [file.get("sidecar_of") for file in document["files"]] == [None, str(film.with_suffix(".jpg")), None]
+    assert not film.exists()
+    assert "3 files are back" in imgsim("undo", document["journal"]).stdout
+    assert film.read_bytes() == b"film"
+
+
 def test_names_are_shown_on_one_line_and_not_as_markup(imgsim, decisions, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     result = imgsim("apply", decisions, "--hardlink")

@@ -12,26 +12,28 @@ from pathlib import Path
 sys.path.append(os.fspath(Path(__file__).resolve().parents[2]))
 from imgsim_ops.cleanup.decisions import DecidedGroup, write_decisions
 from tests.support.killed import child
-from tests.support.trees import hashes, many, snapshot
+from tests.support.trees import hashes, many, sha256, snapshot
 
 # A kill leaves what the kernel was told; only the loss of power asks for more, and this test loses none.
 os.fsync = lambda descriptor: None
 
 
-def main(place, way, links, count):
+def main(place, way, links, count, sidecars=""):
     place = Path(place)
     tree, gone = place / "photos", place / "gone"
     os.environ["XDG_DATA_HOME"] = str(place / "gone")
-    groups = many(tree, int(count), copies=1)
+    groups = many(tree, int(count), copies=0 if sidecars else 1, sidecars=bool(sidecars))
     if way == "hardlink":  # the small copies have no kept file with their bytes
         groups = [DecidedGroup(group.keep, group.remove[:1]) for group in groups]
     write_decisions(place / "decisions.json", groups)
     before, bytes_before = snapshot(tree), hashes(tree)
     saved = place / "saved"
     kept = {file.path for group in groups for file in group.keep}
-    removed_only = {file.sha256 for group in groups for file in group.remove} - {
-        file.sha256 for group in groups for file in group.keep
-    }
+    beside = [path for path in before if path not in kept | {file.path for group in groups for file in group.remove}]
+    assert bool(beside) == bool(sidecars)
+    removed_only = {file.sha256 for group in groups for file in group.remove}
+    removed_only |= {sha256(before[path][0]) for path in beside}
+    removed_only -= {file.sha256 for group in groups for file in group.keep}
 
     def check(when):
         found = snapshot(tree)
@@ -76,6 +78,7 @@ def main(place, way, links, count):
             assert child("apply", place, way, links) == 0, f"{when}: going on"
             check(when)
             left = [file.path for group in groups for file in group.remove if os.path.exists(file.path)]
+            left += [path for path in beside if os.path.exists(path)]
             assert way == "hardlink" or not left, f"{when}: going on left {left}"
         undone(when)
     # Undo is killed at each of its calls, and finishes the next time.

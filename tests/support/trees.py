@@ -26,8 +26,11 @@ def decided(path, content):
     return DecidedFile(os.fspath(path), sha256(content))
 
 
-def many(folder, groups, copies=2):
-    """Groups of files under ``folder``: one kept, copies with equal bytes and one with bytes of its own that go."""
+def many(folder, groups, copies=2, sidecars=False):
+    """Groups of files under ``folder``: one kept, copies with equal bytes and one with bytes of its own that go.
+
+    The last one has sidecars if asked for.
+    """
     found = []
     for number in range(groups):
         content = b"picture %d " % number * (number % 7 + 1)
@@ -37,6 +40,9 @@ def many(folder, groups, copies=2):
             put(folder / f"copies {c}" / f"{number}.jpg", content, 10**18 + 1000 * c + number) for c in range(copies)
         ]
         small = put(folder / "small" / f"{number}.jpg", other, 10**18 - number, 0o600)
+        if sidecars:
+            for ending in (".MOV", ".jpg.xmp"):
+                put(folder / "small" / f"{number}{ending}", other + ending.encode(), 10**18 - 7, 0o604)
         found.append(
             DecidedGroup(
                 (decided(kept, content),),

@@ -31,12 +31,14 @@ class CleanupWay(ABC):
         frees: Whether a file's bytes are free once it is done, unless the file has further names.
         needs_folder: Whether files go to a folder that somebody must choose.
         can_be_undone: Whether `take_back` ever does anything.
+        leaves_a_path: Whether there is a file at the picture's path afterwards, so that its sidecars stay beside it.
     """
 
     done: ClassVar[str]
     frees: ClassVar[bool] = False
     needs_folder: ClassVar[bool] = False
     can_be_undone: ClassVar[bool] = True
+    leaves_a_path: ClassVar[bool] = False
 
     # --- before anything is done ---
 
