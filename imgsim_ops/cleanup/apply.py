@@ -24,9 +24,10 @@ from imgsim_ops.cleanup.journal import (
     journal_names,
     read_journal,
 )
+from imgsim_ops.cleanup.merging import Merging
 from imgsim_ops.cleanup.places import Places
 from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal, refused
-from imgsim_ops.cleanup.ways import WAYS
+from imgsim_ops.cleanup.ways import WAYS, WRITING, deed_of
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.identity import same_file
 from imgsim_ops.files.interrupts import DeferredInterrupt
@@ -62,9 +63,27 @@ class SidecarOptions:
 
     Attributes:
         leave: They stay where they are.
+        merge: What only a picture that goes says (rating, keywords, date, place) is written into the kept one's sidecar
+            before.
     """
 
     leave: bool = False
+    merge: bool = False
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What was written into a sidecar of a kept picture, or would be.
+
+    Attributes:
+        path: The sidecar.
+        picture: The picture that it comes from.
+        topics: ``rating``, ``keywords``, ``date``, ``place``.
+    """
+
+    path: str
+    picture: str
+    topics: tuple[str, ...]
 
 
 @dataclass
@@ -80,6 +99,7 @@ class ApplyReport:
         journal: What `undo` takes; None where nothing was done.
         interrupted: Ctrl-C came; the file in hand was finished.
         looked_at: How many pictures had their turn.
+        merged: What was written into sidecars of kept pictures.
     """
 
     way: Way
@@ -90,6 +110,7 @@ class ApplyReport:
     journal: Path | None = None
     interrupted: bool = False
     looked_at: int = 0
+    merged: list[Merged] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -141,6 +162,8 @@ def apply_decisions(
         ImgsimError: The journal cannot be written, or belongs to something else; the folder is none.
     """
     target = WAYS[way].target(folder)
+    if sidecars.merge and WAYS[way].leaves_a_path:
+        raise ImgsimError(f"apply: metadata is merged when pictures leave their place (got {way.value})")
     header = Header(way, decisions.sha256, target, datetime.now().astimezone().isoformat(timespec="seconds"))
     place, known = _journal_place(beside, journal, header)
     run = _Run(decisions, header, sidecars, dry_run)
@@ -196,6 +219,7 @@ class _Run:
         self._gone: set[str] = set()
         self._leave = sidecars.leave or self._way.leaves_a_path
         self._sidecars = Sidecars(file.path for group in decisions.groups for file in group.remove)
+        self._merging = Merging(self._sidecars) if sidecars.merge else None
         self._kept: dict[tuple[int, int], list[str]] = defaultdict(list)
         for group in decisions.groups:
             for file in group.keep:
@@ -207,14 +231,15 @@ class _Run:
 
     def learn(self, entries: Sequence[Entry]) -> None:
         """Takes in what has been done before."""
-        self._done = {entry.action.path: entry.action for entry in entries if entry.state is State.DONE}
+        actions = (entry.action for entry in entries if entry.state is State.DONE)
+        self._done = {action.path: action for action in actions if action.merged_from is None}
 
     def resume(self, journal: Journal) -> None:
         """Brings what a crash cut short to an end, and learns what has been done."""
         for entry in journal.entries:
             if entry.state is State.INTENDED:
                 try:
-                    done = self._way.complete(entry.action)
+                    done = deed_of(journal.header.way, entry.action).complete(entry.action)
                 except (OSError, Refusal):  # what is wrong with the file is said in its turn; undo looks again
                     continue
                 journal.note(entry, State.DONE if done else State.FAILED)
@@ -249,6 +274,8 @@ class _Run:
             if self._way.is_done(found, kept):
                 self.report.before += 1
                 return
+            if self._merging is not None:
+                self._merge(self._merging, found, kept, journal)
             action = self._do(found, kept, journal, sidecars, own=file.own or None)
         self._gone.add(os.path.join(*os.path.split(file.path)))
         if sidecars:
@@ -301,6 +328,27 @@ class _Run:
             self.report.steps.append(step)
             return action
         raise AssertionError("names have an end")
+
+    def _merge(self, merging: Merging, found: Found, kept: Found, journal: Journal | None) -> None:
+        """Writes what only the picture that goes says beside the kept one."""
+        merge = merging.plan(found.path, kept.path)
+        if merge is None:
+            return
+        action = WRITING.action(merge.former, merge.before, merge.content, found, kept)
+        if journal is None:
+            merging.pretend(action.path, merge.content)
+        else:
+            with refused(CleanupReason.NO_JOURNAL, action.path):
+                entry = journal.intend(action)
+            try:
+                WRITING.perform(action, merge.content, merge.former)
+            except (OSError, Refusal) as error:
+                done = WRITING.complete(action)
+                _note(journal, entry, State.DONE if done else State.FAILED)
+                if not done:
+                    raise refusal(CleanupReason.NOT_MERGED, found.path, str(error)) from error
+            _note(journal, entry, State.DONE)
+        self.report.merged.append(Merged(action.path, found.path, merge.topics))
 
     def _check_not_kept(self, found: Found) -> None:
         for path in self._kept[found.status.st_dev, found.status.st_ino]:

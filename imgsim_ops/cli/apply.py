@@ -61,6 +61,13 @@ def apply(
         bool,
         typer.Option("--leave-sidecars", help="Leave a picture's .xmp, .aae, .json, .mov and such where they are."),
     ] = False,
+    merge_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--merge-metadata",
+            help="Write rating, keywords, date and place that the kept picture lacks into an .xmp beside it.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Do to copies what was decided: move, link, throw away or delete them.
@@ -102,7 +109,7 @@ def apply(
             decisions,
             folder=move_to,
             journal=journal,
-            sidecars=SidecarOptions(leave_sidecars),
+            sidecars=SidecarOptions(leave_sidecars, merge_metadata),
             dry_run=not yes,
             progress=progress,
         )
@@ -146,6 +153,7 @@ def _document(report: ApplyReport) -> dict:
             }
             for step in report.steps
         ],
+        "merged": [{"path": m.path, "picture": m.picture, "topics": list(m.topics)} for m in report.merged],
         "bytes": report.size,
         "bytes_freed": report.freed,
         "done_before": report.before,
@@ -168,6 +176,12 @@ def _print(console: Console, report: ApplyReport, total: int) -> None:
     sidecars = f", {along:,} of them beside pictures" if along else ""
     freed = f", {report.freed / 1e6:,.1f} MB of them freed" if report.freed else ""
     console.print(f"{files} {would}{sidecars}, {report.size / 1e6:,.1f} MB{freed}", soft_wrap=True)
+    if report.merged:
+        written = {merged.path for merged in report.merged}
+        count = "1 sidecar" if len(written) == 1 else f"{len(written):,} sidecars"
+        topics = ", ".join(sorted({topic for merged in report.merged for topic in merged.topics}))
+        would = "would be written" if report.dry_run else "written"
+        console.print(f"{count} of kept pictures {would}: {topics}", soft_wrap=True)
     if report.before:
         console.print(f"{report.before:,} done before", soft_wrap=True)
     if report.interrupted:

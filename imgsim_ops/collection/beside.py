@@ -5,12 +5,11 @@ from __future__ import annotations
 import filecmp
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from imgsim_ops.errors import ImageError
-from imgsim_ops.files.opening import open_regular
-from imgsim_ops.images import xmp
+from imgsim_ops.images import metadata, xmp
 from imgsim_ops.images.sidecars import Sidecar, SidecarKind, Sidecars
 
 # A sidecar of more bytes is not read: it counts as something that the other lacks.
@@ -51,7 +50,7 @@ class Beside:
         paths = {other.path for other in others}
         for sidecar in own:
             if sidecar.path not in paths:
-                found |= _lacking(sidecar, [other.path for other in others if other.kind is sidecar.kind])
+                found |= _lacking(sidecar, [other.path for other in others if other.kind is sidecar.kind], kept)
         return tuple(sorted(found))
 
     def wealth(self, path: str) -> int:
@@ -63,15 +62,16 @@ class Beside:
             return 0
 
 
-def _lacking(sidecar: Sidecar, others: Iterable[str]) -> set[str]:
-    """What one holds that none of some others of its kind does."""
+def _lacking(sidecar: Sidecar, others: Sequence[str], kept: str) -> set[str]:
+    """What one holds that neither some others of its kind do nor, of what XMP says, the kept picture itself."""
     try:
         if os.path.islink(sidecar.path):
             return {"unreadable"}
         if any(_equal(sidecar.path, other) for other in others):
             return set()
         if sidecar.kind is SidecarKind.XMP:
-            return xmp.lacking(xmp.properties(_read(sidecar.path)), _all_properties(others))
+            known = metadata.embedded(kept) | _all_properties(others)
+            return xmp.lacking(xmp.properties(_read(sidecar.path)), known)
         if sidecar.kind is SidecarKind.JSON:
             return _lacking_json(json.loads(_read(sidecar.path)), others)
     except FileNotFoundError:
@@ -89,11 +89,7 @@ def _equal(one: str, other: str) -> bool:
 
 
 def _read(path: str) -> bytes:
-    with open_regular(path) as file:
-        content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise ValueError("too large")
-    return content
+    return xmp.content_of(path, _MOST_BYTES)
 
 
 def _all_properties(paths: Iterable[str]) -> dict[str, xmp.Value]:

@@ -107,7 +107,7 @@ def decode_with_pillow(
     if canvas is not None:
         let_in(*canvas)
     with quiet_pillow:
-        image = _reader(kind)(file)
+        image = reader(kind)(file)
         stack.callback(image.close)
         if image.size != canvas:  # also where a GIF's first frame is larger than its canvas, which then grows
             let_in(*image.size, _held_besides(image))
@@ -123,7 +123,8 @@ def decode_with_pillow(
     return Strips(*upright_size(*image.size, transpose), upright_strips(*image.size, transpose, piece))
 
 
-def _reader(kind: str) -> type[ImageFile.ImageFile]:
+def reader(kind: str) -> type[ImageFile.ImageFile]:
+    """The class of Pillow, or of a plugin, that reads a format; `UnsupportedPixelsError` where it is not installed."""
     module, name = _READERS[kind]
     try:
         plugin = importlib.import_module(module)

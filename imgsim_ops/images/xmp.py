@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from typing import NoReturn
 from xml.etree import ElementTree
+
+from imgsim_ops.files.opening import open_regular
 
 #: Namespaces, by the prefixes that programs give them.
 NAMESPACES = {
@@ -121,6 +125,25 @@ def descriptions(root: ElementTree.Element) -> list[ElementTree.Element]:
     return rdf.findall(tag("rdf:Description"))
 
 
+def content_of(path: str, most: int) -> bytes:
+    """The bytes of a sidecar.
+
+    Args:
+        path: The file.
+        most: Of one with more bytes nothing is read.
+
+    Raises:
+        ImageError: It is no file that can be read.
+        OSError: The disk fails.
+        ValueError: It has more bytes.
+    """
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"more than {most >> 20} MB")
+    return content
+
+
 def properties(content: bytes) -> dict[str, Value]:
     """What an XMP document says, by ``{namespace}name``.
 
@@ -163,3 +186,61 @@ def _value(element: ElementTree.Element) -> Value:
     if fields:
         return frozenset(fields.items())
     return element.get(tag("rdf:resource")) or (element.text or "").strip()
+
+
+_EMPTY = f"""<x:xmpmeta xmlns:x="{NAMESPACES["x"]}"><rdf:RDF xmlns:rdf="{NAMESPACES["rdf"]}">
+<rdf:Description rdf:about=""/></rdf:RDF></x:xmpmeta>""".encode()
+_BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'.encode()
+_END = b'\n<?xpacket end="w"?>\n'
+
+
+def with_properties(content: bytes | None, added: dict[str, Value]) -> bytes:
+    """An XMP document that says more: texts in place of what it said, items besides those of its lists.
+
+    Args:
+        content: The document as it was; None where there is none yet.
+        added: By ``{namespace}name``; texts, and sets of texts.
+
+    Raises:
+        ValueError: It is none.
+    """
+    root = tree(content or _EMPTY)
+    found = descriptions(root)
+    if not found:
+        raise ValueError("no rdf:Description")
+    for name, value in sorted(added.items()):
+        if isinstance(value, str):
+            _forget(found, name)
+            found[0].set(name, value)
+        else:
+            items = _items(found, name)
+            for item in sorted(map(str, value)):
+                ElementTree.SubElement(items, tag("rdf:li")).text = item
+    for prefix, namespace in {**NAMESPACES, **_prefixes(content or _EMPTY)}.items():
+        with contextlib.suppress(ValueError):  # "ns1" and such, which are made up where they are needed
+            ElementTree.register_namespace(prefix, namespace)
+    return _BEGIN + ElementTree.tostring(root, "utf-8") + _END
+
+
+def _forget(found: list[ElementTree.Element], name: str) -> None:
+    for description in found:
+        description.attrib.pop(name, None)
+        for child in description.findall(name):
+            description.remove(child)
+
+
+def _items(found: list[ElementTree.Element], name: str) -> ElementTree.Element:
+    """The list that a property has, or gets."""
+    for description in found:
+        for child in description.findall(name):
+            for items in child:
+                if items.tag in (tag("rdf:Bag"), tag("rdf:Seq")):
+                    return items
+    _forget(found, name)
+    return ElementTree.SubElement(ElementTree.SubElement(found[0], name), tag("rdf:Bag"))
+
+
+def _prefixes(content: bytes) -> dict[str, str]:
+    """Those that a document uses, which has been looked through by `tree`."""
+    events = ElementTree.iterparse(io.BytesIO(content), ["start-ns"])
+    return {prefix: namespace for _, (prefix, namespace) in events if prefix}

@@ -49,6 +49,15 @@ def test_killed_between_a_picture_and_its_sidecars(tmp_path, way, links):
     killed_before_every_call(tmp_path, way, links, 1, "sidecars")
 
 
+@pytest.mark.parametrize(
+    ("way", "links", "groups"),
+    [("move", "links", 2), ("move", "EPERM", 2), ("trash", "links", 1), ("delete", "links", 2)],
+)
+def test_killed_while_metadata_is_merged(tmp_path, monkeypatch, way, links, groups):
+    monkeypatch.setenv("PATH", "")  # no exiftool, which is a process of its own
+    killed_before_every_call(tmp_path, way, links, groups, "merge")
+
+
 @pytest.mark.parametrize("way", ["move", "hardlink", "trash", "delete"])
 def test_killed_at_random_moments(tmp_path, monkeypatch, way):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "gone"))

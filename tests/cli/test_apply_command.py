@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from imgsim_ops.cleanup.journal import Journal
+from tests.support.trees import xmp_of
 
 KEPT = b"kept"
 
@@ -66,6 +67,24 @@ def test_what_lies_beside_goes_along_or_is_left(imgsim, decisions):
     assert not film.exists()
     assert "3 files are back" in imgsim("undo", document["journal"]).stdout
     assert film.read_bytes() == b"film"
+
+
+def test_metadata_is_merged(imgsim, decisions):
+    beside = decisions.parent / "photos" / "[red]a.xmp"
+    beside.write_bytes(xmp_of("cat", rating=4))
+    written = decisions.parent / "photos" / "kept.jpg.xmp"
+    result = imgsim("apply", decisions, "--trash", "--merge-metadata")
+    assert "1 sidecar of kept pictures would be written: keywords, rating" in result.stdout
+    assert not written.exists()
+    document = json.loads(imgsim("apply", decisions, "--trash", "--merge-metadata", "--yes", "--json").stdout)
+    assert document["merged"] == [
+        {"path": str(written), "picture": str(beside.with_suffix(".jpg")), "topics": ["rating", "keywords"]}
+    ]
+    assert written.exists()
+    assert "4 files are back" in imgsim("undo", document["journal"]).stdout
+    assert not written.exists()
+    result = imgsim("apply", decisions, "--hardlink", "--merge-metadata")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
 def test_names_are_shown_on_one_line_and_not_as_markup(imgsim, decisions, monkeypatch):
@@ -152,6 +171,7 @@ def test_ctrl_c(imgsim, decisions, monkeypatch):
     code = f"""
 import signal, sys
 from imgsim_ops.cleanup.journal import Journal
+from tests.support.trees import xmp_of
 intend = Journal.intend
 def interrupted(self, action):
     signal.raise_signal(signal.SIGINT)

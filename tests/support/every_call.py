@@ -7,12 +7,13 @@ import itertools
 import os
 import shutil
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 sys.path.append(os.fspath(Path(__file__).resolve().parents[2]))
 from imgsim_ops.cleanup.decisions import DecidedGroup, write_decisions
 from tests.support.killed import child
-from tests.support.trees import hashes, many, sha256, snapshot
+from tests.support.trees import hashes, many, put, sha256, snapshot, xmp_of
 
 # A kill leaves what the kernel was told; only the loss of power asks for more, and this test loses none.
 os.fsync = lambda descriptor: None
@@ -29,7 +30,13 @@ def main(place, way, links, count, sidecars=""):
     before, bytes_before = snapshot(tree), hashes(tree)
     saved = place / "saved"
     kept = {file.path for group in groups for file in group.keep}
+    if sidecars == "merge":
+        (place / "merge").touch()
+    # One of the kept ones has a sidecar, which is written to; its bytes are in the journal then.
+    written = put(f"{min(kept)}.xmp", xmp_of("of the kept one")) if sidecars == "merge" else None
+    before, bytes_before = snapshot(tree), hashes(tree)
     beside = [path for path in before if path not in kept | {file.path for group in groups for file in group.remove}]
+    beside = [path for path in beside if path != written]
     assert bool(beside) == bool(sidecars)
     removed_only = {file.sha256 for group in groups for file in group.remove}
     removed_only |= {sha256(before[path][0]) for path in beside}
@@ -40,6 +47,9 @@ def main(place, way, links, count, sidecars=""):
         for path in kept:
             assert found[path] == before[path], f"{when}: the kept file {path} is {found.get(path)}"
         lost = bytes_before - hashes(tree, gone)
+        if written and found[written] != before[written]:
+            assert b64encode(before[written][0]) in (place / "decisions.journal.jsonl").read_bytes(), when
+            lost -= {sha256(before[written][0])}
         assert lost <= (removed_only if way == "delete" else set()), f"{when}: lost {lost}"
 
     def fresh():

@@ -41,8 +41,8 @@ def many(folder, groups, copies=2, sidecars=False):
         ]
         small = put(folder / "small" / f"{number}.jpg", other, 10**18 - number, 0o600)
         if sidecars:
-            for ending in (".MOV", ".jpg.xmp"):
-                put(folder / "small" / f"{number}{ending}", other + ending.encode(), 10**18 - 7, 0o604)
+            put(folder / "small" / f"{number}.MOV", other + b"film", 10**18 - 7, 0o604)
+            put(folder / "small" / f"{number}.jpg.xmp", xmp_of(f"small {number}"), 10**18 - 8, 0o604)
         found.append(
             DecidedGroup(
                 (decided(kept, content),),
@@ -50,6 +50,18 @@ def many(folder, groups, copies=2, sidecars=False):
             )
         )
     return found
+
+
+def xmp_of(*keywords, rating=None):
+    """An XMP document that says these."""
+    items = "".join(f"<rdf:li>{word}</rdf:li>" for word in keywords)
+    rated = f' xmp:Rating="{rating}"' if rating else ""
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+        f' xmlns:xmp="http://ns.adobe.com/xap/1.0/"{rated}>'
+        f"<dc:subject><rdf:Bag>{items}</rdf:Bag></dc:subject></rdf:Description></rdf:RDF></x:xmpmeta>"
+    ).encode()
 
 
 def write(path, *groups):
