@@ -27,7 +27,6 @@ def main(place, way, links, count, sidecars=""):
     if way == "hardlink":  # the small copies have no kept file with their bytes
         groups = [DecidedGroup(group.keep, group.remove[:1]) for group in groups]
     write_decisions(place / "decisions.json", groups)
-    before, bytes_before = snapshot(tree), hashes(tree)
     saved = place / "saved"
     kept = {file.path for group in groups for file in group.keep}
     if sidecars == "merge":
@@ -35,9 +34,8 @@ def main(place, way, links, count, sidecars=""):
     # One of the kept ones has a sidecar, which is written to; its bytes are in the journal then.
     written = put(f"{min(kept)}.xmp", xmp_of("of the kept one")) if sidecars == "merge" else None
     before, bytes_before = snapshot(tree), hashes(tree)
-    beside = [path for path in before if path not in kept | {file.path for group in groups for file in group.remove}]
-    beside = [path for path in beside if path != written]
-    assert bool(beside) == bool(sidecars)
+    decided = {file.path for group in groups for file in (*group.keep, *group.remove)}
+    beside = [path for path in before if sidecars and path not in {*decided, written}]
     removed_only = {file.sha256 for group in groups for file in group.remove}
     removed_only |= {sha256(before[path][0]) for path in beside}
     removed_only -= {file.sha256 for group in groups for file in group.keep}
