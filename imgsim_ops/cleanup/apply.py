@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imgsim_ops.cleanup.decisions import DecidedFile, DecidedGroup, Decisions
 from imgsim_ops.cleanup.files import Found, holds, look, one_name
@@ -24,7 +24,6 @@ from imgsim_ops.cleanup.journal import (
     journal_names,
     read_journal,
 )
-from imgsim_ops.cleanup.merging import Merging
 from imgsim_ops.cleanup.places import Places
 from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal, refused
 from imgsim_ops.cleanup.ways import WAYS, WRITING, deed_of
@@ -34,6 +33,9 @@ from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.sidecars import Sidecars
+
+if TYPE_CHECKING:
+    from imgsim_ops.cleanup.merging import Merging
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,7 @@ class _Run:
         self._gone: set[str] = set()
         self._leave = sidecars.leave or self._way.leaves_a_path
         self._sidecars = Sidecars(file.path for group in decisions.groups for file in group.remove)
-        self._merging = Merging(self._sidecars) if sidecars.merge else None
+        self._merging = _merging(self._sidecars) if sidecars.merge else None
         self._kept: dict[tuple[int, int], list[str]] = defaultdict(list)
         for group in decisions.groups:
             for file in group.keep:
@@ -389,6 +391,12 @@ class _Run:
             return True
         _note(journal, entry, State.DONE)
         return True
+
+
+def _merging(sidecars: Sidecars) -> Merging:
+    from imgsim_ops.cleanup.merging import Merging  # and with it Pillow, which no other cleaning up needs
+
+    return Merging(sidecars)
 
 
 def _note(journal: Journal, entry: Entry, state: State) -> None:
