@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from imgsim_ops.cleanup.decisions import DecidedFile, DecidedGroup, Decisions
 from imgsim_ops.cleanup.files import Found, holds, look, one_name
@@ -24,12 +26,16 @@ from imgsim_ops.cleanup.journal import (
 )
 from imgsim_ops.cleanup.places import Places
 from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal, refused
-from imgsim_ops.cleanup.ways import WAYS
+from imgsim_ops.cleanup.ways import WAYS, WRITING, deed_of
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.identity import same_file
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
+from imgsim_ops.images.sidecars import Sidecars
+
+if TYPE_CHECKING:
+    from imgsim_ops.cleanup.merging import Merging
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class Step:
         kept: The picture that stays in its place.
         to: Where the file went; None where it is deleted or linked. In a dry run the name may still come out otherwise.
         frees: Whether its bytes become free: not where it is moved, or has further names.
+        sidecar_of: The picture that it goes with; None of a picture.
     """
 
     path: str
@@ -49,6 +56,36 @@ class Step:
     kept: str
     to: str | None
     frees: bool
+    sidecar_of: str | None = None
+
+
+@dataclass(frozen=True)
+class SidecarOptions:
+    """What becomes of the files beside the pictures that go.
+
+    Attributes:
+        leave: They stay where they are.
+        merge: What only a picture that goes says (rating, keywords, date, place) is written into the kept one's sidecar
+            before.
+    """
+
+    leave: bool = False
+    merge: bool = False
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What was written into a sidecar of a kept picture, or would be.
+
+    Attributes:
+        path: The sidecar.
+        picture: The picture that it comes from.
+        topics: ``rating``, ``keywords``, ``date``, ``place``.
+    """
+
+    path: str
+    picture: str
+    topics: tuple[str, ...]
 
 
 @dataclass
@@ -59,10 +96,12 @@ class ApplyReport:
         way: What is done to files.
         dry_run: Nothing was done.
         steps: In the order of the decisions.
-        before: How many files had it done to them before.
+        before: How many pictures had it done to them before.
         skipped: Files that are as they were, with the code of a `CleanupReason` or a ``Reason``.
         journal: What `undo` takes; None where nothing was done.
         interrupted: Ctrl-C came; the file in hand was finished.
+        looked_at: How many pictures had their turn.
+        merged: What was written into sidecars of kept pictures.
     """
 
     way: Way
@@ -72,6 +111,8 @@ class ApplyReport:
     skipped: list[SkippedFile] = field(default_factory=list)
     journal: Path | None = None
     interrupted: bool = False
+    looked_at: int = 0
+    merged: list[Merged] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -91,6 +132,7 @@ def apply_decisions(
     *,
     folder: Path | None = None,
     journal: Path | None = None,
+    sidecars: SidecarOptions = SidecarOptions(),
     dry_run: bool = True,
     progress: Callable[[int], None] = lambda done: None,
 ) -> ApplyReport:
@@ -101,6 +143,9 @@ def apply_decisions(
     bytes that were looked at. Each action is in the journal before it is done. Decisions of which a part was carried
     out in the same way go on with the journal that they have.
 
+    Sidecars go after their picture, in the same way, unless they belong to another file that stays: see
+    `imgsim_ops.images.sidecars`. One that cannot go stays, and is listed as skipped.
+
     Args:
         decisions: What was decided.
         way: What is done.
@@ -108,6 +153,7 @@ def apply_decisions(
         folder: Where files are moved: with the folders below the one that is common to all files that go. Only for
             ``Way.MOVE``.
         journal: A place for the journal in particular.
+        sidecars: What becomes of the files beside pictures.
         dry_run: Only look, and say what would be done.
         progress: Called with the number of files looked at.
 
@@ -118,9 +164,11 @@ def apply_decisions(
         ImgsimError: The journal cannot be written, or belongs to something else; the folder is none.
     """
     target = WAYS[way].target(folder)
+    if sidecars.merge and WAYS[way].leaves_a_path:
+        raise ImgsimError(f"apply: metadata is merged when pictures leave their place (got {way.value})")
     header = Header(way, decisions.sha256, target, datetime.now().astimezone().isoformat(timespec="seconds"))
     place, known = _journal_place(beside, journal, header)
-    run = _Run(decisions, header, dry_run)
+    run = _Run(decisions, header, sidecars, dry_run)
     if dry_run:
         run.learn(known.entries if known else [])
         run.over_all(None, progress)
@@ -163,13 +211,17 @@ def _to_go_on(path: Path, header: Header) -> Content | None:
 class _Run:
     """One going through all decisions."""
 
-    def __init__(self, decisions: Decisions, header: Header, dry_run: bool):
+    def __init__(self, decisions: Decisions, header: Header, sidecars: SidecarOptions, dry_run: bool):
         self.report = ApplyReport(header.way, dry_run)
         self.interrupt: DeferredInterrupt | None = None
         self._decisions = decisions
         self._way = WAYS[header.way]
         self._places = Places(decisions, header.folder, dry_run)
-        self._done: set[str] = set()
+        self._done: dict[str, Action] = {}
+        self._gone: set[str] = set()
+        self._leave = sidecars.leave or self._way.leaves_a_path
+        self._sidecars = Sidecars(file.path for group in decisions.groups for file in group.remove)
+        self._merging = _merging(self._sidecars) if sidecars.merge else None
         self._kept: dict[tuple[int, int], list[str]] = defaultdict(list)
         for group in decisions.groups:
             for file in group.keep:
@@ -181,14 +233,15 @@ class _Run:
 
     def learn(self, entries: Sequence[Entry]) -> None:
         """Takes in what has been done before."""
-        self._done = {entry.action.path for entry in entries if entry.state is State.DONE}
+        actions = (entry.action for entry in entries if entry.state is State.DONE)
+        self._done = {action.path: action for action in actions if action.merged_from is None}
 
     def resume(self, journal: Journal) -> None:
         """Brings what a crash cut short to an end, and learns what has been done."""
         for entry in journal.entries:
             if entry.state is State.INTENDED:
                 try:
-                    done = self._way.complete(entry.action)
+                    done = deed_of(journal.header.way, entry.action).complete(entry.action)
                 except (OSError, Refusal):  # what is wrong with the file is said in its turn; undo looks again
                     continue
                 journal.note(entry, State.DONE if done else State.FAILED)
@@ -206,28 +259,98 @@ class _Run:
                     self._one(group, file, journal)
             except Refusal as error:
                 self.report.skipped.append(SkippedFile(file.path, error.code, str(error)))
+            self.report.looked_at = number
             progress(number)
 
     def _one(self, group: DecidedGroup, file: DecidedFile, journal: Journal | None) -> None:
-        if file.path in self._done and not os.path.lexists(file.path):
+        sidecars = self._sidecars_of(file.path)
+        action = self._done.get(file.path)
+        if action is not None and not os.path.lexists(file.path):
             self.report.before += 1
-            return
-        found = look(file.path)
-        if found.sha256 != file.sha256:
-            raise refusal(CleanupReason.CHANGED, file.path)
-        self._check_not_kept(found)
-        kept = self._kept_copy(group, found)
-        if self._way.is_done(found, kept):
-            self.report.before += 1
-            return
+        else:
+            found = look(file.path)
+            if found.sha256 != file.sha256:
+                raise refusal(CleanupReason.CHANGED, file.path)
+            self._check_not_kept(found)
+            kept = self._kept_copy(group, found)
+            if self._way.is_done(found, kept):
+                self.report.before += 1
+                return
+            if self._merging is not None:
+                self._merge(self._merging, found, kept, journal)
+            action = self._do(found, kept, journal, sidecars, own=file.own or None)
+        self._gone.add(os.path.join(*os.path.split(file.path)))
+        if sidecars:
+            self._take_along(group, action, sidecars, journal)
+
+    def _sidecars_of(self, path: str) -> list[str]:
+        """The sidecars that are there and go when a picture goes."""
+        if self._leave:
+            return []
+        path = os.path.join(*os.path.split(path))  # the owners' spelling
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # the picture is not there either
+            there = [sidecar.path for sidecar in self._sidecars.of(path) if os.path.lexists(sidecar.path)]
+            going = {path, *there, *self._gone}
+            return [
+                sidecar
+                for sidecar in there
+                if not any(os.path.lexists(owner) for owner in set(self._sidecars.owners(sidecar)) - going)
+            ]
+        return []
+
+    def _take_along(self, group: DecidedGroup, picture: Action, sidecars: list[str], journal: Journal | None) -> None:
+        """Does to sidecars what was done to their picture, while a picture is kept."""
+        if picture.to is not None and self._way.needs_folder:
+            self._places.keep_together(picture.path, picture.to, sidecars)
+        held = (holds(file.path, file.sha256) for file in group.keep)
+        kept = next((file for file in held if file is not None), None)
+        for path in sidecars:
+            try:
+                with refused(CleanupReason.REFUSED, path):
+                    if kept is None:
+                        raise refusal(CleanupReason.NO_KEPT_COPY, path)
+                    found = look(path)
+                    self._check_not_kept(found)
+                    self._do(found, kept, journal, own=picture.own, sidecar_of=picture.path)
+            except Refusal as error:
+                self.report.skipped.append(SkippedFile(path, error.code, str(error)))
+
+    def _do(
+        self, found: Found, kept: Found, journal: Journal | None, sidecars: Sequence[str] = (), **facts: Any
+    ) -> Action:
+        """Does it to a file, under the first name that is free, for its sidecars too."""
         for action in self._way.actions(found, kept, self._places):
-            action = replace(action, own=file.own or None)
+            if self._way.needs_folder and not self._places.keep_together(found.path, action.to, sidecars):
+                continue
+            action = replace(action, **facts)
             frees = self._way.frees and found.status.st_nlink == 1
-            step = Step(file.path, found.status.st_size, kept.path, action.to, frees)
+            step = Step(found.path, found.status.st_size, kept.path, action.to, frees, action.sidecar_of)
             if journal is not None and not self._carry_out(action, found, kept, journal):
                 continue
             self.report.steps.append(step)
+            return action
+        raise AssertionError("names have an end")
+
+    def _merge(self, merging: Merging, found: Found, kept: Found, journal: Journal | None) -> None:
+        """Writes what only the picture that goes says beside the kept one."""
+        merge = merging.plan(found.path, kept.path)
+        if merge is None:
             return
+        action = WRITING.action(merge.former, merge.before, merge.content, found, kept)
+        if journal is None:
+            merging.pretend(action.path, merge.content)
+        else:
+            with refused(CleanupReason.NO_JOURNAL, action.path):
+                entry = journal.intend(action)
+            try:
+                WRITING.perform(action, merge.content, merge.former)
+            except (OSError, Refusal) as error:
+                done = WRITING.complete(action)
+                _note(journal, entry, State.DONE if done else State.FAILED)
+                if not done:
+                    raise refusal(CleanupReason.NOT_MERGED, found.path, str(error)) from error
+            _note(journal, entry, State.DONE)
+        self.report.merged.append(Merged(action.path, found.path, merge.topics))
 
     def _check_not_kept(self, found: Found) -> None:
         for path in self._kept[found.status.st_dev, found.status.st_ino]:
@@ -268,6 +391,12 @@ class _Run:
             return True
         _note(journal, entry, State.DONE)
         return True
+
+
+def _merging(sidecars: Sidecars) -> Merging:
+    from imgsim_ops.cleanup.merging import Merging  # and with it Pillow, which no other cleaning up needs
+
+    return Merging(sidecars)
 
 
 def _note(journal: Journal, entry: Entry, state: State) -> None:

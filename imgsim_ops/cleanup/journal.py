@@ -75,6 +75,11 @@ class Action:
         info: The trash's information file; None for other ways.
         info_text: What that file says.
         own: It goes by a person's own choice, which was not proposed; None where it was.
+        sidecar_of: The picture that it goes with; None of a picture.
+        merged_from: The picture whose metadata is written into the file, which is the kept one's sidecar; None of what
+            goes. Then `sha256` and `size` are those of what is written, all else is as it was before.
+        merged_sha256: Of that picture.
+        former: The file's bytes before, in base 64; None where there was no file.
     """
 
     path: str
@@ -92,6 +97,10 @@ class Action:
     info: str | None = None
     info_text: str | None = None
     own: bool | None = None
+    sidecar_of: str | None = None
+    merged_from: str | None = None
+    merged_sha256: str | None = None
+    former: str | None = None
 
 
 @dataclass

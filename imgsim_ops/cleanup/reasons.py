@@ -19,6 +19,8 @@ class CleanupReason(CodedReason):
     NOT_EQUAL = "not_equal", "a hard link needs a kept picture with equal bytes"
     OTHER_DISK = "other_disk", "a hard link needs a kept picture on the same file system"
     SAME_FOLDER = "same_folder", "the file must not lie already where it is to be moved"
+    NOT_MERGED = "not_merged", "what only this file says must be written beside the kept picture first, as asked for"
+    NEEDED = "needed", "what was written beside a kept picture stays until the picture that it came from is back"
     REFUSED = "refused", "the disk or its permissions must allow it"
     NO_JOURNAL = "no_journal", "nothing is touched that the journal cannot take down first"
     TAKEN = "taken", "the place the file came from must be free"

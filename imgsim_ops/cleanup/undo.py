@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imgsim_ops.cleanup.journal import Entry, Journal, State, Way
 from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refused
-from imgsim_ops.cleanup.ways import WAYS
+from imgsim_ops.cleanup.ways import deed_of
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.reasons import SkippedFile
 
@@ -73,7 +73,8 @@ def undo(
 
 
 def _one(journal: Journal, entry: Entry, report: UndoReport) -> None:
-    way, action = WAYS[journal.header.way], entry.action
+    action = entry.action
+    way = deed_of(journal.header.way, action)
     if entry.state is State.INTENDED:
         journal.note(entry, State.DONE if way.complete(action) else State.FAILED)
     if entry.state is State.UNDONE:

@@ -57,14 +57,27 @@ def apply(
         Path | None,
         typer.Option("--journal", metavar="FILE", help="Where the journal is written; by default beside DECISIONS."),
     ] = None,
+    leave_sidecars: Annotated[
+        bool,
+        typer.Option("--leave-sidecars", help="Leave a picture's .xmp, .aae, .json, .mov and such where they are."),
+    ] = False,
+    merge_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--merge-metadata",
+            help="Write rating, keywords, date and place that the kept picture lacks into an .xmp beside it.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Do to copies what was decided: move, link, throw away or delete them.
 
     Without --yes nothing is touched. Before a file is, its bytes and those of a picture that its group keeps
     are looked at once more: a file that has changed, or whose group has nothing else left, is skipped and listed.
-    Links are never followed. Every step is written to a journal first, with which [cyan]imgsim undo[/cyan] puts
-    everything back, except what was deleted. After a crash or Ctrl-C the same command goes on.
+    Links are never followed. What lies beside a picture and is of the same shot (a Live Photo's film, edits,
+    .xmp, .json) goes with it, unless it belongs to another file too; raw files stay. Every step is written to
+    a journal first, with which [cyan]imgsim undo[/cyan] puts everything back, except what was deleted. After a
+    crash or Ctrl-C the same command goes on.
 
     [bold]Examples[/bold]
 
@@ -80,7 +93,7 @@ def apply(
     if len(asked) != 1:
         got = " and ".join(asked) or "none"
         raise ImgsimError(f"apply: one of {', '.join(_WAYS)} must be given (got {got})")
-    from imgsim_ops.cleanup.apply import apply_decisions
+    from imgsim_ops.cleanup.apply import SidecarOptions, apply_decisions
     from imgsim_ops.cleanup.decisions import read_decisions
     from imgsim_ops.cleanup.journal import Way
 
@@ -88,10 +101,17 @@ def apply(
     way = Way(_WAYS[asked[0]])
     total = sum(len(group.remove) for group in decided.groups)
     if delete and yes and total and not no_undo:
-        _confirm(total)
+        _confirm(total, leave_sidecars)
     with LateProgress("Looking at files" if not yes else "Files", total) as progress:
         report = apply_decisions(
-            decided, way, decisions, folder=move_to, journal=journal, dry_run=not yes, progress=progress
+            decided,
+            way,
+            decisions,
+            folder=move_to,
+            journal=journal,
+            sidecars=SidecarOptions(leave_sidecars, merge_metadata),
+            dry_run=not yes,
+            progress=progress,
         )
     if as_json:
         print_json(_document(report))
@@ -107,11 +127,12 @@ def _on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _confirm(total: int) -> None:
+def _confirm(total: int, leave_sidecars: bool) -> None:
     if not _on_terminal():
         raise ImgsimError("apply: --delete must be confirmed on a terminal, or by --no-undo (got no terminal)")
     files = "1 file" if total == 1 else f"{total} files"
-    typer.echo(f"{files} will be deleted for good; imgsim undo cannot bring deleted files back.", err=True)
+    beside = "" if leave_sidecars else ", with what lies beside of the same shot"
+    typer.echo(f"{files} will be deleted for good{beside}; imgsim undo cannot bring deleted files back.", err=True)
     typed = typer.prompt(f"Type {total} to delete", default="", show_default=False, err=True)
     if typed.strip() != str(total):
         raise ImgsimError(f"apply: the number of files must be typed, and nothing was touched (got {typed!r})")
@@ -122,7 +143,17 @@ def _document(report: ApplyReport) -> dict:
         "way": report.way.value,
         "dry_run": report.dry_run,
         "journal": None if report.journal is None else str(report.journal),
-        "files": [{"path": step.path, "bytes": step.size, "kept": step.kept, "to": step.to} for step in report.steps],
+        "files": [
+            {
+                "path": step.path,
+                "bytes": step.size,
+                "kept": step.kept,
+                "to": step.to,
+                **({"sidecar_of": step.sidecar_of} if step.sidecar_of else {}),
+            }
+            for step in report.steps
+        ],
+        "merged": [{"path": m.path, "picture": m.picture, "topics": list(m.topics)} for m in report.merged],
         "bytes": report.size,
         "bytes_freed": report.freed,
         "done_before": report.before,
@@ -141,12 +172,20 @@ def _print(console: Console, report: ApplyReport, total: int) -> None:
         _print_steps(console, report)
     files = "1 file" if len(report.steps) == 1 else f"{len(report.steps):,} files"
     would = f"would be {way.done}" if report.dry_run else way.done
+    along = sum(step.sidecar_of is not None for step in report.steps)
+    sidecars = f", {along:,} of them beside pictures" if along else ""
     freed = f", {report.freed / 1e6:,.1f} MB of them freed" if report.freed else ""
-    console.print(f"{files} {would}, {report.size / 1e6:,.1f} MB{freed}", soft_wrap=True)
+    console.print(f"{files} {would}{sidecars}, {report.size / 1e6:,.1f} MB{freed}", soft_wrap=True)
+    if report.merged:
+        written = {merged.path for merged in report.merged}
+        count = "1 sidecar" if len(written) == 1 else f"{len(written):,} sidecars"
+        topics = ", ".join(sorted({topic for merged in report.merged for topic in merged.topics}))
+        would = "would be written" if report.dry_run else "written"
+        console.print(f"{count} of kept pictures {would}: {topics}", soft_wrap=True)
     if report.before:
         console.print(f"{report.before:,} done before", soft_wrap=True)
     if report.interrupted:
-        looked = len(report.steps) + report.before + len(report.skipped)
+        looked = report.looked_at
         console.print(f"[yellow]Stopped[/yellow] after {looked:,} of {total:,} files; the same command goes on")
     print_skipped(console, report.skipped, sentences=CleanupReason.sentences())
     if report.dry_run and report.steps:

@@ -159,7 +159,7 @@ def _print(console: Console, groups: Duplicates, seconds: float) -> None:
                 Text(f"{picture.width} x {picture.height}", style="dim"),
                 Text(f"{picture.size / 1e3:,.0f} kB", style="dim", justify="right"),
                 *([Text(picture.frames_in_words, style="yellow")] if several else []),
-                Text(member.evidence.words if member.evidence is not None else "the picture", style="cyan"),
+                Text(member.words, style="cyan"),
             )
         console.print(table)
         if len(group.members) > _MOST_MEMBERS:
@@ -172,7 +172,7 @@ def _print(console: Console, groups: Duplicates, seconds: float) -> None:
         many = "1 group" if len(groups) == 1 else f"{len(groups):,} groups"
         console.print(
             f"{many}: {groups.copies:,} of {pictures:,} pictures may go, {size:,.1f} MB; "
-            f"{groups.undecided:,} more are parts, edited or finer, and stay; in {seconds:.1f} s",
+            f"{groups.undecided:,} more are parts, edited, finer or have more beside, and stay; in {seconds:.1f} s",
             soft_wrap=True,
         )
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imgsim_ops.collection.beside import Beside
 from imgsim_ops.collection.candidates.evidence import IDENTICAL, evidence_of
 from imgsim_ops.collection.candidates.judging import Judge
 from imgsim_ops.collection.candidates.pairs import (
@@ -170,8 +171,9 @@ def find_duplicates(
     grouped = {row for cluster in clusters for row in cluster.rows}
     clusters += [Cluster(row) for row in looking.shared_rows() if row not in grouped]
     equal = same_pixels(looking, clusters, progress)
+    beside = Beside()
     for cluster in sorted(clusters, key=lambda cluster: min(cluster.rows)):
-        group = _group(cluster, pictures, looking, equal, rules_)
+        group = _group(cluster, pictures, looking, equal, rules_, beside)
         if group is not None:
             yield group
 
@@ -231,19 +233,48 @@ def _nearest_first(found: Iterable[Pairs]) -> list[tuple[int, int, int]]:
     return [pair[1:] for pair in sorted(pairs)]
 
 
-def _group(cluster: Cluster, pictures: Pictures, looking: Looking, equal: Equals, rules_: Rules) -> Group | None:
+class MemberList:
+    """The members of a group, each with whether it may go, and for whom."""
+
+    def __init__(self, kept: Picture, rules_: Rules, beside: Beside) -> None:
+        """Of the picture kept alone."""
+        self.members = [Member(kept, None)]
+        self._rules = rules_
+        self._beside = beside
+        self._staying: dict[bytes, list[int]] = {}
+
+    def add(self, picture: Picture, evidence: Evidence) -> None:
+        """Adds one, by what it is to the picture kept; it may go for one of equal bytes that stays, too."""
+        staying = self._staying.setdefault(picture.sha256, [])
+        lacking: tuple[str, ...] = ()
+        for why, place in [(evidence, 0), *((IDENTICAL, place) for place in staying)]:
+            if self._rules.may_go(picture, why):
+                missing = self._beside.lacking(picture.path, self.members[place].picture.path)
+                if not missing:
+                    self.members.append(Member(picture, why, True, place))
+                    return
+                lacking = lacking or missing
+        self.members.append(Member(picture, IDENTICAL if staying else evidence, stays_for=lacking))
+        staying.append(len(self.members) - 1)
+
+
+def _group(
+    cluster: Cluster, pictures: Pictures, looking: Looking, equal: Equals, rules_: Rules, beside: Beside
+) -> Group | None:
     """All files of contents; None where files have gone since, so that fewer than two are left."""
     rows = sorted(cluster.members)
     keeps = np.full(len(rows), cluster.keep)
     scores = scores_of(np.array(rows, np.int64), keeps, pictures, pictures)
 
     def ordered(row: int) -> list[Picture]:
-        return sorted(looking.files(row), key=lambda picture: (-rules_.favour(picture), worth(picture)))
+        def order(picture: Picture) -> tuple:
+            return -rules_.favour(picture), -beside.wealth(picture.path), worth(picture)
+
+        return sorted(looking.files(row), key=order)
 
     kept = ordered(cluster.keep)
     if not kept:
         return None
-    members = [Member(kept[0], None)]
     others: list[tuple[tuple, Evidence, list[Picture]]] = []
     for row, score in zip(rows, scores.tolist(), strict=True):
         files = ordered(row)
@@ -255,15 +286,10 @@ def _group(cluster: Cluster, pictures: Pictures, looking: Looking, equal: Equals
             elif (row, cluster.keep) in equal.shown:
                 evidence = replace(evidence, lacks=())
             others.append(((_STRENGTH[evidence.relation], -evidence.score, row), evidence, files))
+    found = MemberList(kept[0], rules_, beside)
     for picture in kept[1:]:
-        members.append(Member(picture, IDENTICAL, rules_.may_go(picture, IDENTICAL)))
+        found.add(picture, IDENTICAL)
     for _, evidence, files in sorted(others, key=lambda other: other[0]):
-        place = len(members)
-        goes = rules_.may_go(files[0], evidence)
-        members.append(Member(files[0], evidence, goes))
-        for picture in files[1:]:
-            if goes:
-                members.append(Member(picture, evidence, rules_.may_go(picture, evidence)))
-            else:  # its twin stays in its place
-                members.append(Member(picture, IDENTICAL, rules_.may_go(picture, IDENTICAL), place))
-    return Group(members) if len(members) > 1 else None
+        for picture in files:
+            found.add(picture, evidence)
+    return Group(found.members) if len(found.members) > 1 else None

@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from imgsim_ops.collection.beside import Beside
 from imgsim_ops.collection.candidates.evidence import IDENTICAL
 from imgsim_ops.collection.candidates.pixels import pixel_hashes
-from imgsim_ops.collection.duplicates import Rules, age, worth
-from imgsim_ops.collection.findings import Evidence, Group, Member, Picture
+from imgsim_ops.collection.duplicates import MemberList, Rules, age, worth
+from imgsim_ops.collection.findings import Evidence, Group, Picture
 from imgsim_ops.files.hashing import digest_of
 from imgsim_ops.files.identity import size_and_time
 from imgsim_ops.files.opening import open_regular
@@ -91,14 +92,17 @@ def equal_groups(pictures: Sequence[Picture], read: ReadOptions, rules: Rules, p
     groups: dict[bytes, list[Picture]] = defaultdict(list)
     for picture in pictures:
         groups[pixels.get(picture.sha256) or picture.sha256].append(picture)
+    beside = Beside()
     for some in groups.values():
         if len(some) > 1:
-            kept, *others = sorted(some, key=lambda picture: (-rules.favour(picture), *_original(picture)))
-            members = [Member(kept, None)]
-            for picture in others:
-                evidence = IDENTICAL if picture.sha256 == kept.sha256 else _SAME_PIXELS
-                members.append(Member(picture, evidence, rules.may_go(picture, evidence)))
-            yield Group(members)
+            first, *_ = ordered = sorted(some, key=lambda picture: (-rules.favour(picture), *_original(picture)))
+            equal = [p for p in ordered if (p.sha256, rules.favour(p)) == (first.sha256, rules.favour(first))]
+            kept = max(equal, key=lambda picture: beside.wealth(picture.path))
+            found = MemberList(kept, rules, beside)
+            for picture in ordered:
+                if picture is not kept:
+                    found.add(picture, IDENTICAL if picture.sha256 == kept.sha256 else _SAME_PIXELS)
+            yield Group(found.members)
 
 
 def _original(picture: Picture) -> tuple:

@@ -104,6 +104,18 @@ _WORDS = {
     "look_alike": "looks alike",
 }
 _RESIZED = 1.02
+#: What lies beside a picture, by `Member.stays_for`.
+_BESIDE = {
+    "date": "the date",
+    "edits": "the edits",
+    "film": "the film",
+    "keywords": "the keywords",
+    "metadata": "what is written",
+    "place": "the place",
+    "rating": "the rating",
+    "raw": "the raw file of the same shot",
+    "unreadable": "what cannot be read",
+}
 
 
 @dataclass(frozen=True)
@@ -116,12 +128,26 @@ class Member:
         remove: It is proposed that it goes: it shows nothing that the picture kept in its place does not show.
         kept: Position among the group's members of the picture that stays in its place, where that is proposed: the
             one kept, or one of equal bytes.
+        stays_for: Why it is not proposed though its pixels would allow it: what lies beside it and not beside the
+            picture kept. See ``beside.Beside.lacking``.
     """
 
     picture: Picture
     evidence: Evidence | None
     remove: bool = False
     kept: int = 0
+    stays_for: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What it is to the picture kept, and why it stays, in a few words."""
+        what = "the picture" if self.evidence is None else self.evidence.words
+        return "; ".join(filter(None, (what, self.why_stays)))
+
+    @property
+    def why_stays(self) -> str:
+        """Why it is not proposed though its pixels would allow it, in a few words; empty where it is not so."""
+        return f"stays for {' and '.join(_BESIDE[why] for why in self.stays_for)} beside it" if self.stays_for else ""
 
     @property
     def relation(self) -> str | None:
@@ -156,7 +182,7 @@ class Group:
                     f"{'keep, ' if place == self.best else 'remove, ' if member.remove else ''}"
                     f"{member.picture.width} x {member.picture.height}"
                     f"{', ' * bool(member.picture.frames_in_words)}{member.picture.frames_in_words}",
-                    "the picture" if member.evidence is None else member.evidence.words,
+                    member.words,
                 ],
             )
             for place, member in enumerate(self.members)

@@ -72,6 +72,7 @@ def _group_as_json(group: Group) -> dict[str, Any]:
             "relation": member.relation,
             "remove": member.remove,
             **({"kept": member.kept} if member.remove else {}),
+            **({"stays_for": list(member.stays_for)} if member.stays_for else {}),
             "evidence": None if member.evidence is None else evidence_as_json(member.evidence),
         }
         for member in group.members

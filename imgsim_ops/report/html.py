@@ -238,6 +238,8 @@ class _Body:
         shown["remove"] = member.remove
         if member.remove:
             shown["kept"] = member.kept
+        if member.stays_for:
+            shown["stays"] = member.why_stays
         number = self._number(member.picture)
         if isinstance(number, SkippedFile):
             self.unreadable += 1

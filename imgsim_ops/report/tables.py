@@ -17,7 +17,7 @@ from imgsim_ops.files.writing import write_file
 
 _COLUMNS = (
     "group", "path", "role", "best", "relation", "remove", "stage", "score", "distance", "inliers", "orientation",
-    "width", "height", "format", "bytes", "sha256", "frames",
+    "width", "height", "format", "bytes", "sha256", "frames", "stays_for",
 )  # fmt: skip
 # What no XML document may hold, escaped or not.
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -39,9 +39,9 @@ def write_csv(path: str | os.PathLike[str], groups: Iterable[Group]) -> None:
             role = "kept" if member.evidence is None else "member"
             best = "yes" if place == group.best else ""
             decided = member.relation or "", "yes" if member.remove else ""
-            writer.writerow(
-                [number, member.picture.path, role, best, *decided, *_why(member.evidence), *_facts(member.picture)]
-            )
+            stays_for = " ".join(member.stays_for)
+            facts = *_why(member.evidence), *_facts(member.picture)
+            writer.writerow([number, member.picture.path, role, best, *decided, *facts, stays_for])
     write_file(Path(path), text.getvalue().encode("utf-8", "surrogateescape"))
 
 

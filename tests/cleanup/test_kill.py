@@ -32,10 +32,30 @@ SUPPORT = ROOT / "tests" / "support"
     ],
 )
 def test_killed_before_every_call(tmp_path, way, links, groups):
-    command = [sys.executable, SUPPORT / "every_call.py", tmp_path, way, links, str(groups)]
+    killed_before_every_call(tmp_path, way, links, groups)
+
+
+def killed_before_every_call(tmp_path, way, links, groups, sidecars=""):
+    command = [sys.executable, SUPPORT / "every_call.py", tmp_path, way, links, str(groups), sidecars]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) > 20  # kills: what is not killed proves nothing
+
+
+@pytest.mark.parametrize(
+    ("way", "links"), [("move", "links"), ("move", "EXDEV"), ("move", "EPERM"), ("trash", "links"), ("delete", "links")]
+)
+def test_killed_between_a_picture_and_its_sidecars(tmp_path, way, links):
+    killed_before_every_call(tmp_path, way, links, 1, "sidecars")
+
+
+@pytest.mark.parametrize(
+    ("way", "links", "groups"),
+    [("move", "links", 2), ("move", "EPERM", 2), ("trash", "links", 1), ("delete", "links", 2)],
+)
+def test_killed_while_metadata_is_merged(tmp_path, monkeypatch, way, links, groups):
+    monkeypatch.setenv("PATH", "")  # no exiftool, which is a process of its own
+    killed_before_every_call(tmp_path, way, links, groups, "merge")
 
 
 @pytest.mark.parametrize("way", ["move", "hardlink", "trash", "delete"])

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from imgsim_ops.cleanup.journal import Journal
+from tests.support.trees import xmp_of
 
 KEPT = b"kept"
 
@@ -53,6 +54,37 @@ def test_dry_run_then_for_good(imgsim, decisions):
     assert (result.exit_code, left(decisions)) == (0, 3)
     assert "2 files are back" in result.stdout
     assert "0 files are back, 2 were before" in imgsim("undo", journal).stdout
+
+
+def test_what_lies_beside_goes_along_or_is_left(imgsim, decisions):
+    film = decisions.parent / "photos" / "[red]a.mov"
+    film.write_bytes(b"film")
+    result = imgsim("apply", decisions, "--trash")
+    assert "3 files would be moved to the trash, 1 of them beside pictures" in result.stdout
+    assert "2 files would be moved" in imgsim("apply", decisions, "--trash", "--leave-sidecars").stdout
+    document = json.loads(imgsim("apply", decisions, "--trash", "--yes", "--json").stdout)
+    assert [file.get("sidecar_of") for file in document["files"]] == [None, str(film.with_suffix(".jpg")), None]
+    assert not film.exists()
+    assert "3 files are back" in imgsim("undo", document["journal"]).stdout
+    assert film.read_bytes() == b"film"
+
+
+def test_metadata_is_merged(imgsim, decisions):
+    beside = decisions.parent / "photos" / "[red]a.xmp"
+    beside.write_bytes(xmp_of("cat", rating=4))
+    written = decisions.parent / "photos" / "kept.jpg.xmp"
+    result = imgsim("apply", decisions, "--trash", "--merge-metadata")
+    assert "1 sidecar of kept pictures would be written: keywords, rating" in result.stdout
+    assert not written.exists()
+    document = json.loads(imgsim("apply", decisions, "--trash", "--merge-metadata", "--yes", "--json").stdout)
+    assert document["merged"] == [
+        {"path": str(written), "picture": str(beside.with_suffix(".jpg")), "topics": ["rating", "keywords"]}
+    ]
+    assert written.exists()
+    assert "4 files are back" in imgsim("undo", document["journal"]).stdout
+    assert not written.exists()
+    result = imgsim("apply", decisions, "--hardlink", "--merge-metadata")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
 def test_names_are_shown_on_one_line_and_not_as_markup(imgsim, decisions, monkeypatch):
@@ -139,6 +171,7 @@ def test_ctrl_c(imgsim, decisions, monkeypatch):
     code = f"""
 import signal, sys
 from imgsim_ops.cleanup.journal import Journal
+from tests.support.trees import xmp_of
 intend = Journal.intend
 def interrupted(self, action):
     signal.raise_signal(signal.SIGINT)

@@ -268,6 +268,23 @@ def test_the_twin_of_what_stays_may_go(collection, photos):
     assert [(member.remove, member.kept) for member in group.members] == [(False, 0), (False, 0), (True, 1)]
 
 
+def test_what_has_more_beside_it_stays(collection, photos):
+    copies = [write_copy(photos, name, "recompressed", ".jpg") for name in ("chelsea", "coffee", "rocket")]
+    for copy, ending in zip(copies, (".mov", ".NEF", ".txt"), strict=True):
+        copy.with_suffix(ending).write_bytes(b"beside")
+    for name in "xyz":
+        shutil.copy(photos / "coins.png", photos / f"{name}.png")
+    (photos / "y.AAE").write_bytes(b"edits")
+    collection.add([photos])
+    members = [member for group in groups_of(collection) for member in group.members]
+    assert {os.path.basename(m.picture.path): m.stays_for for m in members if m.stays_for} == {
+        "chelsea-recompressed.jpg": ("film",),
+        "coffee-recompressed.jpg": ("raw",),
+    }
+    gone = {os.path.basename(m.picture.path) for m in members if m.remove}
+    assert gone == {"rocket-recompressed.jpg", "coins.png", "x.png", "z.png"}  # of equal ones that with its edits stays
+
+
 def test_a_picture_that_has_changed_since_is_not_looked_at(collection, photos):
     copy = write_copy(photos, "motorcycle_left", piece)
     collection.add([photos])

@@ -158,6 +158,16 @@ def test_each_orientation_has_its_words(page, tmp_path):
     assert [reason for reason in reasons if reason.startswith("vector")] == ["vector alone · score 0.900", *expected]
 
 
+def test_why_something_stays(page, tmp_path):
+    one, other = (write_picture(tmp_path / f"{number}.png", 7) for number in range(2))
+    twin = Member(other, Evidence("content", 1.0, "identical"), stays_for=("film", "rating"))
+    write_groups(tmp_path / "report.html", [Group((Member(one, None), twin))], PageOptions("", read=ReadOptions(1)), {})
+    page.goto((tmp_path / "report.html").as_uri())
+    settle(page)
+    words = page.evaluate("[...document.querySelectorAll('.card .why p')].map((e) => e.textContent)")
+    assert words == ["stays for the film and the rating beside it"]
+
+
 def test_comparing(page, groups):
     press(page, "j", "ArrowRight", "ArrowRight", "Enter")
     settle(page)

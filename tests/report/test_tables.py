@@ -1,10 +1,11 @@
 import csv
 import os
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
-from imgsim_ops.collection.findings import Evidence, Leak
+from imgsim_ops.collection.findings import Evidence, Group, Leak
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.report import tables
 from tests.support.findings_made import made_groups, write_picture
@@ -32,6 +33,14 @@ def test_csv(tmp_path):
     assert (local["stage"], local["distance"], local["inliers"], local["orientation"]) == ("local", "40", "25", "1")
     assert (local["width"], local["height"], local["format"]) == ("20", "15", "PNG")
     assert local["sha256"] == groups[0].members[2].picture.sha256.hex()
+
+
+def test_why_something_stays(tmp_path):
+    (group,) = made_groups(tmp_path, 1)
+    members = [group.members[0], replace(group.members[1], stays_for=("film", "rating"))]
+    tables.write_csv(tmp_path / "t.csv", [Group(members)])
+    with open(tmp_path / "t.csv", encoding="utf-8", newline="") as file:
+        assert [row["stays_for"] for row in csv.DictReader(file)] == ["", "film rating"]
 
 
 def test_odd_names_keep_their_bytes(tmp_path):

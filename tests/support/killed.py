@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.append(os.fspath(Path(__file__).resolve().parents[2]))
-from imgsim_ops.cleanup.apply import apply_decisions
+from imgsim_ops.cleanup.apply import SidecarOptions, apply_decisions
 from imgsim_ops.cleanup.decisions import read_decisions
 from imgsim_ops.cleanup.journal import Way
 from imgsim_ops.cleanup.undo import undo
@@ -35,9 +35,12 @@ def run(what, place, way, links):
     else:
         decisions = place / "decisions.json"
         folder = place / "gone" if way == "move" else None
-        report = apply_decisions(read_decisions(decisions), Way(way), decisions, folder=folder, dry_run=False)
+        options = SidecarOptions(merge=(place / "merge").exists())
+        report = apply_decisions(
+            read_decisions(decisions), Way(way), decisions, folder=folder, sidecars=options, dry_run=False
+        )
     for file in report.skipped:
-        if file.code != "deleted":
+        if file.code not in ("deleted", "needed"):
             print(file.code, file.message, file=sys.stderr)
     return 3 if report.skipped else 0
 

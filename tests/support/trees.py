@@ -26,8 +26,11 @@ def decided(path, content):
     return DecidedFile(os.fspath(path), sha256(content))
 
 
-def many(folder, groups, copies=2):
-    """Groups of files under ``folder``: one kept, copies with equal bytes and one with bytes of its own that go."""
+def many(folder, groups, copies=2, sidecars=False):
+    """Groups of files under ``folder``: one kept, copies with equal bytes and one with bytes of its own that go.
+
+    The last one has sidecars if asked for.
+    """
     found = []
     for number in range(groups):
         content = b"picture %d " % number * (number % 7 + 1)
@@ -37,6 +40,9 @@ def many(folder, groups, copies=2):
             put(folder / f"copies {c}" / f"{number}.jpg", content, 10**18 + 1000 * c + number) for c in range(copies)
         ]
         small = put(folder / "small" / f"{number}.jpg", other, 10**18 - number, 0o600)
+        if sidecars:
+            put(folder / "small" / f"{number}.MOV", other + b"film", 10**18 - 7, 0o604)
+            put(folder / "small" / f"{number}.jpg.xmp", xmp_of(f"small {number}"), 10**18 - 8, 0o604)
         found.append(
             DecidedGroup(
                 (decided(kept, content),),
@@ -44,6 +50,18 @@ def many(folder, groups, copies=2):
             )
         )
     return found
+
+
+def xmp_of(*keywords, rating=None):
+    """An XMP document that says these."""
+    items = "".join(f"<rdf:li>{word}</rdf:li>" for word in keywords)
+    rated = f' xmp:Rating="{rating}"' if rating else ""
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+        f' xmlns:xmp="http://ns.adobe.com/xap/1.0/"{rated}>'
+        f"<dc:subject><rdf:Bag>{items}</rdf:Bag></dc:subject></rdf:Description></rdf:RDF></x:xmpmeta>"
+    ).encode()
 
 
 def write(path, *groups):

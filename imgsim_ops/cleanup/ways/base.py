@@ -19,24 +19,58 @@ from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 
 
-class CleanupWay(ABC):
-    """One thing that can be done to a file, with what finishes it after a crash and what takes it back.
+class Deed(ABC):
+    """What a journal's line is about: what finishes it after a crash and what takes it back.
 
-    `perform` does it. `complete` brings one that a crash cut short to an end, done or not done at all. `take_back` does
-    the opposite of one that is done, and can itself be cut short and called again. All three look at the files and
-    believe nothing else.
+    `complete` brings one that a crash cut short to an end, done or not done at all. `take_back` does the opposite of
+    one that is done, and can itself be cut short and called again. Both look at the files and believe nothing else.
+    """
+
+    @abstractmethod
+    def complete(self, action: Action) -> bool:
+        """Brings an action that was cut short to an end.
+
+        What lies at its place with its bytes is left there, and what was made elsewhere is removed; else it is done.
+
+        Returns:
+            Whether it is done.
+
+        Raises:
+            Refusal: The bytes are at neither of the two places.
+            OSError: The disk or its permissions refuse.
+        """
+
+    @abstractmethod
+    def take_back(self, action: Action, part: str | None, intend: Callable[[str], None]) -> None:
+        """Puts a file back as it was, and never over something else.
+
+        Args:
+            action: The journal's line.
+            part: What the last attempt, which was cut short, called its copy; None where this is the first.
+            intend: Takes down that it is tried now, with the name of the copy; called before anything is changed.
+
+        Raises:
+            Refusal: It cannot be.
+            OSError: The disk or its permissions refuse.
+        """
+
+
+class CleanupWay(Deed):
+    """One thing that can be done to a file that goes: `perform` does it.
 
     Attributes:
         done: What has become of a file, in a word or some.
         frees: Whether a file's bytes are free once it is done, unless the file has further names.
         needs_folder: Whether files go to a folder that somebody must choose.
         can_be_undone: Whether `take_back` ever does anything.
+        leaves_a_path: Whether there is a file at the picture's path afterwards, so that its sidecars stay beside it.
     """
 
     done: ClassVar[str]
     frees: ClassVar[bool] = False
     needs_folder: ClassVar[bool] = False
     can_be_undone: ClassVar[bool] = True
+    leaves_a_path: ClassVar[bool] = False
 
     # --- before anything is done ---
 
@@ -75,7 +109,7 @@ class CleanupWay(ABC):
             OSError: The disk or its permissions refuse.
         """
 
-    def make_folders(self, action: Action, journal: Journal) -> None:  # noqa: B027  (half of the ways need none)
+    def make_folders(self, action: Action, journal: Journal) -> None:
         """Makes the folders that an action needs; those that `undo` must remove are in the journal before.
 
         Raises:
@@ -83,7 +117,7 @@ class CleanupWay(ABC):
             OSError: The disk or its permissions refuse.
         """
 
-    # --- done, brought to an end, taken back ---
+    # --- done ---
 
     def perform(self, action: Action, found: Found, kept: Found) -> None:
         """Does to a file what was taken down.
@@ -107,34 +141,6 @@ class CleanupWay(ABC):
     @abstractmethod
     def _act(self, action: Action, found: Found, kept: Found) -> None:
         """The same, of two files that are as they were a moment ago."""
-
-    @abstractmethod
-    def complete(self, action: Action) -> bool:
-        """Brings an action that was cut short to an end.
-
-        What lies at its place with its bytes is left there, and what was made elsewhere is removed; else it is done.
-
-        Returns:
-            Whether it is done.
-
-        Raises:
-            Refusal: The bytes are at neither of the two places.
-            OSError: The disk or its permissions refuse.
-        """
-
-    @abstractmethod
-    def take_back(self, action: Action, part: str | None, intend: Callable[[str], None]) -> None:
-        """Puts a file back as it was, and never over something else.
-
-        Args:
-            action: The journal's line.
-            part: What the last attempt, which was cut short, called its copy; None where this is the first.
-            intend: Takes down that it is tried now, with the name of the copy; called before anything is changed.
-
-        Raises:
-            Refusal: It cannot be.
-            OSError: The disk or its permissions refuse.
-        """
 
 
 def action_on(found: Found, kept: Found, **places: Any) -> Action:
@@ -172,6 +178,16 @@ def restore_metadata(action: Action, path: str) -> None:
             os.chmod(path, action.mode)
         if status.st_mtime_ns != action.modified:
             os.utime(path, ns=(status.st_atime_ns, action.modified))
+
+
+def remove_empty(path: str) -> None:
+    """Removes the empty file that held a name free when a crash came."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+        os.unlink(path)
 
 
 def remove_file(path: str) -> None:

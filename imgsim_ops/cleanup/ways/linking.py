@@ -20,6 +20,7 @@ class Linking(CleanupWay):
 
     done = "linked"
     frees = True
+    leaves_a_path = True
 
     def candidates(self, group: DecidedGroup, found: Found) -> Sequence[DecidedFile]:
         """Those with equal bytes."""

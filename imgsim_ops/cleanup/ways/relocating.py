@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable
 
 from imgsim_ops.cleanup.files import Found, holds, move_to_new, one_name, part_beside
 from imgsim_ops.cleanup.journal import Action
 from imgsim_ops.cleanup.reasons import CleanupReason, refusal
-from imgsim_ops.cleanup.ways.base import CleanupWay, remove_file, restore_metadata
+from imgsim_ops.cleanup.ways.base import CleanupWay, remove_empty, remove_file, restore_metadata
 from imgsim_ops.files.identity import same_file
 from imgsim_ops.files.reasons import Reason
 
@@ -34,7 +33,7 @@ class Relocating(CleanupWay):
                 return True
             os.unlink(action.to)
         else:
-            _remove_empty(action.to)
+            remove_empty(action.to)
         remove_file(action.part)
         self._clear(action)
         return False
@@ -55,7 +54,7 @@ class Relocating(CleanupWay):
             restore_metadata(action, action.path)
         else:
             if resumed:
-                _remove_empty(action.path)
+                remove_empty(action.path)
             if os.path.lexists(action.path):
                 raise refusal(CleanupReason.TAKEN, action.path)
             if there is None:
@@ -78,13 +77,3 @@ class Relocating(CleanupWay):
 
 def _two_names(a: Found, b: Found) -> bool:
     return not (same_file(a.status, b.status) and one_name(a.path, b.path))
-
-
-def _remove_empty(path: str) -> None:
-    """Removes the empty file that held a name free when a crash came."""
-    try:
-        status = os.lstat(path)
-    except FileNotFoundError:
-        return
-    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
-        os.unlink(path)
