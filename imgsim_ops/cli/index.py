@@ -65,6 +65,14 @@ def index(
             "changed later without decoding anything.",
         ),
     ] = None,
+    rehash: Annotated[
+        bool,
+        typer.Option(
+            "--rehash",
+            help="Read all files for their hashes, also those whose size, times and inode are what they were. Only "
+            "what has other bytes is decoded.",
+        ),
+    ] = False,
     wait: WaitOption = False,
     threads: ThreadsOption = 0,
     max_megapixels: MaxMegapixelsOption = MAX_PIXELS / 1e6,
@@ -75,7 +83,9 @@ def index(
 
     A collection is a folder with the vectors of pictures and what else is needed to find them; the pictures stay where
     they are. Given again, only what is new or has changed is read: a moved or renamed file keeps its vector, and
-    one that is gone from a folder named here is dropped. Folders not named here keep what is known of them.
+    one that is gone from a folder named here is dropped. Folders not named here keep what is known of them, and so do
+    folders that cannot be read and drives that are not there, which are named on stderr; [cyan]--exclude[/cyan] drops
+    them.
     A file that cannot be read is skipped and listed with its reason. Ctrl-C keeps what is done, and so does a crash.
 
     [bold]Examples[/bold]
@@ -103,11 +113,13 @@ def index(
         announce=say,
     ) as opened:
         with LateProgress("Indexing") as progress:
-            report = opened.add(paths, exclude or (), progress=progress)
+            report = opened.add(paths, exclude or (), rehash=rehash, progress=progress)
         if as_json:
             print_json(_document(opened, report))
         else:
             _print(output(), opened, report)
+    for folder, known in report.hidden.items():
+        say(_not_looked_at(folder, known))
     if report.interrupted:
         raise typer.Exit(INTERRUPTED)
     if report.skipped:
@@ -124,6 +136,7 @@ def _check_pictures(path: str, paths: list[str], exclude: list[str] | None) -> N
 
 
 def _document(collection: Collection, report: IndexReport) -> dict:
+    hidden = report.hidden.items()
     return {
         "collection": str(collection.path),
         "pictures": len(collection),
@@ -132,6 +145,7 @@ def _document(collection: Collection, report: IndexReport) -> dict:
         "known": report.known,
         "embedded": report.embedded,
         "dropped": report.dropped,
+        **({"not_looked_at": [{"folder": name, "known": known} for name, known in hidden]} if hidden else {}),
         "fingerprint": str(collection.fingerprint),
         "recipe": collection.store.recipe.name,
         "seconds": report.seconds,
@@ -139,6 +153,16 @@ def _document(collection: Collection, report: IndexReport) -> dict:
         "interrupted": report.interrupted,
         "skipped": skipped_as_json(report.skipped),
     }
+
+
+def _not_looked_at(folder: str, known: int) -> str:
+    from imgsim_ops.files.names import printable
+
+    files = "1 known file" if known == 1 else f"{known:,} known files"
+    return (
+        f"index: NOT LOOKED AT: {printable(folder)} with {files}. Is its drive there? Nothing of it was dropped; "
+        "with --exclude it is"
+    )
 
 
 def _rate(report: IndexReport) -> float:

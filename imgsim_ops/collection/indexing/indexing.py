@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -39,13 +39,15 @@ class IndexReport:
 
     Attributes:
         files: How many files were found.
-        unchanged: How many of them were known by size and time.
+        unchanged: How many of them were known by size, both times and inode.
         known: How many were new or changed, but their content was known: copies, moved and renamed ones.
         embedded: How many contents were decoded and embedded.
         dropped: How many files are no longer there.
         skipped: The files that are no readable pictures, sorted by path.
         interrupted: Ctrl-C came before the end; what was done is kept. Before the last file, nothing was dropped.
         seconds: Wall time, the model's loading not counted.
+        hidden: Folders that could not be looked into, as their drive is not there or refuses, each with the number of
+            files that are known of it; nothing of that was dropped.
     """
 
     files: int
@@ -56,6 +58,7 @@ class IndexReport:
     skipped: list[SkippedFile]
     interrupted: bool = False
     seconds: float = 0.0
+    hidden: Mapping[str, int] = field(default_factory=dict)
 
 
 def index_files(
@@ -64,20 +67,23 @@ def index_files(
     paths: Sequence[str | os.PathLike[str]],
     exclude: Iterable[str] = (),
     *,
+    rehash: bool = False,
     threads: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> IndexReport:
     """Brings a collection up to date with files and folders.
 
-    Files of known size and time are not opened. Others are hashed; those with a known content get its row, so that a
-    moved or renamed file is not decoded again. Files that were in one of the folders and are not there now are dropped,
-    but not those in a folder that cannot be read now.
+    Files of known size, times and inode are not opened. Others are hashed; those with a known content get its row, so
+    that a moved, renamed or restored file is not decoded again. Files that were in one of the folders and are not there
+    now are dropped, but not those in a folder that cannot be read now, or on a drive that is not there.
 
     Args:
         store: The collection, open for writing.
         load_embedder: Called when there is something to embed, which may be never. Its fingerprint must be the store's.
         paths: As of `scan`.
         exclude: As of `scan`. What was indexed before and is excluded now is dropped.
+        rehash: All files are hashed: what changed unseen, on a file system that tells little or a disk that fails, is
+            found too.
         threads: How many files are hashed at once; 0 means one for each processor that this process may use.
         progress: Called in this thread with the number of files done and of all.
 
@@ -91,7 +97,7 @@ def index_files(
     with DeferredInterrupt() as interrupt:
         try:
             with interrupt.welcome():
-                changed = run.look(paths, exclude)
+                changed = run.look(paths, exclude, rehash)
             run.read(changed, load_embedder, threads, interrupt)
         except KeyboardInterrupt:
             run.interrupted = True
@@ -113,15 +119,17 @@ class _Run:
         self._gone: set[bytes] = set()
         self._dropped = 0
         self._skipped: list[SkippedFile] = []
+        self._hidden: Mapping[str, int] = {}
         # Of the batch that is not committed yet:
         self._contents: list[tuple[bytes, Description]] = []
         self._rows: dict[bytes, int] = {}
         self._records: list[FileRecord] = []
         self._committed = time.monotonic()
 
-    def look(self, paths: Sequence[str | os.PathLike[str]], exclude: Iterable[str]) -> list[FoundFile]:
+    def look(self, paths: Sequence[str | os.PathLike[str]], exclude: Iterable[str], rehash: bool) -> list[FoundFile]:
         """Finds the files; returns those that must be looked into."""
-        found = look_for_changes(self._before, self._store.path, paths, exclude)
+        found = look_for_changes(self._before, self._store.path, paths, exclude, rehash=rehash)
+        self._hidden = found.hidden
         self._files, self._unchanged, self._gone = found.files, found.unchanged, found.gone
         self._skipped += found.skipped
         self._done = found.files - len(found.changed)
@@ -224,7 +232,8 @@ class _Run:
         """A file with the row of its content, which may be of the batch, or with the reason why it has none."""
         row, code, message = (None, what.code, what.message) if isinstance(what, SkippedFile) else (what, None, None)
         key = os.fsencode(found.path)
-        self._records.append(FileRecord(key, found.size, found.modified, found.settled, row, code, message))
+        known_by = found.changed, found.inode, found.mount
+        self._records.append(FileRecord(key, found.size, found.modified, found.settled, row, code, message, *known_by))
         if isinstance(what, SkippedFile):
             self._skipped.append(what)
         self._advance()
@@ -266,4 +275,5 @@ class _Run:
             skipped=sorted(self._skipped, key=lambda file: file.path),
             interrupted=self.interrupted,
             seconds=time.perf_counter() - self._start - self._loading,
+            hidden=self._hidden,
         )

@@ -194,7 +194,7 @@ class Reader:
     def files(self) -> dict[bytes, FileRecord]:
         """All files by path, pictures or not."""
         with self.database.reading() as connection:
-            found = connection.execute("SELECT path, size, modified, settled, row, code, message FROM files")
+            found = connection.execute(f"SELECT {', '.join(FileRecord._fields)} FROM files")
             return {values[0]: FileRecord._make(values) for values in found}
 
     def row_of(self, sha256: bytes) -> int | None:

@@ -8,20 +8,21 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import RECIPES, Recipe
 from imgsim_ops.recipes.whitening import Whitening
 
-FORMAT = 2
+FORMAT = 3
 DATABASE = "index.sqlite"
 
 _SCHEMA = """
@@ -42,10 +43,16 @@ CREATE TABLE files (
   settled INTEGER NOT NULL,
   row INTEGER,
   code TEXT,
-  message TEXT
+  message TEXT,
+  changed INTEGER,
+  inode INTEGER,
+  mount INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX files_of_row ON files (row);
 """
+
+# What files have had from format 3 on.
+_NEW_COLUMNS = ("changed", "inode", "mount")
 
 _NUMBERS = ("fitted_on", "rows", "raw_width", "width", "raw_number", "vectors_number")
 
@@ -138,8 +145,8 @@ def create_database(
         connection.execute("COMMIT")
 
 
-def open_database(folder: Path) -> sqlite3.Connection:
-    """Connects to that of a collection; one of format 1 is upgraded.
+def open_database(folder: Path, *, write: bool = True) -> sqlite3.Connection:
+    """Connects to that of a collection; one of an older format is upgraded, or read as it is where that must be.
 
     Raises:
         ImgsimError: It has a format of which nothing is known.
@@ -148,8 +155,13 @@ def open_database(folder: Path) -> sqlite3.Connection:
     connection = _connected(folder, "rw")
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found == 1:
-            _upgrade_names(connection)
+        if 1 <= found < FORMAT:
+            try:
+                _upgrade(connection)
+            except sqlite3.OperationalError as error:
+                if write or "readonly" not in str(error):
+                    raise
+                _show_as_upgraded(connection)
         elif found != FORMAT:
             newer = "; a newer imgsim made it" if found > FORMAT else ""
             raise ImgsimError(f"collection: format must be {FORMAT} (got {found} in {printable(folder)}{newer})")
@@ -159,12 +171,32 @@ def open_database(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-def _upgrade_names(connection: sqlite3.Connection) -> None:
-    """From format 1, which differs in what a recipe was called. Twice does no harm: another process may do it too."""
-    connection.executescript(
-        "BEGIN IMMEDIATE; UPDATE facts SET value = 'crops' WHERE name = 'recipe' AND value = 'views'; "
-        f"PRAGMA user_version = {FORMAT}; COMMIT;"
-    )
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """From format 1, in which a recipe had another name, and 2, whose files have fewer columns.
+
+    Twice does no harm: another process may do it too.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("UPDATE facts SET value = 'crops' WHERE name = 'recipe' AND value = 'views'")
+        there = {name for _, name, *_ in connection.execute("PRAGMA table_info(files)")}
+        for column in _NEW_COLUMNS:
+            if column not in there:
+                connection.execute(f"ALTER TABLE files ADD COLUMN {column} INTEGER")
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # where SQLite has rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _show_as_upgraded(connection: sqlite3.Connection) -> None:
+    """The same for this connection alone: a disk or a folder that cannot be written can still be read."""
+    columns = (f"NULL AS {name}" if name in _NEW_COLUMNS else name for name in FileRecord._fields)
+    connection.execute(f"CREATE TEMP VIEW files AS SELECT {', '.join(columns)} FROM main.files")
+    value = "CASE WHEN name = 'recipe' AND value = 'views' THEN 'crops' ELSE value END AS value"
+    connection.execute(f"CREATE TEMP VIEW facts AS SELECT name, {value} FROM main.facts")
 
 
 def _connected(folder: Path, mode: str) -> sqlite3.Connection:
