@@ -155,7 +155,7 @@ def _print(console: Console, groups: Duplicates, seconds: float) -> None:
                 Text(printable(picture.path), overflow="fold"),
                 Text(f"{picture.width} x {picture.height}", style="dim"),
                 Text(f"{picture.size / 1e3:,.0f} kB", style="dim", justify="right"),
-                Text(member.evidence.words if member.evidence is not None else "the picture", style="cyan"),
+                Text(member.words, style="cyan"),
             )
         console.print(table)
         if len(group.members) > _MOST_MEMBERS:
@@ -166,9 +166,10 @@ def _print(console: Console, groups: Duplicates, seconds: float) -> None:
     pictures, size = groups.provenance.pictures, groups.bytes_of_copies / 1e6
     if groups:
         many = "1 group" if len(groups) == 1 else f"{len(groups):,} groups"
+        names = f"{groups.names:,} are further names of the same files, and free nothing; " if groups.names else ""
         console.print(
             f"{many}: {groups.copies:,} of {pictures:,} pictures may go, {size:,.1f} MB; "
-            f"{groups.undecided:,} more are parts, edited or finer, and stay; in {seconds:.1f} s",
+            f"{groups.undecided:,} more are parts, edited or finer, and stay; {names}in {seconds:.1f} s",
             soft_wrap=True,
         )
     else:

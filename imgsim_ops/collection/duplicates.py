@@ -26,6 +26,7 @@ from imgsim_ops.collection.candidates.pairs import (
 from imgsim_ops.collection.candidates.pixels import same_pixels
 from imgsim_ops.collection.findings import Evidence, Group, Member, Picture, Similar
 from imgsim_ops.collection.grouping import DELEGATES, Cluster, Grouping
+from imgsim_ops.collection.one_file import with_names
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.matching import rules
@@ -240,7 +241,8 @@ def _group(
     scores = scores_of(np.array(rows, np.int64), keeps, pictures, pictures)
 
     def ordered(row: int) -> list[Picture]:
-        return sorted(looking.files(row), key=lambda picture: (-rules_.favour(picture), worth(picture)))
+        # A link stays in nobody's place.
+        return sorted(looking.files(row), key=lambda p: (os.path.islink(p.path), -rules_.favour(p), worth(p)))
 
     kept = ordered(cluster.keep)
     if not kept:
@@ -266,4 +268,4 @@ def _group(
                 members.append(Member(picture, evidence, rules_.may_go(picture, evidence)))
             else:  # its twin stays in its place
                 members.append(Member(picture, IDENTICAL, rules_.may_go(picture, IDENTICAL), place))
-    return Group(members) if len(members) > 1 else None
+    return Group(with_names(members)) if len(members) > 1 else None

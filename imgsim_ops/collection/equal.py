@@ -12,6 +12,7 @@ from imgsim_ops.collection.candidates.evidence import IDENTICAL
 from imgsim_ops.collection.candidates.pixels import pixel_hashes
 from imgsim_ops.collection.duplicates import Rules, age, worth
 from imgsim_ops.collection.findings import Evidence, Group, Member, Picture
+from imgsim_ops.collection.one_file import with_names
 from imgsim_ops.files.hashing import digest_of
 from imgsim_ops.files.identity import size_and_time
 from imgsim_ops.files.opening import open_regular
@@ -89,12 +90,13 @@ def equal_groups(pictures: Sequence[Picture], read: ReadOptions, rules: Rules, p
         groups[pixels.get(picture.sha256) or picture.sha256].append(picture)
     for some in groups.values():
         if len(some) > 1:
-            kept, *others = sorted(some, key=lambda picture: (-rules.favour(picture), *_original(picture)))
+            # A link stays in nobody's place.
+            kept, *others = sorted(some, key=lambda p: (os.path.islink(p.path), -rules.favour(p), *_original(p)))
             members = [Member(kept, None)]
             for picture in others:
                 evidence = IDENTICAL if picture.sha256 == kept.sha256 else _SAME_PIXELS
                 members.append(Member(picture, evidence, rules.may_go(picture, evidence)))
-            yield Group(members)
+            yield Group(with_names(members))
 
 
 def _original(picture: Picture) -> tuple:

@@ -108,12 +108,26 @@ class Member:
         remove: It is proposed that it goes: it shows nothing that the picture kept in its place does not show.
         kept: Position among the group's members of the picture that stays in its place, where that is proposed: the
             one kept, or one of equal bytes.
+        same_file: Position of an earlier member of which this is another name: a hard link, a link, or the same file
+            through another mount; None where it is a file of its own.
+        frees: Whether its bytes become free, once all goes that is proposed; not those of a file with other names.
     """
 
     picture: Picture
     evidence: Evidence | None
     remove: bool = False
     kept: int = 0
+    same_file: int | None = None
+    frees: bool = True
+
+    @property
+    def words(self) -> str:
+        """What it is to the picture kept, in a few words."""
+        if self.evidence is None:
+            return "the picture"
+        if self.same_file == 0:
+            return "another name of this file"
+        return self.evidence.words + ("" if self.same_file is None else ", another name of a file above")
 
     @property
     def relation(self) -> str | None:
@@ -135,8 +149,8 @@ class Group:
 
     @property
     def bytes_of_copies(self) -> int:
-        """Bytes of what is proposed to go."""
-        return sum(member.picture.size for member in self.members if member.remove)
+        """Bytes that become free when all goes that is proposed; of a file with several names they count once."""
+        return sum(member.picture.size for member in self.members if member.remove and member.frees)
 
     def figures(self) -> list[tuple[str, list[str]]]:
         """Its pictures for people, as of ``notebook.as_figures``, the one kept marked."""
@@ -147,7 +161,7 @@ class Group:
                     os.path.basename(member.picture.path),
                     f"{'keep, ' if place == self.best else 'remove, ' if member.remove else ''}"
                     f"{member.picture.width} x {member.picture.height}",
-                    "the picture" if member.evidence is None else member.evidence.words,
+                    member.words,
                 ],
             )
             for place, member in enumerate(self.members)
@@ -289,6 +303,12 @@ def picture_as_json(picture: Picture) -> dict[str, Any]:
         "height": picture.height,
         "format": picture.format,
     }
+
+
+def names_as_json(member: Member) -> dict[str, Any]:
+    """What documents say of a file with several names; nothing of others."""
+    found: dict[str, Any] = {} if member.same_file is None else {"same_file": member.same_file}
+    return found if member.frees else {**found, "frees": False}
 
 
 def evidence_as_json(evidence: Evidence) -> dict[str, Any]:

@@ -18,7 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from imgsim_ops.collection.findings import Group, Leak, Member, Picture, evidence_as_json, picture_as_json
+from imgsim_ops.collection.findings import (
+    Group,
+    Leak,
+    Member,
+    Picture,
+    evidence_as_json,
+    names_as_json,
+    picture_as_json,
+)
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
@@ -238,6 +246,7 @@ class _Body:
         shown["remove"] = member.remove
         if member.remove:
             shown["kept"] = member.kept
+        shown |= names_as_json(member)
         number = self._number(member.picture)
         if isinstance(number, SkippedFile):
             self.unreadable += 1

@@ -55,8 +55,9 @@ export function alternative(member) {
   return [split(shownPath(member))[1], described(member)].join(", ");
 }
 
-export function reasons({ evidence, relation }) {
+export function reasons({ evidence, relation, same_file: sameFile }) {
   const parts = [...looks(evidence)];
+  if (sameFile !== undefined) parts.push("another name of the same file");
   if (relation !== "identical") parts.push(STAGES[evidence.stage] ?? evidence.stage);
   if (evidence.stage !== "content") parts.push(`score ${evidence.score.toFixed(3)}`);
   if (evidence.distance !== undefined) parts.push(`hash ${evidence.distance} of 256 bits apart`);
