@@ -118,8 +118,7 @@ def index(
             print_json(_document(opened, report))
         else:
             _print(output(), opened, report)
-    for folder, known in report.hidden.items():
-        say(_not_looked_at(folder, known))
+    _say_what_is_missing(report)
     if report.interrupted:
         raise typer.Exit(INTERRUPTED)
     if report.skipped:
@@ -155,14 +154,18 @@ def _document(collection: Collection, report: IndexReport) -> dict:
     }
 
 
-def _not_looked_at(folder: str, known: int) -> str:
+def _say_what_is_missing(report: IndexReport) -> None:
+    """On stderr, so that it is seen wherever the rest goes."""
     from imgsim_ops.files.names import printable
 
-    files = "1 known file" if known == 1 else f"{known:,} known files"
-    return (
-        f"index: NOT LOOKED AT: {printable(folder)} with {files}. Is its drive there? Nothing of it was dropped; "
-        "with --exclude it is"
-    )
+    for folder, other in report.same.items():
+        say(f"index: {printable(folder)} is in the collection by another path, {printable(other)}, and is taken once")
+    for folder, known in report.hidden.items():
+        files = "1 known file" if known == 1 else f"{known:,} known files"
+        say(
+            f"index: NOT LOOKED AT: {printable(folder)} with {files}. Is its drive there? Nothing of it was dropped; "
+            "with --exclude it is"
+        )
 
 
 def _rate(report: IndexReport) -> float:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from imgsim_ops.collection.indexing.drives import Mounts, counted, on_missing_drives
 from imgsim_ops.collection.indexing.hashing import FoundFile
+from imgsim_ops.collection.indexing.same_folders import SameFolders
 from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.identity import change_and_inode, changed_this_tick, size_and_time
@@ -41,6 +42,7 @@ class Changes:
         gone: Those that were in one of the folders before and are not there now, by path.
         skipped: Those that cannot be looked at, or are known to be no pictures.
         hidden: How many known files are in each folder that could not be looked into, or whose drive is not there.
+        same: Folders whose files are known by another path of the folder, with that path; they are taken once.
     """
 
     files: int
@@ -49,6 +51,7 @@ class Changes:
     gone: set[bytes]
     skipped: list[SkippedFile]
     hidden: dict[str, int]
+    same: dict[str, str]
 
 
 def look_for_changes(
@@ -78,7 +81,8 @@ def look_for_changes(
     roots = {os.path.abspath(path): os.fspath(path) for path in paths if os.path.isdir(path)}
     mine = os.fsencode(own) + b"/"
     folders: dict[str, str] = {}  # to look at a name costs less than to make it absolute
-    mounts = Mounts()
+    inside = tuple(os.fsencode(root).rstrip(b"/") + b"/" for root in roots)
+    mounts, same_folders, same = Mounts(), SameFolders(known), dict[str, str]()
     for given in scan_names(paths, exclude):
         folder, name = os.path.split(given)
         if folder not in folders:
@@ -87,6 +91,11 @@ def look_for_changes(
         key = os.fsencode(path)
         if key in seen or key.startswith(mine):
             continue
+        if key not in known and (other := same_folders.other_path(folders[folder])) is not None:
+            twin = os.fsencode(os.path.join(other, name))
+            if twin in seen or (twin in known and not twin.startswith(inside)):  # and so it stays there
+                same[folders[folder]] = other
+                continue
         seen.add(key)
         looked = time.time_ns()
         try:
@@ -111,7 +120,6 @@ def look_for_changes(
         unchanged += 1
         if before.code is not None:
             skipped.append(SkippedFile(path, before.code, before.message))
-    inside = tuple(os.fsencode(root).rstrip(b"/") + b"/" for root in roots)
     closed = tuple(folder + b"/" for folder in unreadable)
     gone = {key for key in known if key not in seen and key.startswith(inside) and not key.startswith(closed)}
     left_out = excluder(exclude)
@@ -119,7 +127,7 @@ def look_for_changes(
     skipped += [_not_there(os.fsdecode(root)) for root in sorted(set(away.values()))]
     hidden = counted(unreadable, known) + Counter(away.values())
     by_name = {os.fsdecode(folder): number for folder, number in sorted(hidden.items())}
-    return Changes(len(seen), unchanged, changed, gone - away.keys(), skipped, by_name)
+    return Changes(len(seen), unchanged, changed, gone - away.keys(), skipped, by_name, same)
 
 
 def _is_excluded(key: bytes, roots: Mapping[str, str], left_out: Callable[[str], bool]) -> bool:

@@ -48,6 +48,7 @@ class IndexReport:
         seconds: Wall time, the model's loading not counted.
         hidden: Folders that could not be looked into, as their drive is not there or refuses, each with the number of
             files that are known of it; nothing of that was dropped.
+        same: Folders that are in the collection by another path, each with that path: their files were taken once.
     """
 
     files: int
@@ -59,6 +60,7 @@ class IndexReport:
     interrupted: bool = False
     seconds: float = 0.0
     hidden: Mapping[str, int] = field(default_factory=dict)
+    same: Mapping[str, str] = field(default_factory=dict)
 
 
 def index_files(
@@ -120,6 +122,7 @@ class _Run:
         self._dropped = 0
         self._skipped: list[SkippedFile] = []
         self._hidden: Mapping[str, int] = {}
+        self._same: Mapping[str, str] = {}
         # Of the batch that is not committed yet:
         self._contents: list[tuple[bytes, Description]] = []
         self._rows: dict[bytes, int] = {}
@@ -129,7 +132,7 @@ class _Run:
     def look(self, paths: Sequence[str | os.PathLike[str]], exclude: Iterable[str], rehash: bool) -> list[FoundFile]:
         """Finds the files; returns those that must be looked into."""
         found = look_for_changes(self._before, self._store.path, paths, exclude, rehash=rehash)
-        self._hidden = found.hidden
+        self._hidden, self._same = found.hidden, found.same
         self._files, self._unchanged, self._gone = found.files, found.unchanged, found.gone
         self._skipped += found.skipped
         self._done = found.files - len(found.changed)
@@ -276,4 +279,5 @@ class _Run:
             interrupted=self.interrupted,
             seconds=time.perf_counter() - self._start - self._loading,
             hidden=self._hidden,
+            same=self._same,
         )

@@ -19,6 +19,7 @@ from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.files import opening
 from imgsim_ops.images import scan
 from imgsim_ops.recipes.recipes import RECIPES
+from tests.support.devices import mount
 from tests.support.stub_embedder import SIGNATURE, StubEmbedder, contents_of, description_of, picture, put, wrong
 
 
@@ -535,30 +536,10 @@ def test_what_an_older_version_indexed_is_hashed_once(store, index, photos, embe
 # Drives that are not there
 
 
-class OnDrive:
-    """What is known of a file on another file system than it really is on."""
-
-    st_dev = -7
-
-    def __init__(self, status):
-        self._status = status
-
-    def __getattr__(self, name):
-        return getattr(self._status, name)
-
-
 @pytest.fixture
 def drive(photos, monkeypatch):
-    """A folder at which a drive is mounted, as long as it is in the list."""
-    folder, mounted, whole = str(photos / "disk"), [str(photos / "disk")], os.stat
-
-    def stat(path, **options):
-        status = whole(path, **options)
-        on_it = isinstance(path, str) and (path == folder or path.startswith(folder + "/"))
-        return OnDrive(status) if mounted and on_it else status
-
-    monkeypatch.setattr(os, "stat", stat)
-    return mounted
+    """A folder at which a drive is mounted, as long as there is something in this list."""
+    return mount(monkeypatch, photos / "disk")
 
 
 @pytest.mark.parametrize("left", ["an empty folder", "nothing"])
@@ -579,7 +560,7 @@ def test_a_drive_that_is_not_there_loses_nothing(store, index, photos, embedder,
     if left == "an empty folder":
         (photos / "disk").rmdir()
     os.rename(tmp_path / "disk", photos / "disk")
-    drive.append(str(photos / "disk"))
+    drive.append("again")
     report = index()
     assert (report.hidden, report.skipped, embedder.decoded) == ({}, [], [])
     assert paths(store) == {kept, *away}
@@ -619,6 +600,58 @@ def test_how_much_is_in_a_folder_that_cannot_be_read(index, photos, tmp_path):
     index()
     os.rename(tmp_path / "disk", tmp_path / "unplugged")
     assert index().hidden == {str(photos / "disk"): 3}
+
+
+# Folders by two paths
+
+
+@pytest.mark.parametrize("device", [None, -7])
+def test_a_folder_that_is_in_it_by_another_path_is_taken_once(store, index, photos, tmp_path, monkeypatch, device):
+    """As a folder mounted twice, perhaps under another number."""
+    made = {picture(photos / folder / f"{i}.png", i) for i, folder in enumerate(["", "a", "a"])}
+    second = tmp_path / "mounted again"
+    second.symlink_to(photos)
+    if device is not None:
+        mount(monkeypatch, second)
+    index()
+    report = index(second)
+    assert numbers(report) == (0, 0, 0, 0, 0, 0)
+    assert report.same == {str(second): str(photos), str(second / "a"): str(photos / "a")}
+    assert paths(store) == made
+    new = picture(second / "a" / "new.png", 9)
+    assert numbers(index(second)) == (1, 0, 0, 1, 0, 0)
+    assert paths(store) == {*made, new}
+    assert index().same == {str(photos / "a"): str(second / "a")}
+    assert paths(store) == {*made, new}
+
+
+def test_two_mounts_in_one_run(store, index, photos, tmp_path, monkeypatch):
+    made = {picture(photos / f"{i}.png", i) for i in range(3)}
+    (tmp_path / "again").symlink_to(photos)
+    mount(monkeypatch, tmp_path / "again")  # under another number, so that both are searched
+    report = index(photos, tmp_path / "again")
+    assert (numbers(report), report.same) == ((3, 0, 0, 3, 0, 0), {str(tmp_path / "again"): str(photos)})
+    assert paths(store) == made
+
+
+def test_a_folder_whose_first_path_is_gone_is_taken_by_the_other(store, index, photos, tmp_path, embedder):
+    for i in range(3):
+        picture(tmp_path / "real" / f"{i}.png", i)
+    (tmp_path / "first").symlink_to(tmp_path / "real")
+    (tmp_path / "second").symlink_to(tmp_path / "real")
+    index(tmp_path / "first")
+    (tmp_path / "first").unlink()
+    assert numbers(index(tmp_path / "second")) == (3, 0, 3, 0, 0, 0)
+
+
+def test_a_link_that_comes_before_the_folder_loses_nothing(store, index, photos):
+    made = {picture(photos / "real" / f"{i}.png", i) for i in range(3)}
+    index()
+    (photos / "a link").symlink_to("real")  # and is entered first from now on
+    assert numbers(index()) == (3, 0, 3, 0, 3, 0)
+    assert len(paths(store)) == 3
+    assert index(exclude=["a link"]).dropped == 3
+    assert paths(store) == made
 
 
 # What fails
