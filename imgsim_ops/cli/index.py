@@ -135,7 +135,7 @@ def _check_pictures(path: str, paths: list[str], exclude: list[str] | None) -> N
 
 
 def _document(collection: Collection, report: IndexReport) -> dict:
-    hidden = report.hidden.items()
+    hidden, same = report.hidden.items(), report.same.items()
     return {
         "collection": str(collection.path),
         "pictures": len(collection),
@@ -145,6 +145,7 @@ def _document(collection: Collection, report: IndexReport) -> dict:
         "embedded": report.embedded,
         "dropped": report.dropped,
         **({"not_looked_at": [{"folder": name, "known": known} for name, known in hidden]} if hidden else {}),
+        **({"known_otherwise": [{"folder": name, "known_as": other} for name, other in same]} if same else {}),
         "fingerprint": str(collection.fingerprint),
         "recipe": collection.store.recipe.name,
         "seconds": report.seconds,
