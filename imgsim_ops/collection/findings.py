@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 
@@ -21,6 +21,9 @@ class Picture:
         width: In pixels, upright.
         height: Likewise.
         format: For example ``JPEG``, as ``images.formats.picture_format`` names it.
+        changed: As of ``files.identity.change_and_inode``, likewise the next one; None where it was not taken down.
+            They say nothing of the picture, and pictures are equal without them.
+        inode: Which file it was.
     """
 
     path: str
@@ -30,6 +33,8 @@ class Picture:
     width: int
     height: int
     format: str
+    changed: int | None = field(default=None, compare=False, repr=False)
+    inode: int | None = field(default=None, compare=False, repr=False)
 
 
 Box = tuple[int, int, int, int]

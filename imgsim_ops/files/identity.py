@@ -43,10 +43,12 @@ def change_and_inode(status: os.stat_result) -> tuple[int, int]:
 
     Returns:
         The time of the last change of bytes or status, in nanoseconds since 1970, which nobody puts back; on Windows,
-        where there is none, that of creation. And the inode: another one means another file of this name, or a file
-        system that gives out numbers anew, as some network and camera ones do.
+        where there is none, that of creation. And the inode: another one means another file of this name, or a server
+        that gives out numbers anew. It is 0 where the two times are equal: then nobody has set one, or the file system
+        has but one, as FAT and exFAT, whose numbers are new each time that a card or a drive is put in.
     """
-    return _bounded(status.st_ctime_ns), status.st_ino & _MOST
+    inode = 0 if status.st_ctime_ns == status.st_mtime_ns else status.st_ino & _MOST
+    return _bounded(status.st_ctime_ns), inode
 
 
 def changed_this_tick(status: os.stat_result) -> bool:

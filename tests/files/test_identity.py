@@ -83,7 +83,7 @@ def test_what_other_systems_say_fits_into_a_database():
     """An inode of 128 bits, a time before 1678, and one that is far ahead and no tick of this clock."""
 
     class Odd:
-        st_ino, st_ctime_ns = 2**128 - 1, -(2**70)
+        st_ino, st_ctime_ns, st_mtime_ns = 2**128 - 1, -(2**70), 0
 
     assert change_and_inode(Odd) == (-(2**63 - 1), 2**63 - 1)
     assert not changed_this_tick(Odd)
@@ -123,6 +123,18 @@ def test_gone(file):
         assert not has_size_and_time(name, 3, TIME)
         assert not is_untouched(name, status)
     assert not has_size_and_time("a name with a zero\0", 3, TIME)
+
+
+def test_a_card_gives_out_numbers_anew_each_time_that_it_is_put_in():
+    def on_card(inode, modified, changed):
+        class Status:
+            st_ino, st_mtime_ns, st_ctime_ns = inode, modified, changed
+
+        return Status
+
+    assert change_and_inode(on_card(17, TIME, TIME)) == change_and_inode(on_card(23, TIME, TIME))
+    assert change_and_inode(on_card(17, TIME, TIME)) != change_and_inode(on_card(17, TIME, TIME + 1))
+    assert change_and_inode(on_card(17, TIME, TIME + 1)) != change_and_inode(on_card(23, TIME, TIME + 1))
 
 
 def test_one_file_by_two_mounts(file, tmp_path):

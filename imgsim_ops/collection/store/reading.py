@@ -21,7 +21,7 @@ from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import Recipe
 from imgsim_ops.recipes.whitening import Whitening
 
-_PICTURES = """SELECT files.row, path, size, modified, sha256, width, height, format
+_PICTURES = """SELECT files.row, path, size, modified, sha256, width, height, format, changed, inode
 FROM files JOIN contents ON contents.row = files.row"""
 
 
@@ -234,5 +234,5 @@ class Reader:
 
 
 def _picture(values: Sequence) -> Picture:
-    path, size, modified, sha256, width, height, kind = values
-    return Picture(os.fsdecode(path), size, modified, sha256, width, height, kind)
+    path, *facts = values
+    return Picture(os.fsdecode(path), *facts)
