@@ -100,6 +100,12 @@ def look_for_changes(
         looked = time.time_ns()
         try:
             status = os.stat(path)
+            before = None if rehash else known.get(key)
+            if before is not None and is_unchanged(before, status):
+                unchanged += 1
+                if before.code is not None:
+                    skipped.append(SkippedFile(path, before.code, before.message))
+                continue
             if changed_this_tick(status):  # by the next one its time tells whether it changes again
                 time.sleep(_TICK_SECONDS)
                 status = os.stat(path)
@@ -107,27 +113,32 @@ def look_for_changes(
             skipped.append(_why_not(path))
             unreadable.append(key)  # it may be a folder, behind a link to a disk that is not there today
             continue
-        before = known.get(key)
-        if rehash or before is None or not is_unchanged(before, status):
-            if stat.S_ISDIR(status.st_mode):
-                unreadable.append(key)
-            size, modified = size_and_time(status)
-            # A clock that was wrong says nothing of when the file was written, so that it is hashed again each time.
-            settled = looked - modified > _SAME_TICK and not changed_this_tick(status)
-            mount = mounts.root_of(folders[folder])
-            changed.append(FoundFile(path, size, modified, settled, *change_and_inode(status), mount))
-            continue
-        unchanged += 1
-        if before.code is not None:
-            skipped.append(SkippedFile(path, before.code, before.message))
+        if stat.S_ISDIR(status.st_mode):
+            unreadable.append(key)
+        size, modified = size_and_time(status)
+        # A clock that was wrong says nothing of when the file was written, so that it is hashed again each time.
+        settled = looked - modified > _SAME_TICK and not changed_this_tick(status)
+        mount = mounts.root_of(folders[folder])
+        changed.append(FoundFile(path, size, modified, settled, *change_and_inode(status), mount))
     closed = tuple(folder + b"/" for folder in unreadable)
     gone = {key for key in known if key not in seen and key.startswith(inside) and not key.startswith(closed)}
-    left_out = excluder(exclude)
-    away = on_missing_drives({key for key in gone if not _is_excluded(key, roots, left_out)}, known, seen, mounts)
+    away = _away(gone, known, seen, roots, excluder(exclude), mounts)
     skipped += [_not_there(os.fsdecode(root)) for root in sorted(set(away.values()))]
     hidden = counted(unreadable, known) + Counter(away.values())
     by_name = {os.fsdecode(folder): number for folder, number in sorted(hidden.items())}
     return Changes(len(seen), unchanged, changed, gone - away.keys(), skipped, by_name, same)
+
+
+def _away(
+    gone: set[bytes],
+    known: Mapping[bytes, FileRecord],
+    seen: set[bytes],
+    roots: Mapping[str, str],
+    left_out: Callable[[str], bool],
+    mounts: Mounts,
+) -> dict[bytes, bytes]:
+    """Those that are not found but were on a drive that is not there, with its folder; not what was not looked for."""
+    return on_missing_drives({key for key in gone if not _is_excluded(key, roots, left_out)}, known, seen, mounts)
 
 
 def _is_excluded(key: bytes, roots: Mapping[str, str], left_out: Callable[[str], bool]) -> bool:
@@ -142,8 +153,8 @@ def _is_excluded(key: bytes, roots: Mapping[str, str], left_out: Callable[[str],
 
 def is_unchanged(before: FileRecord, status: os.stat_result) -> bool:
     """Whether a file is what is known of it, as far as that can be told without opening it."""
-    was = before.size, before.modified, before.changed, before.inode
-    same = before.settled and was == (*size_and_time(status), *change_and_inode(status))
+    same = before.settled and (before.size, before.modified) == size_and_time(status)
+    same = same and (before.changed, before.inode) == change_and_inode(status)
     return same and (before.row is not None or before.code in _LASTING)
 
 
