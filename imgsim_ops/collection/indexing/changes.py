@@ -28,7 +28,7 @@ _SAME_TICK = 2_000_000_000
 _TICK_SECONDS = 0.02
 
 # What is wrong with these files lies in their bytes, so they need not be read again while they are the same.
-_LASTING = {Reason.EMPTY.code, Reason.NOT_A_PICTURE.code, Reason.TRUNCATED.code, Reason.DAMAGED.code}
+LASTING = {Reason.EMPTY.code, Reason.NOT_A_PICTURE.code, Reason.TRUNCATED.code, Reason.DAMAGED.code}
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def is_unchanged(before: FileRecord, status: os.stat_result) -> bool:
     """Whether a file is what is known of it, as far as that can be told without opening it."""
     same = before.settled and (before.size, before.modified) == size_and_time(status)
     same = same and (before.changed, before.inode) == change_and_inode(status)
-    return same and (before.row is not None or before.code in _LASTING)
+    return same and (before.row is not None or before.code in LASTING)
 
 
 def _not_there(folder: str) -> SkippedFile:

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from imgsim_ops import kernels
-from imgsim_ops.collection.indexing.changes import look_for_changes, refused
+from imgsim_ops.collection.indexing.changes import LASTING, look_for_changes, refused
 from imgsim_ops.collection.indexing.fitting import refit
 from imgsim_ops.collection.indexing.hashing import FoundFile, hashed_ahead
 from imgsim_ops.collection.store.record import FileRecord
@@ -121,6 +121,7 @@ class _Run:
         self._gone: set[bytes] = set()
         self._dropped = 0
         self._skipped: list[SkippedFile] = []
+        self._rehash = False
         self._hidden: Mapping[str, int] = {}
         self._same: Mapping[str, str] = {}
         # Of the batch that is not committed yet:
@@ -132,6 +133,7 @@ class _Run:
     def look(self, paths: Sequence[str | os.PathLike[str]], exclude: Iterable[str], rehash: bool) -> list[FoundFile]:
         """Finds the files; returns those that must be looked into."""
         found = look_for_changes(self._before, self._store.path, paths, exclude, rehash=rehash)
+        self._rehash = rehash
         self._hidden, self._same = found.hidden, found.same
         self._files, self._unchanged, self._gone = found.files, found.unchanged, found.gone
         self._skipped += found.skipped
@@ -173,6 +175,9 @@ class _Run:
                             self._add(found, hashed)
                             continue
                         found.sha256 = hashed
+                        if (why := self._why_no_picture(found)) is not None:
+                            self._add(found, why)
+                            continue
                         row = self._rows.get(hashed)
                         row = self._store.row_of(hashed) if row is None else row
                         if row is not None:
@@ -209,6 +214,13 @@ class _Run:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
+    def _why_no_picture(self, found: FoundFile) -> SkippedFile | None:
+        """Why a file with these bytes, of this name, was none before; all are tried again if all are hashed."""
+        before = None if self._rehash else self._before.get(os.fsencode(found.path))
+        if before is None or before.sha256 != found.sha256 or before.code is None or before.message is None:
+            return None
+        return SkippedFile(found.path, before.code, before.message)
+
     def _add_described(
         self, found: FoundFile, twins: list[FoundFile], answer: Description | SkippedFile
     ) -> Sequence[FoundFile]:
@@ -235,7 +247,8 @@ class _Run:
         """A file with the row of its content, which may be of the batch, or with the reason why it has none."""
         row, code, message = (None, what.code, what.message) if isinstance(what, SkippedFile) else (what, None, None)
         key = os.fsencode(found.path)
-        known_by = found.changed, found.inode, found.mount
+        sha256 = getattr(found, "sha256", None) if code in LASTING else None
+        known_by = found.changed, found.inode, found.mount, sha256
         self._records.append(FileRecord(key, found.size, found.modified, found.settled, row, code, message, *known_by))
         if isinstance(what, SkippedFile):
             self._skipped.append(what)

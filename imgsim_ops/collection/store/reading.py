@@ -21,7 +21,7 @@ from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import Recipe
 from imgsim_ops.recipes.whitening import Whitening
 
-_PICTURES = """SELECT files.row, path, size, modified, sha256, width, height, format, changed, inode
+_PICTURES = """SELECT files.row, path, size, modified, contents.sha256, width, height, format, changed, inode
 FROM files JOIN contents ON contents.row = files.row"""
 
 

@@ -22,6 +22,7 @@ class FileRecord(NamedTuple):
         inode: Which file it was.
         mount: How many bytes of `path` lead to the root of the file system that it was on, by which a drive that is not
             there is told from a folder that was emptied; None where that is not known.
+        sha256: Of a file that is no picture: with the same bytes it will be none again. None where they were not read.
     """
 
     path: bytes
@@ -34,3 +35,4 @@ class FileRecord(NamedTuple):
     changed: int | None = None
     inode: int | None = None
     mount: int | None = None
+    sha256: bytes | None = None

@@ -46,13 +46,14 @@ CREATE TABLE files (
   message TEXT,
   changed INTEGER,
   inode INTEGER,
-  mount INTEGER
+  mount INTEGER,
+  sha256 BLOB
 ) WITHOUT ROWID;
 CREATE INDEX files_of_row ON files (row);
 """
 
 # What files have had from format 3 on.
-_NEW_COLUMNS = ("changed", "inode", "mount")
+_NEW_COLUMNS = {"changed": "INTEGER", "inode": "INTEGER", "mount": "INTEGER", "sha256": "BLOB"}
 
 _NUMBERS = ("fitted_on", "rows", "raw_width", "width", "raw_number", "vectors_number")
 
@@ -180,9 +181,9 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("UPDATE facts SET value = 'crops' WHERE name = 'recipe' AND value = 'views'")
         there = {name for _, name, *_ in connection.execute("PRAGMA table_info(files)")}
-        for column in _NEW_COLUMNS:
+        for column, kind in _NEW_COLUMNS.items():
             if column not in there:
-                connection.execute(f"ALTER TABLE files ADD COLUMN {column} INTEGER")
+                connection.execute(f"ALTER TABLE files ADD COLUMN {column} {kind}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("COMMIT")
     except BaseException:

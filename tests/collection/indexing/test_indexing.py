@@ -508,6 +508,21 @@ def test_a_change_of_status_alone_is_hashed_and_not_decoded(index, photos, embed
     assert numbers(index()) == (1, 1, 0, 0, 0, 0)
 
 
+def test_what_was_no_picture_is_none_with_the_same_bytes(index, photos, embedder, opened):
+    path = put(photos / "a.png", b"words")
+    before = index().skipped
+    assert embedder.decoded == [path]
+    os.chmod(path, 0o600)
+    opened.clear()
+    assert index().skipped == before
+    assert (opened.count(path), embedder.decoded) == (1, [])
+    assert index(rehash=True).skipped == before
+    assert embedder.decoded == [path]  # a newer version may know better
+    put(path, b"sdrow")
+    assert [file.code for file in index().skipped] == ["not_a_picture"]
+    assert embedder.decoded == [path]
+
+
 def test_rehash_finds_what_no_time_tells(store, index, photos, embedder, monkeypatch, opened):
     """As on file systems with one time for all, and where a disk fails."""
     monkeypatch.setattr(changes, "change_and_inode", lambda status: (1, 1))

@@ -194,11 +194,11 @@ def test_format_2_is_upgraded(tmp_path, write):
             assert [record[:5] for record in files.values()] == [
                 (b"/p/%03d" % number, number, number, True, number) for number in range(3)
             ]
-            assert {record[5:] for record in files.values()} == {(None,) * 5}
+            assert {record[5:] for record in files.values()} == {(None,) * 6}
             assert list(store.problems()) == []
     with Store.open(tmp_path / "c", write=True) as store:
         store.commit((), [FileRecord(b"/p/000", 1, 1, True, 0, None, None, 2**63 - 1, -1, 7)])
-        assert store.files()[b"/p/000"][7:] == (2**63 - 1, -1, 7)
+        assert store.files()[b"/p/000"][7:] == (2**63 - 1, -1, 7, None)
 
 
 @pytest.mark.parametrize("found", [1, 2])
