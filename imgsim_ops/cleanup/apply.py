@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgsim_ops.cleanup.decisions import DecidedFile, DecidedGroup, Decisions
-from imgsim_ops.cleanup.files import Found, holds, look, one_name
+from imgsim_ops.cleanup.files import Found, holds, look
 from imgsim_ops.cleanup.journal import (
     Action,
     Content,
@@ -28,7 +28,7 @@ from imgsim_ops.cleanup.places import Places
 from imgsim_ops.cleanup.reasons import CleanupReason, Refusal, refusal, refused
 from imgsim_ops.cleanup.ways import WAYS, WRITING, deed_of
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.files.identity import same_file
+from imgsim_ops.files.identity import may_be_one, one_name
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
@@ -222,14 +222,15 @@ class _Run:
         self._leave = sidecars.leave or self._way.leaves_a_path
         self._sidecars = Sidecars(file.path for group in decisions.groups for file in group.remove)
         self._merging = _merging(self._sidecars) if sidecars.merge else None
-        self._kept: dict[tuple[int, int], list[str]] = defaultdict(list)
+        self._kept: dict[int, list[str]] = defaultdict(list)  # by inode, which two mounts have in common
+        self._names_gone: Counter[tuple[int, int]] = Counter()  # of files, in a dry run
         for group in decisions.groups:
             for file in group.keep:
                 try:
                     status = os.stat(file.path)
                 except OSError:  # when its group comes, this will be said
                     continue
-                self._kept[status.st_dev, status.st_ino].append(file.path)
+                self._kept[status.st_ino].append(file.path)
 
     def learn(self, entries: Sequence[Entry]) -> None:
         """Takes in what has been done before."""
@@ -323,7 +324,7 @@ class _Run:
             if self._way.needs_folder and not self._places.keep_together(found.path, action.to, sidecars):
                 continue
             action = replace(action, **facts)
-            frees = self._way.frees and found.status.st_nlink == 1
+            frees = self._way.frees and self._is_last_name(found)
             step = Step(found.path, found.status.st_size, kept.path, action.to, frees, action.sidecar_of)
             if journal is not None and not self._carry_out(action, found, kept, journal):
                 continue
@@ -352,9 +353,20 @@ class _Run:
             _note(journal, entry, State.DONE)
         self.report.merged.append(Merged(action.path, found.path, merge.topics))
 
+    def _is_last_name(self, found: Found) -> bool:
+        """Whether the file has no other name once this one is gone, and in a dry run those before it."""
+        file = found.status.st_dev, found.status.st_ino
+        gone_before = self._names_gone[file]
+        self._names_gone[file] += self.report.dry_run
+        return found.status.st_nlink - gone_before == 1
+
     def _check_not_kept(self, found: Found) -> None:
-        for path in self._kept[found.status.st_dev, found.status.st_ino]:
-            if os.path.islink(path) or one_name(found.path, path):
+        for path in self._kept[found.status.st_ino]:
+            try:
+                is_it = may_be_one(os.stat(path), found.status)
+            except OSError:  # gone since
+                continue
+            if is_it and (os.path.islink(path) or one_name(found.path, path)):
                 raise refusal(CleanupReason.KEPT_TOO, found.path, f"kept as {printable(path)}")
 
     def _kept_copy(self, group: DecidedGroup, found: Found) -> Found:
@@ -362,7 +374,7 @@ class _Run:
         objection = CleanupReason.NO_KEPT_COPY
         for file in self._way.candidates(group, found):
             kept = holds(file.path, file.sha256)
-            if kept is None or (same_file(kept.status, found.status) and one_name(found.path, kept.path)):
+            if kept is None or (may_be_one(kept.status, found.status) and one_name(found.path, kept.path)):
                 continue
             against = self._way.objection(found, kept)
             if against is None:

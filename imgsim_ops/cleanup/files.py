@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import stat
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -76,25 +75,6 @@ def holds(path: str, sha256: str) -> Found | None:
     except Refusal:
         return None
     return found if found.sha256 == sha256 else None
-
-
-def one_name(a: str, b: str) -> bool:
-    """Whether two paths of the same file are the same entry of the same folder, so that removing one removes both.
-
-    Args:
-        a: A path of a file, no link.
-        b: A path of the same file: same device and inode, links not followed.
-
-    Returns:
-        False only when the file surely has two names, that is, for hard links.
-    """
-    if os.lstat(a).st_nlink == 1:
-        return True
-    if not os.path.samefile(os.path.dirname(a) or ".", os.path.dirname(b) or "."):
-        return False
-    # Some file systems hold names to be equal that differ in case, or in how accents are composed.
-    names = {unicodedata.normalize("NFKC", os.path.basename(path)).casefold() for path in (a, b)}
-    return len(names) == 1
 
 
 def names_like(name: str, most: int = 255) -> Iterator[str]:

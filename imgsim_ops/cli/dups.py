@@ -170,9 +170,11 @@ def _print(console: Console, groups: Duplicates, seconds: float) -> None:
     pictures, size = groups.provenance.pictures, groups.bytes_of_copies / 1e6
     if groups:
         many = "1 group" if len(groups) == 1 else f"{len(groups):,} groups"
+        names = f"{groups.names:,} free nothing, as further names of the same files; " if groups.names else ""
         console.print(
             f"{many}: {groups.copies:,} of {pictures:,} pictures may go, {size:,.1f} MB; "
-            f"{groups.undecided:,} more are parts, edited, finer or have more beside, and stay; in {seconds:.1f} s",
+            f"{groups.undecided:,} more are parts, edited, finer or have more beside, and stay; "
+            f"{names}in {seconds:.1f} s",
             soft_wrap=True,
         )
     else:

@@ -66,6 +66,14 @@ def index(
             "changed later without decoding anything.",
         ),
     ] = None,
+    rehash: Annotated[
+        bool,
+        typer.Option(
+            "--rehash",
+            help="Read all files for their hashes, also those whose size, times and inode are what they were. Only "
+            "what has other bytes is decoded.",
+        ),
+    ] = False,
     wait: WaitOption = False,
     threads: ThreadsOption = 0,
     max_megapixels: MaxMegapixelsOption = MAX_PIXELS / 1e6,
@@ -76,7 +84,9 @@ def index(
 
     A collection is a folder with the vectors of pictures and what else is needed to find them; the pictures stay where
     they are. Given again, only what is new or has changed is read: a moved or renamed file keeps its vector, and
-    one that is gone from a folder named here is dropped. Folders not named here keep what is known of them.
+    one that is gone from a folder named here is dropped. Folders not named here keep what is known of them, and so do
+    folders that cannot be read and drives that are not there, which are named on stderr; [cyan]--exclude[/cyan] drops
+    them.
     A file that cannot be read is skipped and listed with its reason. Ctrl-C keeps what is done, and so does a crash.
 
     [bold]Examples[/bold]
@@ -104,11 +114,12 @@ def index(
         announce=say,
     ) as opened:
         with LateProgress("Indexing") as progress:
-            report = opened.add(paths, exclude or (), progress=progress)
+            report = opened.add(paths, exclude or (), rehash=rehash, progress=progress)
         if as_json:
             print_json(_document(opened, report))
         else:
             _print(output(), opened, report)
+    _say_what_is_missing(report)
     if report.interrupted:
         raise typer.Exit(INTERRUPTED)
     if report.skipped:
@@ -125,6 +136,7 @@ def _check_pictures(path: str, paths: list[str], exclude: list[str] | None) -> N
 
 
 def _document(collection: Collection, report: IndexReport) -> dict:
+    hidden, same = report.hidden.items(), report.same.items()
     return {
         "collection": str(collection.path),
         "pictures": len(collection),
@@ -133,6 +145,8 @@ def _document(collection: Collection, report: IndexReport) -> dict:
         "known": report.known,
         "embedded": report.embedded,
         "dropped": report.dropped,
+        **({"not_looked_at": [{"folder": name, "known": known} for name, known in hidden]} if hidden else {}),
+        **({"known_otherwise": [{"folder": name, "known_as": other} for name, other in same]} if same else {}),
         "fingerprint": str(collection.fingerprint),
         "recipe": collection.store.recipe.name,
         "seconds": report.seconds,
@@ -140,6 +154,20 @@ def _document(collection: Collection, report: IndexReport) -> dict:
         "interrupted": report.interrupted,
         **passed_over_as_json(report.skipped, report.aside),
     }
+
+
+def _say_what_is_missing(report: IndexReport) -> None:
+    """On stderr, so that it is seen wherever the rest goes."""
+    from imgsim_ops.files.names import printable
+
+    for folder, other in report.same.items():
+        say(f"index: {printable(folder)} is in the collection by another path, {printable(other)}, and is taken once")
+    for folder, known in report.hidden.items():
+        files = "1 known file" if known == 1 else f"{known:,} known files"
+        say(
+            f"index: NOT LOOKED AT: {printable(folder)} with {files}. Is its drive there? Nothing of it was dropped; "
+            "with --exclude it is"
+        )
 
 
 def _rate(report: IndexReport) -> float:

@@ -18,6 +18,7 @@ from imgsim_ops.collection.duplicates import Rules, find_duplicates
 from imgsim_ops.collection.findings import Findings, Group, Hits, Leak, Picture, Similar
 from imgsim_ops.collection.indexing.fitting import apply_recipe
 from imgsim_ops.collection.indexing.indexing import IndexReport, index_files
+from imgsim_ops.collection.indexing.verifying import problems_of_files
 from imgsim_ops.collection.leaks import find_leaks, pictures_for
 from imgsim_ops.collection.queries import queries_of
 from imgsim_ops.collection.search import Nearest, Query, SearchOptions, queries_at_once, search
@@ -250,9 +251,16 @@ class Collection:
         paths: Sequence[str | os.PathLike[str]],
         exclude: Iterable[str] = (),
         *,
+        rehash: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> IndexReport:
         """Brings the collection up to date with files and folders; see ``indexing.index_files``.
+
+        Args:
+            paths: Files, folders and globs.
+            exclude: Patterns of what is left out.
+            rehash: Hash all files, also those that seem to be what they were.
+            progress: Called with the number of files done and of all.
 
         Raises:
             ImageError: A path means nothing, or a folder cannot be listed.
@@ -261,7 +269,14 @@ class Collection:
         """
         if isinstance(paths, str | os.PathLike):
             raise ImgsimError(f"add: paths must be a list of paths (got {printable(paths)})")
-        return index_files(self.store, self.embedder, paths, exclude, threads=self.read.threads, progress=progress)
+        threads = self.read.threads
+        return index_files(self.store, self.embedder, paths, exclude, rehash=rehash, threads=threads, progress=progress)
+
+    def problems_of_files(
+        self, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Iterator[SkippedFile]:
+        """Reads all pictures; yields those that are not as they were indexed: see ``indexing.verifying``."""
+        return problems_of_files(self.store, threads=self.read.threads, progress=progress)
 
     def compact(self) -> int:
         """Gives back the room of contents whose files are all gone; returns how many there were.

@@ -27,6 +27,7 @@ from imgsim_ops.collection.candidates.pairs import (
 from imgsim_ops.collection.candidates.pixels import Equals, same_pixels
 from imgsim_ops.collection.findings import Evidence, Group, Member, Picture, Similar
 from imgsim_ops.collection.grouping import DELEGATES, Cluster, Grouping
+from imgsim_ops.collection.one_file import with_names
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.matching import rules
@@ -268,7 +269,8 @@ def _group(
 
     def ordered(row: int) -> list[Picture]:
         def order(picture: Picture) -> tuple:
-            return -rules_.favour(picture), -beside.wealth(picture.path), worth(picture)
+            link = os.path.islink(picture.path)  # which stays in nobody's place
+            return link, -rules_.favour(picture), -beside.wealth(picture.path), worth(picture)
 
         return sorted(looking.files(row), key=order)
 
@@ -292,4 +294,4 @@ def _group(
     for _, evidence, files in sorted(others, key=lambda other: other[0]):
         for picture in files:
             found.add(picture, evidence)
-    return Group(found.members) if len(found.members) > 1 else None
+    return Group(with_names(found.members)) if len(found.members) > 1 else None

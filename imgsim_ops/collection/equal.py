@@ -13,6 +13,7 @@ from imgsim_ops.collection.candidates.evidence import IDENTICAL
 from imgsim_ops.collection.candidates.pixels import pixel_hashes
 from imgsim_ops.collection.duplicates import MemberList, Rules, age, worth
 from imgsim_ops.collection.findings import Evidence, Group, Picture
+from imgsim_ops.collection.one_file import with_names
 from imgsim_ops.files.hashing import digest_of
 from imgsim_ops.files.identity import size_and_time
 from imgsim_ops.files.opening import open_regular
@@ -95,14 +96,22 @@ def equal_groups(pictures: Sequence[Picture], read: ReadOptions, rules: Rules, p
     beside = Beside()
     for some in groups.values():
         if len(some) > 1:
-            first, *_ = ordered = sorted(some, key=lambda picture: (-rules.favour(picture), *_original(picture)))
-            equal = [p for p in ordered if (p.sha256, rules.favour(p)) == (first.sha256, rules.favour(first))]
-            kept = max(equal, key=lambda picture: beside.wealth(picture.path))
+            ordered = sorted(some, key=lambda p: (os.path.islink(p.path), -rules.favour(p), *_original(p)))
+            kept = max(_as_good(ordered, rules), key=lambda picture: beside.wealth(picture.path))
             found = MemberList(kept, rules, beside)
             for picture in ordered:
                 if picture is not kept:
                     found.add(picture, IDENTICAL if picture.sha256 == kept.sha256 else _SAME_PIXELS)
-            yield Group(found.members)
+            yield Group(with_names(found.members))
+
+
+def _as_good(ordered: Sequence[Picture], rules: Rules) -> list[Picture]:
+    """The first of some pictures, and those of equal bytes that are no links and no less favoured."""
+
+    def worth(picture: Picture) -> tuple:
+        return picture.sha256, rules.favour(picture), os.path.islink(picture.path)
+
+    return [picture for picture in ordered if worth(picture) == worth(ordered[0])]
 
 
 def _original(picture: Picture) -> tuple:

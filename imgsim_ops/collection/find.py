@@ -124,12 +124,18 @@ class Duplicates(_Listed[Group]):
 
     @property
     def undecided(self) -> int:
-        """How many pictures are in groups, neither kept nor proposed to go."""
-        return sum(len(group.members) - 1 for group in self.groups) - self.copies
+        """How many pictures are in groups, neither kept nor proposed to go, nor names of one that is there already."""
+        return sum(len(group.members) - 1 for group in self.groups) - self.copies - self.names
+
+    @property
+    def names(self) -> int:
+        """How many are further names of files in their group, and stay: hard links, links, a folder mounted twice."""
+        members = (member for group in self.groups for member in group.members)
+        return sum(member.same_file is not None and not member.remove for member in members)
 
     @property
     def bytes_of_copies(self) -> int:
-        """How many bytes those have."""
+        """How many bytes become free when those go."""
         return sum(group.bytes_of_copies for group in self.groups)
 
     def __repr__(self) -> str:

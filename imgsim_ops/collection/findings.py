@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 
@@ -22,6 +22,9 @@ class Picture:
         height: Likewise.
         format: For example ``JPEG``, as ``images.formats.picture_format`` names it.
         frames: How many frames or pages it has, see ``images.frame_count``; None where that is not known.
+        changed: As of ``files.identity.change_and_inode``, likewise the next one; None where it was not taken down.
+            They say nothing of the picture, and pictures are equal without them.
+        inode: Which file it was.
     """
 
     path: str
@@ -32,6 +35,8 @@ class Picture:
     height: int
     format: str
     frames: int | None = None
+    changed: int | None = field(default=None, compare=False, repr=False)
+    inode: int | None = field(default=None, compare=False, repr=False)
 
     @property
     def frames_in_words(self) -> str:
@@ -130,6 +135,9 @@ class Member:
             one kept, or one of equal bytes.
         stays_for: Why it is not proposed though its pixels would allow it: what lies beside it and not beside the
             picture kept. See ``beside.Beside.lacking``.
+        same_file: Position of an earlier member of which this is another name: a hard link, a link, or the same file
+            through another mount; None where it is a file of its own.
+        frees: Whether its bytes become free, once all goes that is proposed; not those of a file with other names.
     """
 
     picture: Picture
@@ -137,12 +145,21 @@ class Member:
     remove: bool = False
     kept: int = 0
     stays_for: tuple[str, ...] = ()
+    same_file: int | None = None
+    frees: bool = True
 
     @property
     def words(self) -> str:
         """What it is to the picture kept, and why it stays, in a few words."""
-        what = "the picture" if self.evidence is None else self.evidence.words
-        return "; ".join(filter(None, (what, self.why_stays)))
+        return "; ".join(filter(None, (self._what, self.why_stays)))
+
+    @property
+    def _what(self) -> str:
+        if self.evidence is None:
+            return "the picture"
+        if self.same_file == 0:
+            return "another name of this file"
+        return self.evidence.words + ("" if self.same_file is None else ", another name of a file above")
 
     @property
     def why_stays(self) -> str:
@@ -169,8 +186,8 @@ class Group:
 
     @property
     def bytes_of_copies(self) -> int:
-        """Bytes of what is proposed to go."""
-        return sum(member.picture.size for member in self.members if member.remove)
+        """Bytes that become free when all goes that is proposed; of a file with several names they count once."""
+        return sum(member.picture.size for member in self.members if member.remove and member.frees)
 
     def figures(self) -> list[tuple[str, list[str]]]:
         """Its pictures for people, as of ``notebook.as_figures``, the one kept marked."""
@@ -325,6 +342,12 @@ def picture_as_json(picture: Picture) -> dict[str, Any]:
         "format": picture.format,
         **({} if picture.frames is None else {"frames": picture.frames}),
     }
+
+
+def names_as_json(member: Member) -> dict[str, Any]:
+    """What documents say of a file with several names; nothing of others."""
+    found: dict[str, Any] = {} if member.same_file is None else {"same_file": member.same_file}
+    return found if member.frees else {**found, "frees": False}
 
 
 def evidence_as_json(evidence: Evidence) -> dict[str, Any]:

@@ -11,13 +11,16 @@ from pathlib import Path
 
 from imgsim_ops.collection.candidates.pairs import Progress
 from imgsim_ops.collection.collection import DEFAULT_RECIPE, Collection
-from imgsim_ops.collection.store.schema import DATABASE, FORMAT
+from imgsim_ops.collection.store.schema import DATABASE
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.model_files.cache import cache_folder, say_on_stderr
 from imgsim_ops.models.spec import DEFAULT_PRECISION, ModelSpec
+
+# Of the names of collections in the cache. Not the collections' own format: an older one is upgraded where it lies.
+_NAMING = 2
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def open_pictures(
         report = writing.add(paths, options.exclude, progress=lambda done, total: progress("Indexing", done, total))
         if report.interrupted:
             raise KeyboardInterrupt
-        if not len(writing):
+        if not len(writing) or not report.files:  # what is known of a drive that is not there is not looked into
             raise ImgsimError(
                 f"{command}: there must be a picture to read (got none in {', '.join(map(printable, paths))})"
             )
@@ -116,7 +119,7 @@ def _cached_collection(paths: Sequence[str | os.PathLike[str]], model: ModelSpec
     asked = {name: os.fspath(value) for name, value in model.asked.items()}
     files = [os.stat(value) for value in asked.values() if os.path.isfile(value)]
     made_with = {**asked, "recipe": recipe, "exact": exact}
-    key = json.dumps([FORMAT, places, sorted(made_with.items()), [(file.st_size, file.st_mtime_ns) for file in files]])
+    key = json.dumps([_NAMING, places, sorted(made_with.items()), [(file.st_size, file.st_mtime_ns) for file in files]])
     return cache_folder() / "collections" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.imgsim"
 
 

@@ -62,7 +62,7 @@ def scan_names(
     roots = [root for path in paths for root in _named(path)]
     seen: set[str] | None = set() if len(roots) > 1 else None
     entered: set[tuple[int, int]] = set()
-    left_out = _excluder(exclude)
+    left_out = excluder(exclude)
     for root in roots:
         if left_out(root):
             continue
@@ -90,7 +90,8 @@ def _named(path: str | os.PathLike[str]) -> list[str]:
     return found
 
 
-def _excluder(patterns: Iterable[str]) -> Callable[[str], bool]:
+def excluder(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a path is left out by patterns, as `scan` asks of each file and folder that it comes by."""
     names: list[re.Pattern[str]] = []
     paths: list[re.Pattern[str]] = []
     for pattern in patterns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from imgsim_ops.collection.find import Duplicates, Leaks, Provenance
-from imgsim_ops.collection.findings import Group, Leak, evidence_as_json, picture_as_json
+from imgsim_ops.collection.findings import Group, Leak, evidence_as_json, names_as_json, picture_as_json
 
 #: Of the documents here, which change by adding only.
 VERSION = 1
@@ -73,6 +73,7 @@ def _group_as_json(group: Group) -> dict[str, Any]:
             "remove": member.remove,
             **({"kept": member.kept} if member.remove else {}),
             **({"stays_for": list(member.stays_for)} if member.stays_for else {}),
+            **names_as_json(member),
             "evidence": None if member.evidence is None else evidence_as_json(member.evidence),
         }
         for member in group.members

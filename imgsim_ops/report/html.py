@@ -18,7 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from imgsim_ops.collection.findings import Group, Leak, Member, Picture, evidence_as_json, picture_as_json
+from imgsim_ops.collection.findings import (
+    Group,
+    Leak,
+    Member,
+    Picture,
+    evidence_as_json,
+    names_as_json,
+    picture_as_json,
+)
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
@@ -240,6 +248,7 @@ class _Body:
             shown["kept"] = member.kept
         if member.stays_for:
             shown["stays"] = member.why_stays
+        shown |= names_as_json(member)
         number = self._number(member.picture)
         if isinstance(number, SkippedFile):
             self.unreadable += 1

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import unicodedata
+from dataclasses import replace
 from urllib.parse import unquote
 
 import pytest
@@ -15,6 +16,7 @@ from imgsim_ops.cleanup.decisions import read_decisions
 from imgsim_ops.cleanup.journal import Journal, State, Way, read_journal
 from imgsim_ops.cleanup.undo import undo
 from imgsim_ops.errors import ImgsimError
+from tests.support.devices import OnDevice, mount
 from tests.support.trees import KEPT, put, snapshot, write
 
 WAYS = list(Way)
@@ -200,6 +202,34 @@ def test_hard_links_to_a_kept_file(tmp_path, carry_out, kept, way):
     elif way is not Way.DELETE:
         assert codes(undo(report.journal)) == []
         assert snapshot(tmp_path / "photos") == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_file_through_two_mounts(tmp_path, carry_out, kept, monkeypatch, way):
+    """Whose devices have two numbers: who removes it by one path has lost it by both."""
+    (tmp_path / "mount").symlink_to(tmp_path / "photos")
+    mounted = tmp_path / "mount" / "kept.jpg"
+    mount(monkeypatch, tmp_path / "mount")
+    holds = apply.holds
+
+    def through_mount(path, sha256):
+        found = holds(path, sha256)
+        return replace(found, status=OnDevice(found.status)) if path == str(mounted) else found
+
+    monkeypatch.setattr(apply, "holds", through_mount)
+    assert codes(carry_out(way, ([(mounted, KEPT)], [(kept, KEPT)]))) == ["kept_too"]
+    monkeypatch.setattr(apply._Run, "_check_not_kept", lambda self, found: None)
+    assert codes(carry_out(way, ([(mounted, KEPT)], [(kept, KEPT)]))) == ["no_kept_copy"]
+    assert os.path.exists(kept)
+
+
+def test_a_dry_run_says_what_the_names_of_one_file_free(tmp_path, carry_out, kept, copy):
+    second = tmp_path / "photos" / "second.jpg"
+    os.link(copy, second)
+    group = ([(kept, KEPT)], [(copy, KEPT), (second, KEPT)])
+    dry, done = (carry_out(Way.DELETE, group, dry_run=dry_run) for dry_run in (True, False))
+    assert dry.freed == done.freed == len(KEPT)
+    assert [step.frees for step in dry.steps] == [step.frees for step in done.steps] == [False, True]
 
 
 def test_hard_link_in_one_folder_under_names_that_some_systems_hold_equal(tmp_path, carry_out):

@@ -149,6 +149,33 @@ def test_all_that_it_writes(imgsim, album, tmp_path):
     assert len(os.listdir(album)) == 7
 
 
+@pytest.mark.parametrize("how", [[], ["--equal-only"]])
+def test_names_of_one_file_are_no_copies(imgsim, album, tmp_path, how):
+    os.link(album / "coffee.png", album / "coffee's link.png")
+    os.link(album / "z.png", album / "zz.png")
+    result = imgsim("dups", album, "--json", "--decisions", tmp_path / "d.json", *how)
+    document = json.loads(result.stdout)
+    if not how:  # without a model there is no recipe to name, which the schema asks for
+        jsonschema.validate(document, schema("duplicates"))
+    (group,) = (group for group in document["groups"] if "coffee.png" in names(group))
+    facts = {
+        name: (member["remove"], member.get("same_file"), member.get("frees", True))
+        for name, member in zip(names(group), group["members"], strict=True)
+    }
+    kept = names(group)[0]
+    linked = "coffee's link.png" if kept == "coffee.png" else "coffee.png"
+    assert facts[linked] == (False, 0, False)
+    place = names(group).index("z.png")
+    assert (facts["z.png"], facts["zz.png"]) == ((True, None, False), (True, place, True))
+    others = sum(m["bytes"] for g in document["groups"] if g is not group for m in g["members"] if m["remove"])
+    assert document["bytes_of_copies"] - others == (album / "z.png").stat().st_size
+    said = " ".join(imgsim("dups", album, *how).stdout.split())
+    assert "another name of this file" in said
+    assert "1 free nothing, as further names of the same files" in said
+    dry = json.loads(imgsim("apply", tmp_path / "d.json", "--delete", "--json").stdout)
+    assert dry["bytes_freed"] == document["bytes_of_copies"]
+
+
 def test_the_second_run_reads_what_is_new(imgsim, album, batches):
     assert imgsim("dups", album).exit_code == 0
     batches.clear()

@@ -16,6 +16,7 @@ from imgsim_ops.collection.collection import DEFAULT_RECIPE, Collection
 from imgsim_ops.embedding import embedder
 from imgsim_ops.recipes.recipes import RECIPES
 from tests.support.commands import HEAVY, packages_of
+from tests.support.devices import mount
 from tests.support.stub_engine import StubEngine
 
 
@@ -63,6 +64,53 @@ def test_new_and_again(imgsim, engine, photos, path):
     assert first.startswith(f"3 pictures in {path}: 1 new in ")
     assert first.endswith("/s), 1 unchanged, 1 known by their bytes, 1 dropped")
     assert sum(engine.batches) == 2  # two crops of one picture
+
+
+def test_rehash(imgsim, engine, photos, path):
+    assert imgsim("index", photos, "-c", path).exit_code == 0
+    for name in ("a.png", "b.jpg"):
+        os.utime(photos / name, (10**9, 10**9))
+    assert imgsim("index", photos, "-c", path).exit_code == 0
+    engine.batches.clear()
+    assert "2 unchanged" in imgsim("index", photos, "-c", path).stdout
+    assert "2 known by their bytes" in imgsim("index", photos, "-c", path, "--rehash").stdout
+    assert engine.batches == []
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_drive_that_is_not_there_is_named_aloud(imgsim, engine, photos, path, tmp_path, monkeypatch, as_json):
+    mounted = mount(monkeypatch, photos / "disk")
+    shutil.copytree(photos, tmp_path / "disk")
+    os.rename(tmp_path / "disk", photos / "disk")
+    assert imgsim("index", photos, "-c", path).exit_code == 0
+    mounted.clear()
+    shutil.rmtree(photos / "disk")
+    (photos / "disk").mkdir()
+    result = imgsim("index", photos, "-c", path, *(["--json"] if as_json else []))
+    assert result.exit_code == 3
+    assert result.stderr == (
+        f"index: NOT LOOKED AT: {photos / 'disk'} with 2 known files. Is its drive there? Nothing of it was dropped; "
+        "with --exclude it is\n"
+    )
+    assert len(names(path)) == 4
+    if as_json:
+        document = json.loads(result.stdout)
+        assert document["not_looked_at"] == [{"folder": str(photos / "disk"), "known": 2}]
+        assert (document["dropped"], document["skipped"][0]["code"]) == (0, "unreadable")
+    assert "2 dropped" in imgsim("index", photos, "-c", path, "--exclude", "disk").stdout
+
+
+def test_a_folder_by_another_path_is_named(imgsim, engine, photos, path, tmp_path):
+    assert imgsim("index", photos, "-c", path).exit_code == 0
+    (tmp_path / "again").symlink_to(photos)
+    result = imgsim("index", tmp_path / "again", "-c", path, "--json")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"index: {tmp_path / 'again'} is in the collection by another path, {photos}, and is taken once\n"
+    )
+    known = json.loads(result.stdout)["known_otherwise"]
+    assert known == [{"folder": str(tmp_path / "again"), "known_as": str(photos)}]
+    assert len(names(path)) == 2
 
 
 def test_json(imgsim, engine, photos, path):

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +102,53 @@ def test_verify_names_what_is_damaged(imgsim, path):
     assert (result.exit_code, result.stdout.splitlines()) == (1, problems)
     result = imgsim("verify", path, "--json")
     assert (result.exit_code, json.loads(result.stdout)["problems"]) == (1, problems)
+
+
+def test_verify_looks_at_the_files(imgsim, path, photos, tmp_path):
+    result = imgsim("verify", path, "--files")
+    assert (result.exit_code, result.stdout) == (
+        0, f"All is well: 4 contents in {path}, and the bytes of 4 files\n"
+    )  # fmt: skip
+    (photos / "twin.png").unlink()
+    other = Path(shutil.copytree(photos, tmp_path / "other"))
+    with Collection.open(path, write=True, embedder=Embedder(engine=StubEngine())) as collection:
+        collection.add([other])
+    shutil.rmtree(other)
+    before = os.stat(photos / "c.png")
+    content = bytearray((photos / "c.png").read_bytes())
+    content[-20] ^= 1
+    (photos / "c.png").write_bytes(content)
+    os.utime(photos / "c.png", ns=(before.st_atime_ns, before.st_mtime_ns))
+    result = imgsim("verify", path, "--files", "--json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["problems"], document["pictures"]) == (1, [], 7)
+    assert {(file["path"], file["code"]) for file in document["files"]} == {
+        (str(photos / "c.png"), "changed"),
+        (str(photos / "twin.png"), "missing"),
+        (str(other), "missing"),
+    }
+    result = imgsim("verify", path, "--files")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [file["message"] for file in document["files"]]
+    assert f"(got {other}, of which 3 pictures could not be looked at)" in result.stdout
+    assert f"(got {photos / 'c.png'}: imgsim index takes in what it is now)" in result.stdout
+    assert imgsim("verify", path).exit_code == 0
+
+
+def test_verify_knows_what_index_would_pass_over(imgsim, path, photos, monkeypatch):
+    from imgsim_ops.collection.indexing import verifying
+
+    (photos / "c.png").write_bytes((photos / "a.png").read_bytes())
+    monkeypatch.setattr(verifying, "is_unchanged", lambda record, status: True)
+    assert "imgsim index --rehash, as neither" in imgsim("verify", path, "--files").stdout
+
+
+def test_verify_of_a_damaged_collection_looks_at_no_files(imgsim, path):
+    os.truncate(path / "vectors-1.f16", 30)
+    result = imgsim("verify", path, "--files")
+    assert result.exit_code == 1
+    assert "The files were not looked at" in result.stdout
+    assert "files" not in json.loads(imgsim("verify", path, "--files", "--json").stdout)
 
 
 def test_verify_finds_a_short_file(imgsim, path):

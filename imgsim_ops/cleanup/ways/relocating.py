@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from imgsim_ops.cleanup.files import Found, holds, move_to_new, one_name, part_beside
+from imgsim_ops.cleanup.files import Found, holds, move_to_new, part_beside
 from imgsim_ops.cleanup.journal import Action
 from imgsim_ops.cleanup.reasons import CleanupReason, refusal
 from imgsim_ops.cleanup.ways.base import CleanupWay, remove_empty, remove_file, restore_metadata
-from imgsim_ops.files.identity import same_file
+from imgsim_ops.files.identity import one_name, same_file
 from imgsim_ops.files.reasons import Reason
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgsim_ops.errors import ImgsimError
-from imgsim_ops.files.identity import has_size_and_time
+from imgsim_ops.collection.indexing.hashing import sha256_of
+from imgsim_ops.errors import ImageError, ImgsimError
+from imgsim_ops.files.identity import change_and_inode, size_and_time
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.readers import IsolatedReaders
@@ -73,6 +74,7 @@ class Looking:
         self._described: OrderedDict[int, Future | Described | None] = OrderedDict()
         self._pieces: OrderedDict[tuple[int, Box], Future | None] = OrderedDict()
         self._files: dict[int, list[Picture]] = {}
+        self._hashed: dict[str, tuple[int, int]] = {}
         self._connection = _opened(store.path / DATABASE)
         self._changes = 0
 
@@ -167,7 +169,7 @@ class Looking:
 
     def _asked(self, task: str, row: int, **options: object) -> Future | None:
         """Has a file of a row read; None where there is none."""
-        picture = next(filter(_is_unchanged, self.files(row)), None)
+        picture = next(filter(self._is_unchanged, self.files(row)), None)
         if picture is None:
             return None
         if task not in self._readers:
@@ -181,9 +183,25 @@ class Looking:
         for picture in self.files(row)[1:]:
             if not isinstance(answer, SkippedFile):
                 break
-            if _is_unchanged(picture):
+            if self._is_unchanged(picture):
                 answer = self._readers[task].read(picture.path, **options).result()
         return None if isinstance(answer, SkippedFile) else answer
+
+    def _is_unchanged(self, picture: Picture) -> bool:
+        """Whether a file has the bytes by whose hash is kept what is learnt of it."""
+        try:
+            status = os.stat(picture.path)
+            if size_and_time(status) != (picture.size, picture.modified):
+                return False
+            found = change_and_inode(status)
+            before = (picture.changed, picture.inode), self._hashed.get(picture.path)
+            if picture.changed is not None and found not in before:
+                if sha256_of(picture.path) != picture.sha256:
+                    return False
+                self._hashed[picture.path] = found
+        except (OSError, ValueError, ImageError):
+            return False
+        return True
 
     def _let_go(self) -> None:
         if self._bytes <= _HELD_BYTES:  # with each look of a collection of tiny pictures, of which thousands are held
@@ -321,7 +339,3 @@ def _in_cells(box: Box) -> Box:
 def _is_inside(box: Box, other: Box) -> bool:
     (left, top, width, height), (x, y, wide, high) = box, other
     return x <= left and y <= top and left + width <= x + wide and top + height <= y + high
-
-
-def _is_unchanged(picture: Picture) -> bool:
-    return has_size_and_time(picture.path, picture.size, picture.modified)

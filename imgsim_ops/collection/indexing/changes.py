@@ -5,24 +5,30 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
+from imgsim_ops.collection.indexing.drives import Mounts, counted, on_missing_drives
 from imgsim_ops.collection.indexing.hashing import FoundFile
+from imgsim_ops.collection.indexing.same_folders import SameFolders
 from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.errors import ImageError
-from imgsim_ops.files.identity import size_and_time
+from imgsim_ops.files.identity import change_and_inode, changed_this_tick, size_and_time
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import Reason, SkippedFile
-from imgsim_ops.images.scan import scan_names
+from imgsim_ops.images.scan import excluder, scan_names
 
 # A file changed within so many nanoseconds before it was read may change again without another size or time.
 _SAME_TICK = 2_000_000_000
+# And the other time, which nobody sets and only the kernel's clock tells, within so many seconds.
+_TICK_SECONDS = 0.02
 
 # What is wrong with these files lies in their bytes, so they need not be read again while they are the same.
-_LASTING = {Reason.EMPTY.code, Reason.NOT_A_PICTURE.code, Reason.TRUNCATED.code, Reason.DAMAGED.code}
+LASTING = {Reason.EMPTY.code, Reason.NOT_A_PICTURE.code, Reason.TRUNCATED.code, Reason.DAMAGED.code}
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,12 @@ class Changes:
 
     Attributes:
         files: How many files there are.
-        unchanged: How many of them are known by size and time.
+        unchanged: How many of them are known by size, both times and inode.
         changed: Those that must be looked into.
         gone: Those that were in one of the folders before and are not there now, by path.
         skipped: Those that cannot be looked at, or are known to be no pictures.
+        hidden: How many known files are in each folder that could not be looked into, or whose drive is not there.
+        same: Folders whose files are known by another path of the folder, with that path; they are taken once.
     """
 
     files: int
@@ -42,10 +50,17 @@ class Changes:
     changed: list[FoundFile]
     gone: set[bytes]
     skipped: list[SkippedFile]
+    hidden: dict[str, int]
+    same: dict[str, str]
 
 
 def look_for_changes(
-    known: Mapping[bytes, FileRecord], own: Path, paths: Sequence[str | os.PathLike[str]], exclude: Iterable[str]
+    known: Mapping[bytes, FileRecord],
+    own: Path,
+    paths: Sequence[str | os.PathLike[str]],
+    exclude: Iterable[str],
+    *,
+    rehash: bool = False,
 ) -> Changes:
     """Compares files and folders with what is known of them.
 
@@ -54,6 +69,7 @@ def look_for_changes(
         own: The collection's folder, which may lie among the pictures.
         paths: As of ``images.scan.scan``.
         exclude: As of ``images.scan.scan``. What was indexed before and is excluded now is gone.
+        rehash: All files must be looked into, whatever is known of them.
 
     Raises:
         ImageError: As ``images.scan.scan``.
@@ -63,9 +79,12 @@ def look_for_changes(
     unchanged = 0
     seen: set[bytes] = set()
     unreadable: list[bytes] = []
-    roots = [os.fsencode(os.path.abspath(path)) for path in paths if os.path.isdir(path)]
+    exclude = list(exclude)
+    roots = {os.path.abspath(path): os.fspath(path) for path in paths if os.path.isdir(path)}
     mine = os.fsencode(own) + b"/"
     folders: dict[str, str] = {}  # to look at a name costs less than to make it absolute
+    inside = tuple(os.fsencode(root).rstrip(b"/") + b"/" for root in roots)
+    mounts, same_folders, same = Mounts(), SameFolders(known), dict[str, str]()
     for given in scan_names(paths, exclude, skipped):
         folder, name = os.path.split(given)
         if folder not in folders:
@@ -74,34 +93,77 @@ def look_for_changes(
         key = os.fsencode(path)
         if key in seen or key.startswith(mine):
             continue
+        if key not in known and (other := same_folders.other_path(folders[folder])) is not None:
+            twin = os.fsencode(os.path.join(other, name))
+            if twin in seen or (twin in known and not twin.startswith(inside)):  # and so it stays there
+                same[folders[folder]] = other
+                continue
         seen.add(key)
         looked = time.time_ns()
         try:
             status = os.stat(path)
+            before = None if rehash else known.get(key)
+            if before is not None and is_unchanged(before, status):
+                unchanged += 1
+                if before.code is not None:
+                    skipped.append(SkippedFile(path, before.code, before.message))
+                continue
+            if changed_this_tick(status):  # by the next one its time tells whether it changes again
+                time.sleep(_TICK_SECONDS)
+                status = os.stat(path)
         except (OSError, ValueError):
             skipped.append(_why_not(path))
             unreadable.append(key)  # it may be a folder, behind a link to a disk that is not there today
             continue
-        before = known.get(key)
-        if before is None or not _is_unchanged(before, status):
-            if stat.S_ISDIR(status.st_mode):
-                unreadable.append(key)
-            size, modified = size_and_time(status)
-            # A clock that was wrong says nothing of when the file was written, so that it is hashed again each time.
-            changed.append(FoundFile(path, size, modified, settled=looked - modified > _SAME_TICK))
-            continue
-        unchanged += 1
-        if before.code is not None:
-            skipped.append(SkippedFile(path, before.code, before.message))
-    inside = tuple(root.rstrip(b"/") + b"/" for root in roots)
-    hidden = tuple(folder + b"/" for folder in unreadable)
-    gone = {key for key in known if key not in seen and key.startswith(inside) and not key.startswith(hidden)}
-    return Changes(len(seen), unchanged, changed, gone, skipped)
+        if stat.S_ISDIR(status.st_mode):
+            unreadable.append(key)
+        size, modified = size_and_time(status)
+        # A clock that was wrong says nothing of when the file was written, so that it is hashed again each time.
+        settled = looked - modified > _SAME_TICK and not changed_this_tick(status)
+        mount = mounts.root_of(folders[folder])
+        changed.append(FoundFile(path, size, modified, settled, *change_and_inode(status), mount))
+    closed = tuple(folder + b"/" for folder in unreadable)
+    gone = {key for key in known if key not in seen and key.startswith(inside) and not key.startswith(closed)}
+    away = _away(gone, known, seen, roots, excluder(exclude), mounts)
+    skipped += [_not_there(os.fsdecode(root)) for root in sorted(set(away.values()))]
+    hidden = counted(unreadable, known) + Counter(away.values())
+    by_name = {os.fsdecode(folder): number for folder, number in sorted(hidden.items())}
+    return Changes(len(seen), unchanged, changed, gone - away.keys(), skipped, by_name, same)
 
 
-def _is_unchanged(before: FileRecord, status: os.stat_result) -> bool:
+def _away(
+    gone: set[bytes],
+    known: Mapping[bytes, FileRecord],
+    seen: set[bytes],
+    roots: Mapping[str, str],
+    left_out: Callable[[str], bool],
+    mounts: Mounts,
+) -> dict[bytes, bytes]:
+    """Those that are not found but were on a drive that is not there, with its folder; not what was not looked for."""
+    return on_missing_drives({key for key in gone if not _is_excluded(key, roots, left_out)}, known, seen, mounts)
+
+
+def _is_excluded(key: bytes, roots: Mapping[str, str], left_out: Callable[[str], bool]) -> bool:
+    """Whether a file was not looked for, by the folders that were given, by their absolute names."""
+    path = os.fsdecode(key)
+    for root, given in roots.items():
+        if path.startswith(os.path.join(root, "")):
+            names = accumulate(Path(os.path.relpath(path, root)).parts, os.path.join, initial=str(Path(given)))
+            return any(map(left_out, names))
+    return False
+
+
+def is_unchanged(before: FileRecord, status: os.stat_result) -> bool:
+    """Whether a file is what is known of it, as far as that can be told without opening it."""
     same = before.settled and (before.size, before.modified) == size_and_time(status)
-    return same and (before.row is not None or before.code in _LASTING)
+    same = same and (before.changed, before.inode) == change_and_inode(status)
+    return same and (before.row is not None or before.code in LASTING)
+
+
+def _not_there(folder: str) -> SkippedFile:
+    """Why nothing of a folder was looked at, on which a drive was mounted."""
+    rule = "the drive that was mounted here must be there to be looked at; what is known of it stays"
+    return SkippedFile(folder, Reason.UNREADABLE.code, f"index: {rule} (got {printable(folder)})")
 
 
 def _why_not(path: str) -> SkippedFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from imgsim_ops import kernels
-from imgsim_ops.collection.indexing.changes import look_for_changes, refused
+from imgsim_ops.collection.indexing.changes import LASTING, look_for_changes, refused
 from imgsim_ops.collection.indexing.fitting import refit
 from imgsim_ops.collection.indexing.hashing import FoundFile, hashed_ahead
 from imgsim_ops.collection.store.record import FileRecord
@@ -39,7 +39,7 @@ class IndexReport:
 
     Attributes:
         files: How many files were found.
-        unchanged: How many of them were known by size and time.
+        unchanged: How many of them were known by size, both times and inode.
         known: How many were new or changed, but their content was known: copies, moved and renamed ones.
         embedded: How many contents were decoded and embedded.
         dropped: How many files are no longer there.
@@ -47,6 +47,9 @@ class IndexReport:
         aside: Those that nobody expects to be read, films and drawings, likewise.
         interrupted: Ctrl-C came before the end; what was done is kept. Before the last file, nothing was dropped.
         seconds: Wall time, the model's loading not counted.
+        hidden: Folders that could not be looked into, as their drive is not there or refuses, each with the number of
+            files that are known of it; nothing of that was dropped.
+        same: Folders that are in the collection by another path, each with that path: their files were taken once.
     """
 
     files: int
@@ -58,6 +61,8 @@ class IndexReport:
     interrupted: bool = False
     seconds: float = 0.0
     aside: list[SkippedFile] = field(default_factory=list)
+    hidden: Mapping[str, int] = field(default_factory=dict)
+    same: Mapping[str, str] = field(default_factory=dict)
 
 
 def index_files(
@@ -66,20 +71,23 @@ def index_files(
     paths: Sequence[str | os.PathLike[str]],
     exclude: Iterable[str] = (),
     *,
+    rehash: bool = False,
     threads: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> IndexReport:
     """Brings a collection up to date with files and folders.
 
-    Files of known size and time are not opened. Others are hashed; those with a known content get its row, so that a
-    moved or renamed file is not decoded again. Files that were in one of the folders and are not there now are dropped,
-    but not those in a folder that cannot be read now.
+    Files of known size, times and inode are not opened. Others are hashed; those with a known content get its row, so
+    that a moved, renamed or restored file is not decoded again. Files that were in one of the folders and are not there
+    now are dropped, but not those in a folder that cannot be read now, or on a drive that is not there.
 
     Args:
         store: The collection, open for writing.
         load_embedder: Called when there is something to embed, which may be never. Its fingerprint must be the store's.
         paths: As of `scan`.
         exclude: As of `scan`. What was indexed before and is excluded now is dropped.
+        rehash: All files are hashed: what changed unseen, on a file system that tells little or a disk that fails, is
+            found too.
         threads: How many files are hashed at once; 0 means one for each processor that this process may use.
         progress: Called in this thread with the number of files done and of all.
 
@@ -93,7 +101,7 @@ def index_files(
     with DeferredInterrupt() as interrupt:
         try:
             with interrupt.welcome():
-                changed = run.look(paths, exclude)
+                changed = run.look(paths, exclude, rehash)
             run.read(changed, load_embedder, threads, interrupt)
         except KeyboardInterrupt:
             run.interrupted = True
@@ -115,15 +123,20 @@ class _Run:
         self._gone: set[bytes] = set()
         self._dropped = 0
         self._skipped: list[SkippedFile] = []
+        self._rehash = False
+        self._hidden: Mapping[str, int] = {}
+        self._same: Mapping[str, str] = {}
         # Of the batch that is not committed yet:
         self._contents: list[tuple[bytes, Description]] = []
         self._rows: dict[bytes, int] = {}
         self._records: list[FileRecord] = []
         self._committed = time.monotonic()
 
-    def look(self, paths: Sequence[str | os.PathLike[str]], exclude: Iterable[str]) -> list[FoundFile]:
+    def look(self, paths: Sequence[str | os.PathLike[str]], exclude: Iterable[str], rehash: bool) -> list[FoundFile]:
         """Finds the files; returns those that must be looked into."""
-        found = look_for_changes(self._before, self._store.path, paths, exclude)
+        found = look_for_changes(self._before, self._store.path, paths, exclude, rehash=rehash)
+        self._rehash = rehash
+        self._hidden, self._same = found.hidden, found.same
         self._files, self._unchanged, self._gone = found.files, found.unchanged, found.gone
         self._skipped += found.skipped
         self._done = found.files - len(found.changed)
@@ -164,6 +177,9 @@ class _Run:
                             self._add(found, hashed)
                             continue
                         found.sha256 = hashed
+                        if (why := self._why_no_picture(found)) is not None:
+                            self._add(found, why)
+                            continue
                         row = self._rows.get(hashed)
                         row = self._store.row_of(hashed) if row is None else row
                         if row is not None:
@@ -200,6 +216,13 @@ class _Run:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
+    def _why_no_picture(self, found: FoundFile) -> SkippedFile | None:
+        """Why a file with these bytes, of this name, was none before; all are tried again if all are hashed."""
+        before = None if self._rehash else self._before.get(os.fsencode(found.path))
+        if before is None or before.sha256 != found.sha256 or before.code is None or before.message is None:
+            return None
+        return SkippedFile(found.path, before.code, before.message)
+
     def _add_described(
         self, found: FoundFile, twins: list[FoundFile], answer: Description | SkippedFile
     ) -> Sequence[FoundFile]:
@@ -226,7 +249,9 @@ class _Run:
         """A file with the row of its content, which may be of the batch, or with the reason why it has none."""
         row, code, message = (None, what.code, what.message) if isinstance(what, SkippedFile) else (what, None, None)
         key = os.fsencode(found.path)
-        self._records.append(FileRecord(key, found.size, found.modified, found.settled, row, code, message))
+        sha256 = getattr(found, "sha256", None) if code in LASTING else None
+        known_by = found.changed, found.inode, found.mount, sha256
+        self._records.append(FileRecord(key, found.size, found.modified, found.settled, row, code, message, *known_by))
         if isinstance(what, SkippedFile):
             self._skipped.append(what)
         self._advance()
@@ -270,4 +295,6 @@ class _Run:
             interrupted=self.interrupted,
             seconds=time.perf_counter() - self._start - self._loading,
             aside=[file for file in passed_over if file.is_aside],
+            hidden=self._hidden,
+            same=self._same,
         )

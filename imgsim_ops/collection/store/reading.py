@@ -21,7 +21,7 @@ from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import Recipe
 from imgsim_ops.recipes.whitening import Whitening
 
-_PICTURES = """SELECT files.row, path, size, modified, sha256, width, height, format, frames
+_PICTURES = """SELECT files.row, path, size, modified, contents.sha256, width, height, format, frames, changed, inode
 FROM files JOIN contents ON contents.row = files.row"""
 
 
@@ -194,7 +194,7 @@ class Reader:
     def files(self) -> dict[bytes, FileRecord]:
         """All files by path, pictures or not."""
         with self.database.reading() as connection:
-            found = connection.execute("SELECT path, size, modified, settled, row, code, message FROM files")
+            found = connection.execute(f"SELECT {', '.join(FileRecord._fields)} FROM files")
             return {values[0]: FileRecord._make(values) for values in found}
 
     def row_of(self, sha256: bytes) -> int | None:
@@ -234,5 +234,5 @@ class Reader:
 
 
 def _picture(values: Sequence) -> Picture:
-    path, size, modified, sha256, width, height, kind, frames = values
-    return Picture(os.fsdecode(path), size, modified, sha256, width, height, kind, frames)
+    path, *facts = values
+    return Picture(os.fsdecode(path), *facts)

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,20 @@ CREATE TABLE files (
   settled INTEGER NOT NULL,
   row INTEGER,
   code TEXT,
-  message TEXT
+  message TEXT,
+  changed INTEGER,
+  inode INTEGER,
+  mount INTEGER,
+  sha256 BLOB
 ) WITHOUT ROWID;
 CREATE INDEX files_of_row ON files (row);
 """
+
+# What tables have had from format 3 on.
+_NEW_COLUMNS = {
+    "files": {"changed": "INTEGER", "inode": "INTEGER", "mount": "INTEGER", "sha256": "BLOB"},
+    "contents": {"frames": "INTEGER"},
+}
 
 _NUMBERS = ("fitted_on", "rows", "raw_width", "width", "raw_number", "vectors_number")
 
@@ -146,8 +156,8 @@ def create_database(
         connection.execute("COMMIT")
 
 
-def open_database(folder: Path) -> sqlite3.Connection:
-    """Connects to that of a collection; one of an earlier format is upgraded.
+def open_database(folder: Path, *, write: bool = True) -> sqlite3.Connection:
+    """Connects to that of a collection; one of an older format is upgraded, or read as it is where that must be.
 
     Raises:
         ImgsimError: It has a format of which nothing is known.
@@ -156,8 +166,13 @@ def open_database(folder: Path) -> sqlite3.Connection:
     connection = _connected(folder, "rw")
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found in (1, 2):
-            _upgrade(connection)
+        if 1 <= found < FORMAT:
+            try:
+                _upgrade(connection)
+            except sqlite3.OperationalError as error:
+                if write or "readonly" not in str(error):
+                    raise
+                _show_as_upgraded(connection)
         elif found != FORMAT:
             newer = "; a newer imgsim made it" if found > FORMAT else ""
             raise ImgsimError(f"collection: format must be {FORMAT} (got {found} in {printable(folder)}{newer})")
@@ -168,18 +183,33 @@ def open_database(folder: Path) -> sqlite3.Connection:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """From format 1, which differs from 2 in what a recipe was called, and from that, which knows no frames.
+    """From format 1, in which a recipe had another name, and 2, which has fewer columns.
 
-    Another process may do it at the same time: who comes second finds it done.
+    Twice does no harm: another process may do it too.
     """
     connection.execute("BEGIN IMMEDIATE")
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found == 1:
+    try:
         connection.execute("UPDATE facts SET value = 'crops' WHERE name = 'recipe' AND value = 'views'")
-    if found in (1, 2):
-        connection.execute("ALTER TABLE contents ADD COLUMN frames INTEGER")
+        for table, columns in _NEW_COLUMNS.items():
+            there = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
+            for column, kind in columns.items():
+                if column not in there:
+                    connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
-    connection.execute("COMMIT")
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # where SQLite has rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _show_as_upgraded(connection: sqlite3.Connection) -> None:
+    """The same for this connection alone: a disk or a folder that cannot be written can still be read."""
+    for table, columns in _NEW_COLUMNS.items():
+        missing = ", ".join(f"NULL AS {column}" for column in columns)
+        connection.execute(f"CREATE TEMP VIEW {table} AS SELECT *, {missing} FROM main.{table}")
+    value = "CASE WHEN name = 'recipe' AND value = 'views' THEN 'crops' ELSE value END AS value"
+    connection.execute(f"CREATE TEMP VIEW facts AS SELECT name, {value} FROM main.facts")
 
 
 def _connected(folder: Path, mode: str) -> sqlite3.Connection:

@@ -115,7 +115,7 @@ class Store(Reader):
         connection = None
         try:
             with database_errors(path):
-                connection = open_database(path)
+                connection = open_database(path, write=write)
                 if not write:
                     connection.execute("PRAGMA query_only = 1")
                 return cls(path, connection, lock)

@@ -51,7 +51,8 @@ class Writer:
                     for i, (of_one, frames) in enumerate(facts)
                 ),
             )
-            connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", files)
+            values = ", ".join("?" * len(FileRecord._fields))
+            connection.executemany(f"INSERT OR REPLACE INTO files VALUES ({values})", files)
             connection.executemany("DELETE FROM files WHERE path = ?", ((path,) for path in dropped))
             self._set_facts(rows=known.rows + len(raw))
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 from concurrent.futures import Future
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -249,6 +250,29 @@ def test_what_is_described_need_not_be_read(store, monkeypatch):
         assert looking.expect_described(0).to_bytes() == found.to_bytes()
         with pytest.raises(AssertionError, match="a picture is read"):
             looking.expect_described(1)
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_a_file_whose_size_and_time_were_put_back_is_known_by_its_bytes(store, paths, monkeypatch, same):
+    status = os.stat(paths[0])
+    store.rows[0] = [replace(store.rows[0][0], changed=status.st_ctime_ns - 1, inode=status.st_ino)]
+    if not same:
+        paths[0].write_bytes(bytes(status.st_size))
+        os.utime(paths[0], ns=(status.st_atime_ns, status.st_mtime_ns))
+    hashed, whole = [], looking_module.sha256_of
+    monkeypatch.setattr(looking_module, "sha256_of", lambda path: (hashed.append(path), whole(path))[1])
+    with Looking(store) as looking:
+        assert isinstance(looking.expect(0), Future) == same
+        assert (looking.look(0) is not None) == (looking.described(0) is not None) == same
+    assert hashed == [str(paths[0])] * (1 if same else 2)  # what is as it was is hashed once
+
+
+def test_a_file_of_known_change_and_inode_is_not_hashed(store, paths, monkeypatch):
+    status = os.stat(paths[0])
+    store.rows[0] = [replace(store.rows[0][0], changed=status.st_ctime_ns, inode=status.st_ino)]
+    monkeypatch.setattr(looking_module, "sha256_of", None)
+    with Looking(store) as looking:
+        assert looking.look(0) is not None
 
 
 def test_what_cannot_be_read_has_no_description(store, paths):

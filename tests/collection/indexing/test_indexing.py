@@ -19,6 +19,7 @@ from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.files import opening
 from imgsim_ops.images import scan
 from imgsim_ops.recipes.recipes import RECIPES
+from tests.support.devices import mount
 from tests.support.stub_embedder import SIGNATURE, StubEmbedder, contents_of, description_of, picture, put, wrong
 
 
@@ -117,7 +118,7 @@ def test_moved_renamed_and_copied_files_keep_their_vector(store, index, photos, 
     shutil.copyfile(made[2], photos / "copy.png")
     os.link(made[3], photos / "link.png")
     os.symlink(made[4], photos / "symlink.png")
-    assert numbers(index()) == (9, 4, 5, 0, 2, 0)
+    assert numbers(index()) == (9, 3, 6, 0, 2, 0)  # a new name changes the status of the file that gets it
     assert embedder.decoded == []
     found = {os.path.relpath(found.path, photos): row for row, found in store.pictures()}
     assert found["deep/er/0.png"] == rows["0.png"]
@@ -459,6 +460,213 @@ def test_not_in_the_main_thread(store, index, photos):
     thread.start()
     thread.join()
     assert reports[0].embedded == 1
+
+
+# What is changed and made to look as before
+
+
+def put_back(path, content):
+    """Writes to a file, and gives it the time that it had."""
+    before = os.stat(path)
+    with open(path, "r+b") as file:
+        file.write(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (os.stat(path).st_size, os.stat(path).st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("repeat", range(20))  # within the same tick of the clock, often
+def test_a_change_in_place_with_size_and_time_put_back(store, index, photos, embedder, repeat):
+    path = put(photos / "a.png", SIGNATURE + b"before")
+    index()
+    put_back(path, SIGNATURE + b"behind")
+    assert numbers(index()) == (1, 0, 0, 1, 0, 0)
+    assert embedder.decoded == [path]
+    assert healthy(store)
+    assert numbers(index()) == (1, 1, 0, 0, 0, 0)
+
+
+def test_a_restored_backup_is_hashed_and_not_decoded(store, index, photos, embedder, tmp_path):
+    for i in range(6):
+        picture(photos / f"{i}.png", i)
+    index()
+    shutil.copytree(photos, tmp_path / "backup")  # with times
+    shutil.rmtree(photos)
+    os.rename(tmp_path / "backup", photos)
+    assert numbers(index()) == (6, 0, 6, 0, 0, 0)
+    assert embedder.decoded == []
+    assert numbers(index()) == (6, 6, 0, 0, 0, 0)
+    assert healthy(store)
+
+
+def test_a_change_of_status_alone_is_hashed_and_not_decoded(index, photos, embedder, opened):
+    path = picture(photos / "a.png", 1)
+    index()
+    os.chmod(path, 0o600)
+    opened.clear()
+    assert numbers(index()) == (1, 0, 1, 0, 0, 0)
+    assert (opened, embedder.decoded) == ([path], [])
+    assert numbers(index()) == (1, 1, 0, 0, 0, 0)
+
+
+def test_what_was_no_picture_is_none_with_the_same_bytes(index, photos, embedder, opened):
+    path = put(photos / "a.png", b"words")
+    before = index().skipped
+    assert embedder.decoded == [path]
+    os.chmod(path, 0o600)
+    opened.clear()
+    assert index().skipped == before
+    assert (opened.count(path), embedder.decoded) == (1, [])
+    assert index(rehash=True).skipped == before
+    assert embedder.decoded == [path]  # a newer version may know better
+    put(path, b"sdrow")
+    assert [file.code for file in index().skipped] == ["not_a_picture"]
+    assert embedder.decoded == [path]
+
+
+def test_rehash_finds_what_no_time_tells(store, index, photos, embedder, monkeypatch, opened):
+    """As on file systems with one time for all, and where a disk fails."""
+    monkeypatch.setattr(changes, "change_and_inode", lambda status: (1, 1))
+    made = [picture(photos / f"{i}.png", i) for i in range(3)] + [put(photos / "x.png", SIGNATURE + b"before")]
+    index()
+    put_back(made[3], SIGNATURE + b"behind")
+    assert numbers(index()) == (4, 4, 0, 0, 0, 0)
+    opened.clear()
+    assert numbers(index(rehash=True)) == (4, 0, 3, 1, 0, 0)
+    assert set(opened) == set(made)
+    assert embedder.decoded == [made[3]]
+    assert healthy(store)
+
+
+def test_what_an_older_version_indexed_is_hashed_once(store, index, photos, embedder):
+    """A change that it did not see is seen then."""
+    made = [picture(photos / f"{i}.png", i) for i in range(3)] + [put(photos / "x.png", SIGNATURE + b"before")]
+    index()
+    put_back(made[3], SIGNATURE + b"behind")
+    store.database.connection.execute("UPDATE files SET changed = NULL, inode = NULL, mount = NULL")
+    assert numbers(index()) == (4, 0, 3, 1, 0, 0)
+    assert embedder.decoded == [made[3]]
+    assert numbers(index()) == (4, 4, 0, 0, 0, 0)
+
+
+# Drives that are not there
+
+
+@pytest.fixture
+def drive(photos, monkeypatch):
+    """A folder at which a drive is mounted, as long as there is something in this list."""
+    return mount(monkeypatch, photos / "disk")
+
+
+@pytest.mark.parametrize("left", ["an empty folder", "nothing"])
+def test_a_drive_that_is_not_there_loses_nothing(store, index, photos, embedder, drive, tmp_path, left):
+    kept, gone = picture(photos / "a.png", 1), picture(photos / "b.png", 2)
+    away = {picture(photos / "disk" / "deep" / f"{i}.png", i) for i in range(3, 6)}
+    assert index().hidden == {}
+    os.unlink(gone)
+    drive.clear()
+    os.rename(photos / "disk", tmp_path / "disk")
+    if left == "an empty folder":
+        (photos / "disk").mkdir()
+    report = index()
+    assert numbers(report) == (1, 1, 0, 0, 1, 1)
+    assert report.hidden == {str(photos / "disk"): 3}
+    assert [(file.path, file.code) for file in report.skipped] == [(str(photos / "disk"), "unreadable")]
+    assert paths(store) == {kept, *away}
+    if left == "an empty folder":
+        (photos / "disk").rmdir()
+    os.rename(tmp_path / "disk", photos / "disk")
+    drive.append("again")
+    report = index()
+    assert (report.hidden, report.skipped, embedder.decoded) == ({}, [], [])
+    assert paths(store) == {kept, *away}
+
+
+@pytest.mark.parametrize("pattern", ["disk", "*/disk/deep"])
+def test_what_was_on_a_drive_that_is_not_there_can_be_excluded(store, index, photos, drive, monkeypatch, pattern):
+    kept = picture(photos / "a.png", 1)
+    picture(photos / "disk" / "deep" / "b.png", 2)
+    index()
+    drive.clear()
+    shutil.rmtree(photos / "disk")
+    monkeypatch.chdir(photos.parent)
+    assert index("photos").dropped == 0
+    assert numbers(index("photos", exclude=[pattern])) == (1, 1, 0, 0, 1, 0)
+    assert paths(store) == {kept}
+
+
+@pytest.mark.parametrize("how", ["the drive is there", "the folder has come to another drive"])
+def test_files_that_are_gone_from_a_drive_are_dropped(store, index, photos, drive, how):
+    made = [picture(photos / "disk" / f"{i}.png", i) for i in range(3)]
+    index()
+    for path in made[1:] if how != "the drive is there" else made:
+        os.unlink(path)
+    if how != "the drive is there":
+        drive.clear()
+    report = index()
+    assert report.hidden == {}
+    assert report.dropped == (2 if how != "the drive is there" else 3)
+
+
+def test_how_much_is_in_a_folder_that_cannot_be_read(index, photos, tmp_path):
+    for i in range(3):
+        picture(tmp_path / "disk" / f"{i}.png", i)
+    (photos / "disk").symlink_to(tmp_path / "disk")
+    (photos / "new").symlink_to(tmp_path / "nowhere")
+    index()
+    os.rename(tmp_path / "disk", tmp_path / "unplugged")
+    assert index().hidden == {str(photos / "disk"): 3}
+
+
+# Folders by two paths
+
+
+@pytest.mark.parametrize("device", [None, -7])
+def test_a_folder_that_is_in_it_by_another_path_is_taken_once(store, index, photos, tmp_path, monkeypatch, device):
+    """As a folder mounted twice, perhaps under another number."""
+    made = {picture(photos / folder / f"{i}.png", i) for i, folder in enumerate(["", "a", "a"])}
+    second = tmp_path / "mounted again"
+    second.symlink_to(photos)
+    if device is not None:
+        mount(monkeypatch, second)
+    index()
+    report = index(second)
+    assert numbers(report) == (0, 0, 0, 0, 0, 0)
+    assert report.same == {str(second): str(photos), str(second / "a"): str(photos / "a")}
+    assert paths(store) == made
+    new = picture(second / "a" / "new.png", 9)
+    assert numbers(index(second)) == (1, 0, 0, 1, 0, 0)
+    assert paths(store) == {*made, new}
+    assert index().same == {str(photos / "a"): str(second / "a")}
+    assert paths(store) == {*made, new}
+
+
+def test_two_mounts_in_one_run(store, index, photos, tmp_path, monkeypatch):
+    made = {picture(photos / f"{i}.png", i) for i in range(3)}
+    (tmp_path / "again").symlink_to(photos)
+    mount(monkeypatch, tmp_path / "again")  # under another number, so that both are searched
+    report = index(photos, tmp_path / "again")
+    assert (numbers(report), report.same) == ((3, 0, 0, 3, 0, 0), {str(tmp_path / "again"): str(photos)})
+    assert paths(store) == made
+
+
+def test_a_folder_whose_first_path_is_gone_is_taken_by_the_other(store, index, photos, tmp_path, embedder):
+    for i in range(3):
+        picture(tmp_path / "real" / f"{i}.png", i)
+    (tmp_path / "first").symlink_to(tmp_path / "real")
+    (tmp_path / "second").symlink_to(tmp_path / "real")
+    index(tmp_path / "first")
+    (tmp_path / "first").unlink()
+    assert numbers(index(tmp_path / "second")) == (3, 0, 3, 0, 0, 0)
+
+
+def test_a_link_that_comes_before_the_folder_loses_nothing(store, index, photos):
+    made = {picture(photos / "real" / f"{i}.png", i) for i in range(3)}
+    index()
+    (photos / "a link").symlink_to("real")  # and is entered first from now on
+    assert numbers(index()) == (3, 0, 3, 0, 3, 0)
+    assert len(paths(store)) == 3
+    assert index(exclude=["a link"]).dropped == 3
+    assert paths(store) == made
 
 
 # What fails

@@ -9,6 +9,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from imgsim_ops.collection.store import schema
 from imgsim_ops.collection.store.database import Database
 from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.collection.store.schema import DATABASE, FORMAT
@@ -173,7 +174,7 @@ def test_format_1_is_upgraded(tmp_path, write, before, after):
 
 
 @pytest.mark.parametrize("write", [False, True])
-def test_format_2_is_upgraded(tmp_path, write):
+def test_format_2_knows_no_frames(tmp_path, write):
     """It says of no picture how many frames it has."""
     with create(tmp_path / "c") as store:
         add(store, 1, 2, 3)
@@ -189,6 +190,56 @@ def test_format_2_is_upgraded(tmp_path, write):
         opened.commit([(bytes(32), description)], [FileRecord(b"/p/new", 1, 1, True, 3)])
         assert [picture.frames for picture in opened.pictures_of(3)] == [12]
         assert list(opened.problems()) == []
+
+
+def made_format_2(path):
+    """A collection as it was before files had the time of their status and their inode."""
+    with create(path) as store:
+        add(store, 0, 1, 2)
+    columns = "path BLOB PRIMARY KEY, size INTEGER NOT NULL, modified INTEGER NOT NULL, settled INTEGER NOT NULL"
+    with closing(sqlite3.connect(path / DATABASE)) as connection:
+        connection.executescript(
+            f"CREATE TABLE old ({columns}, row INTEGER, code TEXT, message TEXT) WITHOUT ROWID;"
+            "INSERT INTO old SELECT path, size, modified, settled, row, code, message FROM files;"
+            "DROP TABLE files; ALTER TABLE old RENAME TO files; CREATE INDEX files_of_row ON files (row);"
+            "ALTER TABLE contents DROP COLUMN frames;"
+            "PRAGMA user_version = 2;"
+        )
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_format_2_is_upgraded(tmp_path, write):
+    made_format_2(tmp_path / "c")
+    for _ in range(2):
+        with Store.open(tmp_path / "c", write=write) as store:
+            files = store.files()
+            assert [record[:5] for record in files.values()] == [
+                (b"/p/%03d" % number, number, number, True, number) for number in range(3)
+            ]
+            assert {record[5:] for record in files.values()} == {(None,) * 6}
+            assert list(store.problems()) == []
+    with Store.open(tmp_path / "c", write=True) as store:
+        store.commit((), [FileRecord(b"/p/000", 1, 1, True, 0, None, None, 2**63 - 1, -1, 7)])
+        assert store.files()[b"/p/000"][7:] == (2**63 - 1, -1, 7, None)
+
+
+@pytest.mark.parametrize("found", [1, 2])
+def test_an_older_format_on_a_disk_that_cannot_be_written_is_read(tmp_path, monkeypatch, found):
+    made_format_2(tmp_path / "c")
+    with closing(sqlite3.connect(tmp_path / "c" / DATABASE)) as connection:
+        connection.execute(f"PRAGMA user_version = {found}")
+        if found == 1:
+            connection.execute("UPDATE facts SET value = 'views' WHERE name = 'recipe'")
+        connection.commit()
+    before = snapshot(tmp_path / "c")
+    monkeypatch.setattr(schema, "_connected", lambda folder, mode, whole=schema._connected: whole(folder, "ro"))
+    with Store.open(tmp_path / "c") as store:
+        assert store.recipe == RECIPES["crops"]
+        assert len(store.files()) == len(list(store.pictures())) == 3
+        assert list(store.problems()) == []
+    assert snapshot(tmp_path / "c") == before
+    with pytest.raises(OSError, match="Permission denied"):
+        Store.open(tmp_path / "c", write=True)
 
 
 def snapshot(folder):

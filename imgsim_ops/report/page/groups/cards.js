@@ -1,5 +1,5 @@
 // A group's section and its cards. Only what is near the window has elements, however many groups there are.
-import { leaks, shownPath, source } from "imgsim/data";
+import { freed, leaks, shownPath, source } from "imgsim/data";
 import { decision, events, KEEP, REMOVE } from "imgsim/decisions";
 import { $, clone, button } from "imgsim/dom";
 import { sketch } from "imgsim/drawing";
@@ -143,9 +143,9 @@ export function refreshGroup(group) {
   const section = group.section;
   if (!section?.filled) return;
   const removed = group.members.filter((_, i) => decision(group, i) === REMOVE);
-  const freed = removed.reduce((sum, member) => sum + member.bytes, 0);
+  const bytes = removed.reduce((sum, member) => sum + freed(member), 0);
   const sum = leaks ? [] : [plural(group.members.length, "picture")];
-  if (removed.length) sum.push(`${removed.length} to remove, ${inBytes(freed)}`);
+  if (removed.length) sum.push(`${removed.length} to remove, ${inBytes(bytes)}`);
   section.querySelector(".sum").textContent = sum.join(" · ");
   for (const element of section.querySelectorAll(".card")) {
     const here = current?.group === group && current.i === element.place;

@@ -23,11 +23,16 @@ function complete(group) {
   group.base = Math.max(0, members.findIndex((member) => !member.evidence));
   group.low = Math.min(...scores, 1);
   group.high = scores.length ? Math.max(...scores) : 1;
-  group.bytes = members.reduce((sum, member) => sum + (member.remove ? member.bytes : 0), 0);
+  group.bytes = members.reduce((sum, member) => sum + (member.remove ? freed(member) : 0), 0);
   group.text = members.map((member) => shownPath(member).toLowerCase()).join("\n");
   for (const member of members) member.relation ??= member.evidence?.relation ?? null;
   pictures += members.length;
   return group;
+}
+
+// Bytes that become free with a picture: none where its file has other names.
+export function freed(member) {
+  return member.frees === false ? 0 : member.bytes;
 }
 
 export function shownPath(member) {

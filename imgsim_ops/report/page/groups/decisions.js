@@ -1,5 +1,5 @@
 // What becomes of each picture: first as proposed, then as a person decides.
-import { groups, leaks, pictures, report } from "imgsim/data";
+import { freed, groups, leaks, pictures, report } from "imgsim/data";
 import { say } from "imgsim/dom";
 
 export const UNDECIDED = 0, KEEP = 1, REMOVE = 2;
@@ -146,7 +146,7 @@ export function totals() {
   for (const group of groups) {
     group.members.forEach((member, i) => {
       const value = decision(group, i);
-      if (value === REMOVE) sums.bytes += member.bytes;
+      if (value === REMOVE) sums.bytes += freed(member);
       sums[value === REMOVE ? "remove" : value === KEEP ? "keep" : "undecided"] += 1;
     });
   }

@@ -64,8 +64,9 @@ export function alternative(member) {
   return [split(shownPath(member))[1], described(member)].join(", ");
 }
 
-export function reasons({ evidence, relation, stays }) {
+export function reasons({ evidence, relation, stays, same_file: sameFile }) {
   const parts = [...looks(evidence)];
+  if (sameFile !== undefined) parts.push("another name of the same file");
   if (stays) parts.unshift(stays);
   if (relation !== "identical") parts.push(STAGES[evidence.stage] ?? evidence.stage);
   if (evidence.stage !== "content") parts.push(`score ${evidence.score.toFixed(3)}`);
