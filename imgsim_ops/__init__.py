@@ -52,8 +52,10 @@ __all__ = [
 ]
 
 # ONNX Runtime would leave a number for this machine in the user's cache, and look for a host in the internet to tell it
-# what is run. It asks for this when it is loaded.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# what is run; huggingface_hub, which downloads weights for open_clip, would say what it runs in. They ask for this when
+# they are loaded.
+for _name in ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"):
+    os.environ.setdefault(_name, "1")
 
 _LAZY = {
     "Collection": "collection.collection",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -12,7 +13,7 @@ from imgsim_ops.cli.apply import apply
 from imgsim_ops.cli.approximate import approximate
 from imgsim_ops.cli.compact import compact
 from imgsim_ops.cli.compare import compare
-from imgsim_ops.cli.console import INTERRUPTED
+from imgsim_ops.cli.console import INTERRUPTED, one_line
 from imgsim_ops.cli.demo import demo
 from imgsim_ops.cli.doctor import doctor
 from imgsim_ops.cli.dups import dups
@@ -47,6 +48,7 @@ class _OneLineErrors(TyperGroup):
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a terminal that lacks a letter must not stop a run
                 stream.reconfigure(errors="backslashreplace")
+        met: OSError | None = None
         try:
             code = super().main(*args, standalone_mode=False, **extra)  # type: ignore[misc]
         except _UsageError as error:  # type: ignore[misc]
@@ -54,24 +56,52 @@ class _OneLineErrors(TyperGroup):
             code = _fail(error.format_message()) if error.format_message() else USER_ERROR
         except ImgsimError as error:
             code = _fail(str(error))
-        except BrokenPipeError:  # the reader of a pipe has seen enough
-            sys.stderr.close()  # or Python complains while it flushes stdout at exit
+        except (BrokenPipeError, SystemExit) as error:
+            # The reader of a pipe has seen enough, of which click and Rich make an exit code that means something else.
+            if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+                raise
             code = 0
         except ImportError as error:
             code = _fail(f"{error}; imgsim doctor says what is missing and what to do")
         except OSError as error:
-            where = f" (got {error.filename})" if error.filename else ""
-            code = _fail(f"{error.strerror or error}{where}")
+            code, met = USER_ERROR, error
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
         if code == INTERRUPTED:
             _fail("stopped")
+        lost = _unprinted()
+        if lost is not None and (met is None or met.errno == lost.errno):
+            code = _fail(f"stdout: what is printed must have a place (got {one_line(lost)})")
+        elif met is not None:
+            code = _fail(one_line(met))
         sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str) -> int:
-    print("imgsim:", " ".join(message.split()), file=sys.stderr)
+    try:
+        print("imgsim:", " ".join(message.split()), file=sys.stderr, flush=True)
+    except OSError:  # a full disk, and nowhere else to say it: the exit code does
+        _lead_nowhere(sys.stderr)
     return USER_ERROR
+
+
+def _lead_nowhere(stream: TextIO) -> None:
+    """Lets what remains to be written vanish: Python would write it at its end, and exit with a code of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _unprinted() -> OSError | None:
+    """Writes out what has been printed, which Python would do after us, in its own words and with its own exit code.
+
+    Returns:
+        Why it cannot be; None also where the reader of a pipe has seen enough.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _lead_nowhere(sys.stdout)
+        return None if isinstance(error, BrokenPipeError) else error
+    return None
 
 
 app = typer.Typer(

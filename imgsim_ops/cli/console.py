@@ -79,6 +79,18 @@ ThreadsOption = Annotated[
 ]
 
 
+def one_line(error: Exception) -> str:
+    """What an error says to a user."""
+    from imgsim_ops.files.names import printable
+
+    message = str(error)
+    if isinstance(error, OSError):
+        name = error.filename
+        where = f" (got {printable(os.fsdecode(name)) if isinstance(name, (str, bytes)) else name})" if name else ""
+        message = f"{error.strerror or error}{where}"
+    return " ".join(message.split())
+
+
 def print_json(document: Any) -> None:
     """Prints one JSON document. Bytes of names that are not UTF-8 stand in it as surrogate escapes."""
     sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
@@ -193,6 +205,50 @@ def waiting(what: str) -> AbstractContextManager:
     from rich.console import Console
 
     return Console(stderr=True).status(what)
+
+
+class Written:
+    """Files with results: that all can be written is asked before the work, and that one cannot is told after the rest.
+
+    Used as a context around the writing of each.
+
+    Attributes:
+        errors: What kept files from being written.
+    """
+
+    def __init__(self, command: str, *paths: Path | None) -> None:
+        """Checks the files, but for those that are None.
+
+        Raises:
+            ImgsimError: One cannot be written.
+        """
+        from imgsim_ops.files.writing import check_writable
+
+        for path in paths:
+            if path is not None:
+                check_writable(command, path)
+        self.errors: list[Exception] = []
+
+    def __enter__(self) -> Written:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, (OSError, ImgsimError)):
+            return False
+        self.errors.append(error)
+        return True
+
+    def tell(self) -> None:
+        """Raises the first of the errors, if there are any, after a line about each of the others.
+
+        Raises:
+            ImgsimError: A name is none that the file can hold, or as the writing has it.
+            OSError: The disk is full or refuses.
+        """
+        for error in self.errors[1:]:
+            say(f"imgsim: {one_line(error)}")
+        if self.errors:
+            raise self.errors[0]
 
 
 class LateProgress:

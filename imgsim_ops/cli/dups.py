@@ -11,6 +11,7 @@ import typer
 from imgsim_ops.cli.console import (
     SOME_SKIPPED,
     JsonOption,
+    Written,
     output,
     passed_over_as_json,
     print_aside,
@@ -93,6 +94,7 @@ def dups(
     from imgsim_ops.collection.find import find_duplicates
 
     rules = Rules.of(remove, prefer or (), reference or (), equal_only=equal_only)
+    written = Written("dups", html, csv, decisions)
     with Stages() as stages:
         found = find_duplicates(
             paths,
@@ -105,22 +107,25 @@ def dups(
             from imgsim_ops.report.documents import facts_of
             from imgsim_ops.report.html import PageOptions, write_groups
 
-            write_groups(
-                html,
-                found,
-                PageOptions("Duplicates", read=options["read"]),
-                facts_of(found.provenance),
-                found.skipped,
-                lambda done: stages("Writing the page", done, len(found)),
-            )
+            with written:
+                write_groups(
+                    html,
+                    found,
+                    PageOptions("Duplicates", read=options["read"]),
+                    facts_of(found.provenance),
+                    found.skipped,
+                    lambda done: stages("Writing the page", done, len(found)),
+                )
     if csv is not None:
         from imgsim_ops.report.tables import write_csv
 
-        write_csv(csv, found)
+        with written:
+            write_csv(csv, found)
     if decisions is not None:
         from imgsim_ops.cleanup.decisions import proposed, write_decisions
 
-        write_decisions(decisions, proposed(found))
+        with written:
+            write_decisions(decisions, proposed(found))
     seconds = time.perf_counter() - start
     if as_json:
         from imgsim_ops.report.documents import duplicates_as_json
@@ -129,9 +134,11 @@ def dups(
     else:
         console = output()
         _print(console, found, seconds)
-        _print_next(console, found, html, decisions)
+        if not written.errors:
+            _print_next(console, found, html, decisions)
         print_aside(console, found.aside)
         print_skipped(console, found.skipped)
+    written.tell()
     if found.skipped:
         raise typer.Exit(SOME_SKIPPED)
 

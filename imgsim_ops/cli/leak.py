@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,7 @@ import typer
 from imgsim_ops.cli.console import (
     SOME_SKIPPED,
     JsonOption,
+    Written,
     output,
     passed_over_as_json,
     print_aside,
@@ -19,6 +22,8 @@ from imgsim_ops.cli.console import (
 )
 from imgsim_ops.cli.matching import takes_match_options
 from imgsim_ops.cli.stages import Stages
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.names import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,9 +69,16 @@ def leak(
     clean: Annotated[
         Path | None,
         typer.Option(
-            "--clean", metavar="FILE", help="The pictures of TEST that do not count as leaks, one path in each line."
+            "--clean",
+            metavar="FILE",
+            help="The pictures of TEST that do not count as leaks, one path in each line; as JSON where FILE ends in "
+            ".json.",
         ),
     ] = None,
+    null: Annotated[
+        bool,
+        typer.Option("--null", "-0", help="Of --clean: a NUL ends each path, as xargs -0 reads them, and no line."),
+    ] = False,
     *,
     match: MatchOptions,
     options: dict[str, Any],
@@ -83,11 +95,15 @@ def leak(
 
     [cyan]imgsim leak train/ test/ --html leaks.html --clean clean.txt[/cyan]
 
+    [cyan]imgsim leak train/ test/ --clean clean.txt -0 && xargs -0 -a clean.txt cp -t clean/[/cyan]
+
     [cyan]imgsim leak train.imgsim test/ --junit leaks.xml --fail-over 0[/cyan]   in CI
     """
     start = time.perf_counter()
     from imgsim_ops.collection.find import find_leaks
 
+    written = Written("leak", html, junit, clean)
+    _check_clean(clean, null, test, options["exclude"])
     with Stages() as stages:
         found = find_leaks(
             train,
@@ -102,22 +118,23 @@ def leak(
             from imgsim_ops.report.documents import facts_of
             from imgsim_ops.report.html import PageOptions, write_leaks
 
-            write_leaks(
-                html,
-                found,
-                PageOptions("Leaks", read=options["read"]),
-                {"Training set": train, "Test set": test, **facts_of(found.provenance)},
-                found.skipped,
-                lambda done: stages("Writing the page", done, len(found)),
-            )
+            with written:
+                write_leaks(
+                    html,
+                    found,
+                    PageOptions("Leaks", read=options["read"]),
+                    {"Training set": train, "Test set": test, **facts_of(found.provenance)},
+                    found.skipped,
+                    lambda done: stages("Writing the page", done, len(found)),
+                )
     if junit is not None:
         from imgsim_ops.report.tables import write_junit
 
-        write_junit(junit, found.tested, found.counted)
+        with written:
+            write_junit(junit, found.tested, found.counted)
     if clean is not None:
-        from imgsim_ops.report.tables import write_paths
-
-        write_paths(clean, found.clean)
+        with written:
+            _write_clean(clean, null, found)
     seconds = time.perf_counter() - start
     if as_json:
         from imgsim_ops.report.documents import leaks_as_json
@@ -127,18 +144,46 @@ def leak(
         _print(output(), found, seconds)
         print_aside(output(), found.aside)
         print_skipped(output(), found.skipped)
+    written.tell()
     if fail_over is not None and (len(found.counted) > fail_over or (found.skipped and not allow_unread)):
         raise typer.Exit(TOO_MANY)
     if found.skipped:
         raise typer.Exit(SOME_SKIPPED)
 
 
+def _is_json(clean: Path) -> bool:
+    return clean.suffix == ".json"
+
+
+def _check_clean(clean: Path | None, null: bool, test: str, exclude: Sequence[str]) -> None:
+    """A name that the list cannot hold must not be found out after the work."""
+    if null and (clean is None or _is_json(clean)):
+        got = "no --clean" if clean is None else printable(clean)
+        raise ImgsimError(f"leak: --null is for a --clean file that is a list (got {got})")
+    if clean is None or null or _is_json(clean):
+        return
+    from imgsim_ops.collection.folders import names_in
+    from imgsim_ops.report.tables import check_lines
+
+    check_lines(names_in(test, exclude))
+
+
+def _write_clean(clean: Path, null: bool, found: Leaks) -> None:
+    if _is_json(clean):
+        from imgsim_ops.files.writing import write_file
+        from imgsim_ops.report.documents import clean_as_json
+
+        write_file(clean, (json.dumps(clean_as_json(found), indent=2) + "\n").encode())
+    else:
+        from imgsim_ops.report.tables import write_paths
+
+        write_paths(clean, found.clean, null=null)
+
+
 def _print(console: Console, leaks: Leaks, seconds: float) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
-
-    from imgsim_ops.files.names import printable
 
     if leaks:
         table = Table("test", "is in train as", "what it is", box=SIMPLE_HEAD, pad_edge=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.options import ReadOptions
-from imgsim_ops.model_files.cache import cache_folder, say_on_stderr
+from imgsim_ops.images.scan import scan_names
+from imgsim_ops.model_files.cache import cache_folder, say_on_stderr, unwritable
 from imgsim_ops.models.spec import DEFAULT_PRECISION, ModelSpec
 
 # Of the names of collections in the cache. Not the collections' own format: an older one is upgraded where it lies.
@@ -55,6 +57,24 @@ def is_collection(path: str | os.PathLike[str]) -> bool:
     return (Path(path) / DATABASE).is_file()
 
 
+def names_in(path: str, exclude: Sequence[str] = ()) -> Iterator[str]:
+    """The absolute names of the pictures of a collection, or of those that a folder seems to have; none is read.
+
+    Args:
+        path: A collection, a folder or a file.
+        exclude: As of ``images.scan.scan``, for folders.
+
+    Raises:
+        ImgsimError: As `open_pictures`.
+        ImageError: A path means nothing, or a folder cannot be listed.
+    """
+    if is_collection(path):
+        with Collection.open(path) as opened:
+            yield from (picture.path for picture in opened.pictures())
+    else:
+        yield from map(os.path.abspath, scan_names([path], exclude))
+
+
 def open_pictures(
     command: str,
     paths: Sequence[str],
@@ -89,6 +109,7 @@ def open_pictures(
         return collection, collection.unreadable()
     model, recipe, read = _made_with(options, like)
     where = _cached_collection(paths, model, recipe, read.exact)
+    _check_cache(where)
     if is_collection(where):
         writing = Collection.open(where, write=True, wait=True, announce=say_on_stderr, read=read)
     else:
@@ -104,6 +125,16 @@ def open_pictures(
             )
     # What follows only reads, and may take long: nobody need wait for it, least of all a second look at this folder.
     return Collection.open(where, read=read), [*report.skipped, *report.aside]
+
+
+def _check_cache(where: Path) -> None:
+    """Finds out before the model is loaded whether the collection in the cache can be made, or brought up to date."""
+    try:
+        where.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=where if where.is_dir() else where.parent):
+            pass
+    except OSError as error:
+        raise unwritable(error, cache_folder()) from error
 
 
 def _cached_collection(paths: Sequence[str | os.PathLike[str]], model: ModelSpec, recipe: str, exact: bool) -> Path:

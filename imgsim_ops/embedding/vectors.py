@@ -19,7 +19,7 @@ from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import SkippedFile
-from imgsim_ops.files.writing import temporary_beside
+from imgsim_ops.files.writing import check_writable, temporary_beside
 
 if TYPE_CHECKING:
     from imgsim_ops.embedding.embedder import Embedder
@@ -124,8 +124,7 @@ def check_out(out: Path) -> None:
             import pyarrow.parquet  # noqa: F401
         except ImportError as error:
             raise ImgsimError("embed: Parquet needs pip install 'imgsim-ops[parquet]' (got no pyarrow)") from error
-    if not os.access(out.parent, os.W_OK | os.X_OK) or out.is_dir():
-        raise ImgsimError(f"embed: the file must be writable (got {printable(out)})")
+    check_writable("embed", out)
 
 
 class _VectorFile(Protocol):
@@ -136,7 +135,8 @@ class _VectorFile(Protocol):
 
 @contextmanager
 def _npz(out: Path, dimension: int, fingerprint: Fingerprint) -> Iterator[_VectorFile]:
-    with tempfile.TemporaryFile(dir=out.parent) as rows, temporary_beside(out) as temporary:
+    # In this order, so that a disk that is full when the rows are closed is told of with the name of the file.
+    with temporary_beside(out) as temporary, tempfile.TemporaryFile(dir=out.parent) as rows:
         yield _Npz(rows, dimension, fingerprint, temporary)
 
 

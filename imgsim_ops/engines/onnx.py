@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
+from weakref import WeakSet
 
 import numpy as np
 import onnxruntime
@@ -32,6 +34,8 @@ _GPU_MARKS = {
 class OnnxEngine:
     """Runs an exported model; see ``engines.base.Engine``.
 
+    A child by fork loads the model anew when it first needs it; where the model is on a GPU it cannot.
+
     Attributes:
         has_gem: Whether the model can do `embed_with_gem`.
     """
@@ -49,26 +53,21 @@ class OnnxEngine:
         self._model, self._threads = model, threads
         self._many_at_once: OnnxEngine | None = None
         name = "bytes" if isinstance(model, bytes) else str(model)
-        if not isinstance(model, bytes) and not Path(model).is_file():
-            raise ImgsimError(f"model: no such file (got {name!r})")
-        try:
-            self._session = _session(model if isinstance(model, bytes) else name, threads)
-        # ONNX Runtime has a class of its own for each of its status codes, with no base but Exception.
-        except Exception as error:
-            if type(error).__module__.startswith("onnxruntime"):
-                raise not_a_model(name) from error
-            raise
-        facts = ModelFacts.from_texts(self._session.get_modelmeta().custom_metadata_map, name)
-        inputs = [given.name for given in self._session.get_inputs()]
+        session, facts = _loaded(model, threads)
+        inputs = [given.name for given in session.get_inputs()]
         if inputs != ["pixels"]:
             raise ImgsimError(f"model: must take single pictures (got a model of {', '.join(inputs)} in {name!r})")
         self.fingerprint, self.dimension, self._channels = facts.fingerprint, facts.dimension, facts.channels
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._outputs = [output.name for output in session.get_outputs()]
         self.has_gem = not self._channels or self._outputs[-1] == "gem"
+        self._on_gpu = session.get_providers() != CPU_ONLY
+        # None in a child by fork, which has none of the threads of its parent's session, until it loads its own.
+        self._session: onnxruntime.InferenceSession | None = session
+        _engines.add(self)
 
     def many_at_once(self) -> OnnxEngine | None:
         """See ``engines.base.Engine.many_at_once``; None on a GPU."""
-        if self._session.get_providers() != CPU_ONLY:
+        if self._on_gpu:
             return None
         if self._many_at_once is None:  # a second session, which is loaded once
             self._many_at_once = self if self._threads == 1 else OnnxEngine(self._model, 1)
@@ -106,7 +105,51 @@ class OnnxEngine:
         if not len(pixels):  # not every convolution of ONNX Runtime takes an empty batch
             widths = (self.dimension, *self._channels, *self._channels[-1:])[: len(self._outputs)]
             return [np.empty((0, width), np.float32) for width in widths]
-        return self._session.run(None, {"pixels": pixels})
+        session = self._session or self._loaded_again()
+        return session.run(None, {"pixels": pixels})
+
+    def _loaded_again(self) -> onnxruntime.InferenceSession:
+        """A session of this process, which a fork has made since the model was loaded."""
+        if self._on_gpu:
+            raise ImgsimError("engine: a GPU is lost to a child by fork (got one); start processes by spawn")
+        session, facts = _loaded(self._model, self._threads)
+        if facts.fingerprint != self.fingerprint:
+            raise ImgsimError(f"engine: the model file must stay as it is (got {facts.fingerprint})")
+        self._session = session  # of threads that load one each at the same time the last one's stays
+        return session
+
+    def _forked(self) -> None:
+        """Leaves the parent's session alone: its threads are not here, and its end would wait for them for ever."""
+        if self._session is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+            self._session = None
+
+
+_engines: WeakSet[OnnxEngine] = WeakSet()
+
+
+def _forked() -> None:
+    for engine in list(_engines):
+        engine._forked()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_forked)
+
+
+def _loaded(model: str | os.PathLike[str] | bytes, threads: int) -> tuple[onnxruntime.InferenceSession, ModelFacts]:
+    """A session for a model, and what it is; errors as of `OnnxEngine`."""
+    name = "bytes" if isinstance(model, bytes) else str(model)
+    if not isinstance(model, bytes) and not Path(model).is_file():
+        raise ImgsimError(f"model: no such file (got {name!r})")
+    try:
+        session = _session(model if isinstance(model, bytes) else name, threads)
+    # ONNX Runtime has a class of its own for each of its status codes, with no base but Exception.
+    except Exception as error:
+        if type(error).__module__.startswith("onnxruntime"):
+            raise not_a_model(name) from error
+        raise
+    return session, ModelFacts.from_texts(session.get_modelmeta().custom_metadata_map, name)
 
 
 def _session(model: str | bytes, threads: int) -> onnxruntime.InferenceSession:

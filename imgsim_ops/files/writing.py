@@ -8,6 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.names import printable
+
+
+def check_writable(command: str, path: Path) -> None:
+    """Finds out whether a file can be written before the work whose result it is to hold.
+
+    Args:
+        command: What errors call who asks.
+        path: The file; one that is there would be replaced.
+
+    Raises:
+        ImgsimError: Its folder is not there or not writable, or it is a folder itself.
+    """
+    if not os.access(path.parent, os.W_OK | os.X_OK) or path.is_dir():
+        raise ImgsimError(f"{command}: the file must be writable (got {printable(path)})")
+
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
@@ -15,6 +32,10 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     name = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         yield name
+    except OSError as error:  # a full disk names no file, and others the one that nobody has asked for
+        if error.filename in (None, os.fspath(name)):
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
     finally:
         name.unlink(missing_ok=True)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.hashing import digest_of
+from imgsim_ops.files.names import printable
 from imgsim_ops.files.syncing import sync_file
 from imgsim_ops.images.preprocess import PREPROCESSING_VERSION
 from imgsim_ops.models.facts import ModelFacts
@@ -31,8 +32,6 @@ PRECISIONS = ("auto", "fp32", "int8")
 
 #: Changes whenever the same weights would give another file.
 _RECIPE_VERSION = 2
-# Tensors of so many bytes lie beside the model file, which is mapped then.
-_WEIGHTS = 1024
 
 Announce = Callable[[str], None]
 
@@ -129,9 +128,18 @@ def _cached(backbone: str, weights: str | os.PathLike[str] | None, precision: st
             found = _read(folder / f"{_key(backbone, weights, precision)}.json")
             return found or _build(folder, backbone, weights, precision, announce)
     except OSError as error:
-        where = error.filename or folder
-        reason = error.strerror or error
-        raise ImgsimError(f"cache: must be writable (got {where}: {reason}); set IMGSIM_CACHE") from error
+        raise unwritable(error, folder) from error
+
+
+def unwritable(error: OSError, folder: Path) -> ImgsimError:
+    """What a user is told where the cache cannot be written.
+
+    Args:
+        error: Why. What it names may be a file that nobody has asked for.
+        folder: The cache, or a folder in it.
+    """
+    reason = error.strerror or error
+    return ImgsimError(f"cache: must be writable (got {printable(folder)}: {reason}); set IMGSIM_CACHE")
 
 
 def _key(backbone: str, weights: str | os.PathLike[str] | None, precision: str) -> str:
@@ -162,8 +170,7 @@ def _build(
     folder: Path, backbone: str, weights: str | os.PathLike[str] | None, precision: str, announce: Announce
 ) -> ModelFile:
     announce(f"Preparing {backbone} in {precision} for this machine, once")
-    import onnx.external_data_helper
-
+    from imgsim_ops.export.apart import save_apart
     from imgsim_ops.export.model import embedding_model
     from imgsim_ops.export.recipes import export_backbone
 
@@ -178,11 +185,7 @@ def _build(
     for left in folder.glob(f"{unfinished_name}*"):  # by a process that was killed: this one holds the lock
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=unfinished_name, dir=folder) as unfinished:
-        # save_model could do that, but would first ask the machine for its network address, to make up a name.
-        for tensor in model.graph.initializer:
-            if len(tensor.raw_data) >= _WEIGHTS:
-                onnx.external_data_helper.set_external_data(tensor, names[1])
-        onnx.save_model(model, Path(unfinished) / names[0])
+        save_apart(model, Path(unfinished) / names[0], names[1])
         # onnx lets only its owner read external data; a cache may be built by one user for all.
         shutil.copymode(Path(unfinished) / names[0], Path(unfinished) / names[1])
         found = {

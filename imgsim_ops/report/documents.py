@@ -43,6 +43,17 @@ def leaks_as_json(found: Leaks) -> dict[str, Any]:
     }
 
 
+def clean_as_json(found: Leaks) -> dict[str, Any]:
+    """What ``imgsim leak --clean FILE.json`` writes."""
+    return {
+        "imgsim": "clean",
+        "version": VERSION,
+        "test": {"collection": str(found.test), "pictures": len(found.tested)},
+        "relations": list(found.relations),
+        "paths": [picture.path for picture in found.clean],
+    }
+
+
 def facts_of(provenance: Provenance) -> dict[str, str]:
     """How copies were found, as names and values for people."""
     facts = {

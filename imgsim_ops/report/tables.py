@@ -88,16 +88,35 @@ def _xml(text: str) -> str:
     return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def write_paths(path: str | os.PathLike[str], pictures: Iterable[Picture]) -> None:
-    """Writes a list of files, one in each line, with the bytes that their names have.
+def check_lines(names: Iterable[str]) -> None:
+    """Checks that a list with one name in each line would say what is meant.
+
+    Args:
+        names: Of files; consumed until the first one that breaks the rule.
 
     Raises:
         ImgsimError: A name holds a line break.
+    """
+    for name in names:
+        if "\n" in name or "\r" in name:  # many programs end lines at either
+            rule = "no name in it may hold a line break; --null, or a file that ends in .json, takes any"
+            raise ImgsimError(f"list: {rule} (got {printable(name)})")
+
+
+def write_paths(path: str | os.PathLike[str], pictures: Iterable[Picture], *, null: bool = False) -> None:
+    """Writes a list of files, one in each line, with the bytes that their names have.
+
+    Args:
+        path: The file to write.
+        pictures: What is listed.
+        null: A NUL ends each name, as ``find -print0`` writes and ``xargs -0`` reads them, and no line break.
+
+    Raises:
+        ImgsimError: A name holds a line break, and `null` is not given.
         OSError: The folder or the disk refuses.
     """
-    lines = []
-    for picture in pictures:
-        if "\n" in picture.path:
-            raise ImgsimError(f"list: no name in it may hold a line break (got {printable(picture.path)})")
-        lines.append(os.fsencode(picture.path) + b"\n")
-    write_file(Path(path), b"".join(lines))
+    names = [picture.path for picture in pictures]
+    if not null:
+        check_lines(names)
+    end = b"\0" if null else b"\n"
+    write_file(Path(path), b"".join(os.fsencode(name) + end for name in names))

@@ -266,6 +266,52 @@ def test_leak_in_ci(imgsim, sets, tmp_path):
     assert clean.read_text() == f"{sets[1] / 'astronaut.png'}\n"
 
 
+def test_clean_lists_of_any_names(imgsim, failure, sets, tmp_path):
+    train, test = sets
+    odd = test / "a\nb \udcff.png"
+    shutil.move(test / "astronaut.png", odd)
+    clean = tmp_path / "clean"
+    line = failure("leak", train, test, "--clean", clean)
+    assert line == (
+        "imgsim: list: no name in it may hold a line break; --null, or a file that ends in .json, takes any "
+        f"(got {test}/a\\nb \\xff.png)"
+    )
+    assert not clean.exists()
+    assert not (tmp_path / "cache" / "collections").exists()  # told before the work
+    assert imgsim("leak", train, test, "--clean", clean, "-0").exit_code == 0
+    assert clean.read_bytes() == os.fsencode(odd) + b"\0"
+    clean = tmp_path / "clean.json"
+    assert imgsim("leak", train, test, "--clean", clean).exit_code == 0
+    assert json.loads(clean.read_text())["paths"] == [str(odd)]
+    # A collection says so without a look at the files.
+    collection = tmp_path / "test.imgsim"
+    assert imgsim("index", test, "-c", collection).exit_code == 0
+    assert "may hold a line break" in failure("leak", train, collection, "--clean", tmp_path / "list")
+    for unfit in (("--clean", clean, "--null"), ("--null",)):
+        assert "leak: --null is for a --clean file that is a list" in failure("leak", train, test, *unfit)
+
+
+def test_results_outlast_files_that_cannot_be_written(imgsim, failure, sets, tmp_path, monkeypatch):
+    train, test = sets
+    for option in ("--html", "--junit", "--clean"):
+        assert failure("leak", train, test, option, tmp_path / "missing" / "x").startswith(
+            "imgsim: leak: the file must be"
+        )
+    for option in ("--html", "--csv", "--decisions"):
+        assert failure("dups", train, option, tmp_path).startswith("imgsim: dups: the file must be writable")
+
+    def full(path, *content, **options):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("imgsim_ops.report.tables.write_file", full)
+    page, clean, junit = tmp_path / "page.html", tmp_path / "clean", tmp_path / "leaks.xml"
+    result = imgsim("leak", train, test, "--html", page, "--clean", clean, "--junit", junit, "--fail-over", 0)
+    assert result.exit_code == 2
+    assert "2 of 3 test pictures" in result.stdout
+    assert b"<title>Leaks</title>" in page.read_bytes()
+    assert result.stderr.splitlines() == [f"imgsim: No space left on device (got {path})" for path in (clean, junit)]
+
+
 def test_a_collection_says_how_a_folder_is_embedded(imgsim, failure, sets, tmp_path):
     train, test = sets
     collection = tmp_path / "train.imgsim"

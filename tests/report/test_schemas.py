@@ -57,7 +57,8 @@ def documents(tmp_path_factory):
             (place / "notes.png").write_text("no picture")
         decisions = folder / "decisions.json"
         duplicates = run("dups", album, "--json", "--decisions", decisions, *model, code=3)
-        leaks = run("leak", write_photographs(folder / "train"), test, "--json", *model, code=3)
+        clean = folder / "clean.json"
+        leaks = run("leak", write_photographs(folder / "train"), test, "--json", "--clean", clean, *model, code=3)
         decided = json.loads(decisions.read_text())
         run("apply", decisions, "--move-to", folder / "gone", "--yes")
         (journal,) = folder.glob("*.journal.jsonl")
@@ -65,6 +66,7 @@ def documents(tmp_path_factory):
     return {
         "duplicates": [json.loads(duplicates)],
         "leaks": [json.loads(leaks)],
+        "clean": [json.loads(clean.read_text())],
         "decisions": [decided],
         "journal": lines(journal),
     }
@@ -102,6 +104,7 @@ def test_the_documents_have_a_bit_of_everything(documents):
     assert {key for one in evidence for key in one} >= {"transform", "overlap", "differences", "inliers", "distance"}
     assert duplicates["skipped"]
     assert leaks["skipped"]
+    assert len(documents["clean"][0]["paths"]) == leaks["clean"] > 0
     assert documents["decisions"][0]["groups"]
     keys = {next(iter(line)) for line in documents["journal"]}
     assert keys == {"imgsim", "intend", "folder", "done", "undoing", "undone"}

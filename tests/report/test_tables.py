@@ -53,9 +53,13 @@ def test_odd_names_keep_their_bytes(tmp_path):
     tables.write_junit(tmp_path / "t.xml", [picture], [leak])
     case = ElementTree.parse(tmp_path / "t.xml").getroot().find("testsuite/testcase")
     assert case.get("name").startswith('"a", ')
-    with pytest.raises(ImgsimError, match="no name in it may hold a line break"):
-        tables.write_paths(tmp_path / "list", [type(picture)("/a\nb", *list(vars(picture).values())[1:])])
-    assert (tmp_path / "list").read_bytes() == name + b"\n"
+    for odd in ("/a\nb", "/a\rb", "\n"):
+        broken = type(picture)(odd, *list(vars(picture).values())[1:])
+        with pytest.raises(ImgsimError, match="no name in it may hold a line break"):
+            tables.write_paths(tmp_path / "list", [picture, broken])
+        assert (tmp_path / "list").read_bytes() == name + b"\n"
+        tables.write_paths(tmp_path / "null", [picture, broken], null=True)
+        assert (tmp_path / "null").read_bytes() == name + b"\0" + odd.encode() + b"\0"
 
 
 def test_junit(tmp_path):

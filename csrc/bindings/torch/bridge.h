@@ -1,7 +1,6 @@
 // What every registration needs to get from PyTorch's stable tensors to the kernels and back.
 #pragma once
 
-#include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 #include <torch/headeronly/core/ScalarType.h>
@@ -13,6 +12,7 @@
 #include "kernels/layouts.h"
 #include "kernels/parallel.h"
 #include "kernels/types.h"
+#include "registration.h"
 
 namespace imgsim::binding {
 

@@ -26,6 +26,4 @@ std::tuple<Tensor, Tensor> channel_stats_cpu(const Tensor& images, int64_t num_t
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, CPU, library) {
-  library.impl("channel_stats", TORCH_BOX(&imgsim::binding::channel_stats_cpu));
-}
+IMGSIM_KERNELS(CPU, library) { library.impl("channel_stats", TORCH_BOX(&imgsim::binding::channel_stats_cpu)); }

@@ -28,6 +28,6 @@ std::tuple<Tensor, Tensor> channel_stats_cuda(const Tensor& images, int64_t num_
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, IMGSIM_CUDA_KEY, library) {
+IMGSIM_KERNELS(IMGSIM_CUDA_KEY, library) {
   library.impl("channel_stats", TORCH_BOX(&imgsim::binding::channel_stats_cuda));
 }

@@ -27,6 +27,4 @@ std::tuple<Tensor, Tensor, Tensor> cosine_pairs_cpu(const Tensor& vectors, doubl
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, CPU, library) {
-  library.impl("cosine_pairs", TORCH_BOX(&imgsim::binding::cosine_pairs_cpu));
-}
+IMGSIM_KERNELS(CPU, library) { library.impl("cosine_pairs", TORCH_BOX(&imgsim::binding::cosine_pairs_cpu)); }

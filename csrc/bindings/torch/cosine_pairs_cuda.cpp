@@ -48,6 +48,6 @@ std::tuple<Tensor, Tensor, Tensor> cosine_pairs_cuda(const Tensor& vectors, doub
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, IMGSIM_CUDA_KEY, library) {
+IMGSIM_KERNELS(IMGSIM_CUDA_KEY, library) {
   library.impl("cosine_pairs", TORCH_BOX(&imgsim::binding::cosine_pairs_cuda));
 }

@@ -24,6 +24,4 @@ Tensor cosine_similarity_cpu(const Tensor& x1, const Tensor& x2, int64_t dim, do
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, CPU, library) {
-  library.impl("cosine_similarity", TORCH_BOX(&imgsim::binding::cosine_similarity_cpu));
-}
+IMGSIM_KERNELS(CPU, library) { library.impl("cosine_similarity", TORCH_BOX(&imgsim::binding::cosine_similarity_cpu)); }

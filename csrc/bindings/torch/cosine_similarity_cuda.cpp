@@ -26,6 +26,6 @@ Tensor cosine_similarity_cuda(const Tensor& x1, const Tensor& x2, int64_t dim, d
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, IMGSIM_CUDA_KEY, library) {
+IMGSIM_KERNELS(IMGSIM_CUDA_KEY, library) {
   library.impl("cosine_similarity", TORCH_BOX(&imgsim::binding::cosine_similarity_cuda));
 }

@@ -25,6 +25,4 @@ std::tuple<Tensor, Tensor> cosine_topk_cpu(const Tensor& queries, const Tensor& 
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, CPU, library) {
-  library.impl("cosine_topk", TORCH_BOX(&imgsim::binding::cosine_topk_cpu));
-}
+IMGSIM_KERNELS(CPU, library) { library.impl("cosine_topk", TORCH_BOX(&imgsim::binding::cosine_topk_cpu)); }

@@ -29,6 +29,4 @@ std::tuple<Tensor, Tensor> cosine_topk_cuda(const Tensor& queries, const Tensor&
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, IMGSIM_CUDA_KEY, library) {
-  library.impl("cosine_topk", TORCH_BOX(&imgsim::binding::cosine_topk_cuda));
-}
+IMGSIM_KERNELS(IMGSIM_CUDA_KEY, library) { library.impl("cosine_topk", TORCH_BOX(&imgsim::binding::cosine_topk_cuda)); }

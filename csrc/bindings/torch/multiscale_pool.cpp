@@ -22,6 +22,4 @@ Tensor multiscale_pool_cpu(std::vector<Tensor> features, int64_t width) {
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, CPU, library) {
-  library.impl("multiscale_pool", TORCH_BOX(&imgsim::binding::multiscale_pool_cpu));
-}
+IMGSIM_KERNELS(CPU, library) { library.impl("multiscale_pool", TORCH_BOX(&imgsim::binding::multiscale_pool_cpu)); }

@@ -26,6 +26,6 @@ Tensor multiscale_pool_cuda(std::vector<Tensor> features, int64_t width) {
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, IMGSIM_CUDA_KEY, library) {
+IMGSIM_KERNELS(IMGSIM_CUDA_KEY, library) {
   library.impl("multiscale_pool", TORCH_BOX(&imgsim::binding::multiscale_pool_cuda));
 }

@@ -20,6 +20,4 @@ Tensor reduce_mean_cpu(const Tensor& self, std::vector<int64_t> dim, bool keepdi
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, CPU, library) {
-  library.impl("reduce_mean", TORCH_BOX(&imgsim::binding::reduce_mean_cpu));
-}
+IMGSIM_KERNELS(CPU, library) { library.impl("reduce_mean", TORCH_BOX(&imgsim::binding::reduce_mean_cpu)); }

@@ -23,6 +23,4 @@ Tensor reduce_mean_cuda(const Tensor& self, std::vector<int64_t> dim, bool keepd
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, IMGSIM_CUDA_KEY, library) {
-  library.impl("reduce_mean", TORCH_BOX(&imgsim::binding::reduce_mean_cuda));
-}
+IMGSIM_KERNELS(IMGSIM_CUDA_KEY, library) { library.impl("reduce_mean", TORCH_BOX(&imgsim::binding::reduce_mean_cuda)); }

@@ -20,6 +20,4 @@ Tensor repeat_interleave_cpu(const Tensor& self, int64_t repeats, int64_t dim) {
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, CPU, library) {
-  library.impl("repeat_interleave", TORCH_BOX(&imgsim::binding::repeat_interleave_cpu));
-}
+IMGSIM_KERNELS(CPU, library) { library.impl("repeat_interleave", TORCH_BOX(&imgsim::binding::repeat_interleave_cpu)); }

@@ -20,6 +20,6 @@ Tensor repeat_interleave_cuda(const Tensor& self, int64_t repeats, int64_t dim) 
 }  // namespace
 }  // namespace imgsim::binding
 
-STABLE_TORCH_LIBRARY_IMPL(imgsim, IMGSIM_CUDA_KEY, library) {
+IMGSIM_KERNELS(IMGSIM_CUDA_KEY, library) {
   library.impl("repeat_interleave", TORCH_BOX(&imgsim::binding::repeat_interleave_cuda));
 }

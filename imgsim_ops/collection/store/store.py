@@ -71,7 +71,12 @@ class Store(Reader):
         if os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or any(path.iterdir())):
             raise taken
         unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        unfinished.mkdir(parents=True)
+        try:
+            unfinished.mkdir(parents=True)
+        except OSError as error:
+            if error.filename == os.fspath(unfinished):  # which nobody has asked for
+                error.filename = os.fspath(path)
+            raise
         try:
             with database_errors(path):
                 create_database(unfinished, fingerprint, recipe, raw_width, weights)

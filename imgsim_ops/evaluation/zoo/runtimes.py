@@ -44,15 +44,13 @@ def run_network(
 
 
 def _in_onnx_runtime(network: nn.Module, shape: tuple[int, ...], runtime: Runtime, dtype: torch.dtype) -> Embed:
-    import onnx
-
+    from imgsim_ops.export.apart import save_apart
     from imgsim_ops.export.network import export_network
 
     model = export_network(network, torch.zeros(2, *shape, dtype=dtype), "picture", ["embedding"])
     with tempfile.TemporaryDirectory(prefix="imgsim-zoo-") as folder:
         path = Path(folder) / "model.onnx"
-        # Values apart: the largest models are more than the 2 GB that one file may have.
-        onnx.save_model(model, path, save_as_external_data=True, location="values")
+        save_apart(model, path, "values")
         del model
         session = _session(path, runtime)
 
