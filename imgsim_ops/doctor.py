@@ -211,6 +211,8 @@ def _pictures(here: Installation) -> list[Fact]:
     optional = (
         ("AVIF pictures", "PIL._avif", "run pip install --upgrade pillow"),
         ("HEIC pictures", "pillow_heif", "run pip install 'imgsim-ops[heic]'"),
+        ("JPEG XL pictures", "pillow_jxl", "run pip install 'imgsim-ops[jxl]'"),
+        ("raw files of cameras", "rawpy", "run pip install 'imgsim-ops[raw]'"),
         ("Parquet files", "pyarrow", "for imgsim embed -o NAME.parquet: run pip install 'imgsim-ops[parquet]'"),
     )
     found = ((name, here.importable(module), advice) for name, module, advice in optional)

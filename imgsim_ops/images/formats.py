@@ -6,6 +6,7 @@ import os
 import re
 import struct
 from collections import deque
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from imgsim_ops.files.opening import size_of
@@ -94,6 +95,9 @@ ASIDE = {
     "pdf": (".pdf", ".ai"),
 }
 
+# Formats for which another package must be installed.
+_EXTRAS = {"HEIF": "pillow_heif", "JXL": "pillow_jxl", "RAW": "rawpy"}
+
 _KIND_OF_SUFFIX = {
     suffix: kind for kinds in (READ, UNREAD, ASIDE) for kind, suffixes in kinds.items() for suffix in suffixes
 }
@@ -154,6 +158,12 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b
 _SUB_IFDS, _PHOTOMETRIC, _DNG_VERSION = 330, 262, 50706
 _OF_A_SENSOR = (32803, 34892)  # CFA, LinearRaw
 _MOST_DIRECTORIES, _MOST_ENTRIES = 16, 512
+
+
+def can_read(kind: str) -> bool:
+    """Whether a format is read here, with what is installed."""
+    needed = _EXTRAS.get(kind)
+    return kind in READ and (needed is None or find_spec(needed) is not None)
 
 
 def claimed_format(path: str | os.PathLike[str]) -> str | None:

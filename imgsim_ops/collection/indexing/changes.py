@@ -20,6 +20,7 @@ from imgsim_ops.files.identity import change_and_inode, changed_this_tick, size_
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import Reason, SkippedFile
+from imgsim_ops.images.formats import can_read, format_of
 from imgsim_ops.images.scan import excluder, scan_names
 
 # A file changed within so many nanoseconds before it was read may change again without another size or time.
@@ -157,7 +158,18 @@ def is_unchanged(before: FileRecord, status: os.stat_result) -> bool:
     """Whether a file is what is known of it, as far as that can be told without opening it."""
     same = before.settled and (before.size, before.modified) == size_and_time(status)
     same = same and (before.changed, before.inode) == change_and_inode(status)
-    return same and (before.row is not None or before.code in LASTING)
+    return same and (before.row is not None or before.code in LASTING or _is_still_unread(before))
+
+
+def _is_still_unread(before: FileRecord) -> bool:
+    """Whether a file of a format that was not read cannot be read now either: an extra may have been installed."""
+    if before.code != Reason.UNSUPPORTED.code:
+        return False
+    try:
+        with open_regular(os.fsdecode(before.path)) as file:
+            return not can_read(format_of(file, os.fsdecode(before.path)) or "")
+    except (ImageError, OSError):
+        return False
 
 
 def _not_there(folder: str) -> SkippedFile:

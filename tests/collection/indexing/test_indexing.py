@@ -14,9 +14,11 @@ import pytest
 from imgsim_ops.collection.indexing import changes, fitting, hashing, indexing
 from imgsim_ops.collection.indexing.hashing import sha256_of
 from imgsim_ops.collection.indexing.indexing import index_files
+from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.files import opening
+from imgsim_ops.files.identity import change_and_inode
 from imgsim_ops.images import scan
 from imgsim_ops.recipes.recipes import RECIPES
 from tests.support.devices import mount
@@ -761,3 +763,19 @@ def test_a_hash(tmp_path):
     assert description_of(b"abc").perceptual.tobytes() == sha256_of(path)
     with pytest.raises(ImageError):
         sha256_of(tmp_path)
+
+
+def test_a_file_that_is_not_read_is_not_hashed_again_until_it_can_be(store, tmp_path, photos, monkeypatch):
+    path = photos / "a.xcf"
+    path.write_bytes(b"gimp xcf v011" + bytes(100))
+    os.utime(path, ns=(0, 0))
+    status = path.stat()
+    known = FileRecord(
+        os.fsencode(path), status.st_size, 0, True, None, "unsupported", "XCF", *change_and_inode(status)
+    )
+    for readable in (False, True):
+        monkeypatch.setattr(changes, "can_read", lambda kind, readable=readable: readable)
+        found = changes.look_for_changes({known.path: known}, tmp_path / "collection", [photos], ())
+        assert [file.path for file in found.changed] == [str(path)] * readable
+        assert found.unchanged == (not readable)
+        assert [file.code for file in found.skipped] == ["unsupported"] * (not readable)
