@@ -189,7 +189,9 @@ def print_skipped(
     table = Table("skipped", "file", "because", box=SIMPLE_HEAD, pad_edge=False)
     for file in skipped[:most]:
         name = Text(printable(file.path), overflow="fold")
-        table.add_row(Text(file.code, style="yellow"), name, sentences[file.code])
+        # What is missing to read a file says more than that something is.
+        because = file.detail if file.code == Reason.UNSUPPORTED.code else ""
+        table.add_row(Text(file.code, style="yellow"), name, Text(because or sentences[file.code]))
     console.print(table)
     counts = Counter(file.code for file in skipped)
     summary = ", ".join(f"{count} {code}" for code, count in sorted(counts.items()))

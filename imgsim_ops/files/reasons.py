@@ -82,6 +82,12 @@ class SkippedFile:
     message: str
 
     @property
+    def detail(self) -> str:
+        """What the message says of this file beyond the sentence of its code; empty where that is nothing."""
+        _, _, rest = self.message.partition(f"(got {printable(self.path)}: ")
+        return rest.removesuffix(")")
+
+    @property
     def is_aside(self) -> bool:
         """Whether nobody expects it to be read."""
         return self.code in Aside.sentences()

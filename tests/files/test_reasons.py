@@ -3,7 +3,7 @@
 import pytest
 
 from imgsim_ops.cleanup.reasons import CleanupReason
-from imgsim_ops.files.reasons import CodedReason, Reason
+from imgsim_ops.files.reasons import CodedReason, Reason, SkippedFile
 
 # Codes are part of the interface: programs that read --json know these.
 CODES = {
@@ -26,3 +26,9 @@ def test_a_message_is_one_line():
     message = Reason.EMPTY.message("decode", "/new\nline\udcff.jpg", "a\nb")
     assert message == r"decode: the file must not have zero bytes (got /new\nline\xff.jpg: a\nb)"
     assert CleanupReason.TAKEN.message("cleanup", "/a") == "cleanup: the place the file came from must be free (got /a)"
+
+
+@pytest.mark.parametrize("detail", ["", "XCF is not read here", "a (b): c"])
+def test_the_detail_of_a_message(detail):
+    message = Reason.UNSUPPORTED.message("decode", "/a (got: b", detail)
+    assert SkippedFile("/a (got: b", "unsupported", message).detail == detail
