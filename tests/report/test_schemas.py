@@ -55,6 +55,7 @@ def documents(tmp_path_factory):
         Image.linear_gradient("L").save(test / "other.png")
         for place in (album, test):
             (place / "notes.png").write_text("no picture")
+            (place / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom")
         decisions = folder / "decisions.json"
         duplicates = run("dups", album, "--json", "--decisions", decisions, *model, code=3)
         clean = folder / "clean.json"
@@ -104,10 +105,19 @@ def test_the_documents_have_a_bit_of_everything(documents):
     assert {key for one in evidence for key in one} >= {"transform", "overlap", "differences", "inliers", "distance"}
     assert duplicates["skipped"]
     assert leaks["skipped"]
+    assert [len(document["aside"]["video"]) for document in (duplicates, leaks)] == [1, 1]
     assert len(documents["clean"][0]["paths"]) == leaks["clean"] > 0
     assert documents["decisions"][0]["groups"]
     keys = {next(iter(line)) for line in documents["journal"]}
     assert keys == {"imgsim", "intend", "folder", "done", "undoing", "undone"}
+
+
+def test_equal_files_for_which_no_model_is_asked(tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.linear_gradient("L").save(tmp_path / name)
+    document = json.loads(run("dups", tmp_path, "--equal-only", "--json"))
+    assert len(document["groups"]) == 1
+    validator(strict(schema("duplicates"))).validate(document)
 
 
 @pytest.mark.parametrize("way", Way)
