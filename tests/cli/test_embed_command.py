@@ -330,7 +330,7 @@ def test_full_disk(failure, engine, photos, out, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(vectors._Npz, "add", full)
-    assert failure("embed", photos, "-o", out) == "imgsim: No space left on device"
+    assert failure("embed", photos, "-o", out) == f"imgsim: No space left on device (got {out})"
     assert os.listdir(out.parent) == ["photos"]
 
 

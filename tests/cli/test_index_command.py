@@ -115,6 +115,8 @@ def test_a_folder_by_another_path_is_named(imgsim, engine, photos, path, tmp_pat
 
 def test_json(imgsim, engine, photos, path):
     (photos / "bad.jpg").write_text("words")
+    for name in ("b.mov", "a.mp4", "drawing.svg"):
+        (photos / name).write_text("words")
     result = imgsim("index", photos, "-c", path, "--json")
     assert result.exit_code == 3
     document = json.loads(result.stdout)
@@ -122,6 +124,8 @@ def test_json(imgsim, engine, photos, path):
     assert document.pop("pictures_per_second") > 0
     (skipped,) = document.pop("skipped")
     assert (skipped["path"], skipped["code"]) == (str(photos / "bad.jpg"), "not_a_picture")
+    films = [str(photos / name) for name in ("a.mp4", "b.mov")]
+    assert document.pop("aside") == {"svg": [str(photos / "drawing.svg")], "video": films}
     assert document == {
         "collection": str(path),
         "pictures": 2,
