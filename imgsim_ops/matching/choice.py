@@ -125,6 +125,9 @@ def lacks(a: Look, b: Look, sight: Sight) -> tuple[str, ...]:
         found.append("levels")
     if sight.clipped[1] - sight.clipped[0] > _TONES_LOST:
         found.append("tones")
+    # What compressing leaves may pass for detail: what only the camera's own file says never goes for that.
+    if a.facts.camera and not b.facts.camera:
+        found.append("camera")
     return tuple(found)
 
 

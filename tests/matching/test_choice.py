@@ -205,14 +205,17 @@ LACKS = [
     (("frames",), look(further=True, frames=3), look(further=True, frames=3), seen()),
     (("frames",), PLAIN, look(further=True, frames=None), seen()),
     (("frames",), PLAIN, look(further=True, frames=3), seen(saved=1)),  # made from the one
-    (("frames",), look(camera=3), look(further=True, frames=3), seen()),
+    (("frames", "camera"), look(camera=3), look(further=True, frames=3), seen()),
     ((), look(quantisation=80), look(further=True, frames=3), seen(saved=-1)),
     (("frames",), look(camera=4), look(further=True, frames=3, camera=4), seen()),  # raw, perhaps
     ((), look(camera=4), look(further=True, frames=3, camera=4, lossless=False), seen()),
     (("depth",), look(deep=True), look(deep=True), seen()),
     (("depth",), PLAIN, look(deep=True, lossless=False), seen()),  # perhaps: not every format says
     ((), PLAIN, look(deep=True, lossless=True), seen()),
-    (("depth",), look(camera=3), look(deep=True, lossless=True), seen()),
+    (("depth", "camera"), look(camera=3), look(deep=True, lossless=True), seen()),
+    (("camera",), look(camera=2), PLAIN, seen(finer=-0.5, saved=1)),  # a WebP of it, whose marks pass for detail
+    ((), look(camera=2), look(camera=1), seen()),
+    ((), PLAIN, look(camera=2), seen()),
     (("transparency",), look(alpha=True), PLAIN, seen()),
     ((), PLAIN, look(alpha=True), seen()),
     (("detail",), PLAIN, PLAIN, seen(finer=0.5)),
