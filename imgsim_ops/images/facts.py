@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,27 +9,15 @@ from PIL import ExifTags, Image, TiffImagePlugin
 
 from imgsim_ops.images.frame_count import frame_count
 from imgsim_ops.images.jxl import jxl_header
-from imgsim_ops.images.pillow import UnsupportedPixelsError, is_transparent, opened, quiet_pillow
+from imgsim_ops.images.pillow import BROKEN, is_transparent, opened, quiet_pillow
 from imgsim_ops.images.webp import webp_quality
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-# What broken headers raise; the pixels may be sound all the same.
-_BROKEN = (
-    ArithmeticError,
-    Image.DecompressionBombError,
-    LookupError,
-    OSError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
 _CAMERA_TAGS = (ExifTags.Base.Make, ExifTags.Base.Model)
 _SHOT_TAGS = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.ISOSpeedRatings)
-#: In a TIFF: pictures beneath a page, as raw files of cameras have.
-SUB_IFDS = 330
+_SUB_IFDS = 330
 _BITS = 258
 _PNG_DEPTH_AT = 24
 _HEAD_SIZE = 1 << 12  # behind the colour profile of most JPEG 2000
@@ -91,7 +78,7 @@ def file_facts(file: BinaryIO, kind: str) -> FileFacts:
     try:
         with quiet_pillow, opened(file, kind) as image:
             return FileFacts(
-                further=frames != 1 or _has_more_beneath(image),
+                further=frames != 1 or has_more_beneath(image),
                 deep=_is_deep(image, kind, head) if jxl is None else jxl.deep,
                 transparent=is_transparent(image),
                 camera=_camera(image),
@@ -101,12 +88,13 @@ def file_facts(file: BinaryIO, kind: str) -> FileFacts:
                 lossless=kind in _LOSSLESS or (kind == "WEBP" and _is_lossless_webp(file)),
                 frames=frames,
             )
-    except (UnsupportedPixelsError, *_BROKEN):
+    except BROKEN:  # the pixels may be sound all the same
         return FileFacts(further=True, frames=None)
 
 
-def _has_more_beneath(image: Image.Image) -> bool:
-    return isinstance(image, TiffImagePlugin.TiffImageFile) and SUB_IFDS in image.tag_v2
+def has_more_beneath(image: Image.Image) -> bool:
+    """Whether there are pictures beneath a page of a TIFF, as raw files of cameras have."""
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and _SUB_IFDS in image.tag_v2
 
 
 def _is_deep(image: Any, kind: str, head: bytes) -> bool:

@@ -10,25 +10,13 @@ from PIL import Image, JpegImagePlugin, MpoImagePlugin
 
 from imgsim_ops.files.opening import size_of
 from imgsim_ops.images.jxl import jxl_header
-from imgsim_ops.images.pillow import UnsupportedPixelsError, quiet_pillow, reader_of
+from imgsim_ops.images.pillow import BROKEN, quiet_pillow, reader_of
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
 # So many pieces of a file are gone through, which takes some seconds: a GIF of a gigabyte has as many.
 _MOST_PIECES = 1 << 22
-# What broken structures raise.
-_BROKEN = (
-    ArithmeticError,
-    Image.DecompressionBombError,
-    LookupError,
-    OSError,
-    SyntaxError,
-    TypeError,
-    UnsupportedPixelsError,
-    ValueError,
-    struct.error,
-)
 # Of a multi-picture JPEG, entries that only show the first one smaller (CIPA DC-007, 5.2.3.3.1).
 _PREVIEWS = ("Large Thumbnail (VGA Equivalent)", "Large Thumbnail (Full HD Equivalent)")
 _MP_ENTRIES = 0xB002
@@ -54,7 +42,7 @@ def frame_count(file: BinaryIO, kind: str) -> int | None:
     file.seek(0)
     try:
         return count(file) or None
-    except _BROKEN:
+    except BROKEN:
         return None
 
 

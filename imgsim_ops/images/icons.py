@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import IcnsImagePlugin, IcoImagePlugin, Image, Jpeg2KImagePlugin, PngImagePlugin
 
+from imgsim_ops.images.formats import HEAD_SIZE, picture_format
+
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG2000 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
 _HEADER = struct.Struct("<HHH")
 _ENTRY = struct.Struct("<BBBBHHII")
 
@@ -55,7 +55,7 @@ def largest_of_ico(file: BinaryIO, let_in: Callable[[int, int], None]) -> Image.
     content = file.read(entry.size)
     if len(content) < entry.size:
         raise ValueError("truncated icon")
-    if content.startswith(_PNG):
+    if picture_format(content[:HEAD_SIZE]) == "PNG":
         return PngImagePlugin.PngImageFile(io.BytesIO(content))
     width, height = struct.unpack_from("<ii", content, 4)
     let_in(abs(width), abs(height))
@@ -77,9 +77,9 @@ def largest_of_icns(file: BinaryIO, let_in: Callable[[int, int], None]) -> Image
         content = file.read(length)
         if len(content) < length:
             raise ValueError("truncated icon")
-        if content.startswith(_PNG):
+        if picture_format(content[:HEAD_SIZE]) == "PNG":
             return PngImagePlugin.PngImageFile(io.BytesIO(content))
-        if content.startswith(_JPEG2000):
+        if picture_format(content[:HEAD_SIZE]) == "JPEG2000":
             return Jpeg2KImagePlugin.Jpeg2KImageFile(io.BytesIO(content))
     let_in(best[0], best[1])
     return icons.getimage(best)

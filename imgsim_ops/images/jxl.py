@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from imgsim_ops.files.opening import size_of
+from imgsim_ops.images.boxes import find_box
+
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-_MOST_BOXES = 64
 _HEADER = 64
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 
@@ -43,20 +45,12 @@ def _codestream(file: BinaryIO) -> bytes:
     head = file.read(2)
     if head == b"\xff\x0a":
         return file.read(_HEADER)
-    file.seek(0)
-    for _ in range(_MOST_BOXES):
-        size, name = int.from_bytes(file.read(4), "big"), file.read(4)
-        inside = size - 8
-        if size == 1:
-            inside = int.from_bytes(file.read(8), "big") - 16
-        if name == b"jxlp":
-            file.seek(4, 1)  # its number
-        if name in (b"jxlc", b"jxlp"):
-            return file.read(2 + _HEADER)[2:]
-        if inside < 0 or not name:
-            break
-        file.seek(inside, 1)
-    return b""
+    box = find_box(file, (b"jxlc", b"jxlp"), 0, size_of(file))
+    if box is None:
+        return b""
+    kind, start, _ = box
+    file.seek(start + 4 * (kind == b"jxlp"))  # behind the number of a part
+    return file.read(2 + _HEADER)[2:]
 
 
 class _Bits:
@@ -83,19 +77,16 @@ def _header(bits: _Bits) -> JxlHeader:
     width, height = _size(bits)
     if bits.take(1):  # all else is as usual
         return JxlHeader(width, height, False, False)
-    animated = False
     if bits.take(1):
         bits.take(3)  # orientation, which the decoder applies
         if bits.take(1):
             _size(bits)  # that it is meant to be shown at
-        if bits.take(1):
-            return JxlHeader(width, height, True, True)  # a preview, whose header is of another kind: nothing is known
-        animated = bool(bits.take(1))
-        if animated:
+        # Behind a preview, whose header is of another kind, and behind an animation's nothing is known.
+        if bits.take(1) or bits.take(1):
             return JxlHeader(width, height, True, True)
     real = bits.take(1)
     depth = bits.choice((32, 0), (16, 0), (24, 0), (1, 6)) if real else bits.choice((8, 0), (10, 0), (12, 0), (1, 6))
-    return JxlHeader(width, height, animated, bool(real) or depth > 8)
+    return JxlHeader(width, height, False, bool(real) or depth > 8)
 
 
 def _size(bits: _Bits) -> tuple[int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
@@ -13,7 +12,7 @@ from imgsim_ops.errors import ImageError
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.images import xmp
 from imgsim_ops.images.formats import format_of
-from imgsim_ops.images.pillow import UnsupportedPixelsError, opened, quiet_pillow
+from imgsim_ops.images.pillow import BROKEN, opened, quiet_pillow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,19 +24,6 @@ CARRIED = {
     "date": ("exif:DateTimeOriginal", "photoshop:DateCreated"),
     "place": ("exif:GPSLatitude", "exif:GPSLongitude", "exif:GPSAltitude", "exif:GPSAltitudeRef"),
 }
-# What broken headers raise.
-_BROKEN = (
-    ArithmeticError,
-    Image.DecompressionBombError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    UnsupportedPixelsError,
-    ValueError,
-    struct.error,
-)
 # Tags of Windows, which Pillow's list has under other names or not at all; the date's zone.
 _RATING, _KEYWORDS, _OFFSET = 0x4746, 0x9C9E, 0x9011
 _XMP_IN_TIFF = 700
@@ -63,7 +49,7 @@ def embedded(path: str | os.PathLike[str]) -> dict[str, xmp.Value]:
                 said = _of_exif(image)
                 packet = _packet(image)
         return said | carried(xmp.properties(packet) if packet else {})
-    except (ImageError, *_BROKEN):
+    except (ImageError, RuntimeError, *BROKEN):
         return {}
 
 

@@ -68,6 +68,20 @@ class UnsupportedPixelsError(Exception):
     """The pixels have no agreed look as 8-bit RGB, or nothing here reads them; the message says which."""
 
 
+#: What Pillow raises for a header that is broken, or that it does not know.
+BROKEN = (
+    ArithmeticError,
+    Image.DecompressionBombError,
+    LookupError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    UnsupportedPixelsError,
+    ValueError,
+    struct.error,
+)
+
+
 class _QuietPillow:
     """A context that ignores the warnings of Pillow's own modules, in any number of threads at once.
 
@@ -147,9 +161,7 @@ def strips_of(image: Image.Image) -> Strips:
     """
     with quiet_pillow:
         _load(image)
-        _look(image)(image.crop((0, 0, 1, 1)))  # so that what cannot be shown says so here
-        backdrop = _backdrop(image)
-        look = _look(image, backdrop)
+        look, backdrop = _look(image)
         transpose = _transpose(image)  # PNG may carry its EXIF behind the pixels: only now is it known
 
     def piece(box: Box) -> Image.Image:
@@ -181,28 +193,31 @@ def opened(file: BinaryIO, kind: str, let_in: Callable[[int, int], None] = lambd
     if kind in _ICONS:
         return _ICONS[kind](file, let_in)
     if kind == "PSD":
-        _require_composite(file)
+        _require_known_psd(file)
     try:
-        return reader_of(kind)(file)
+        image = reader_of(kind)(file)
     except SyntaxError as error:
         if kind == "TIFF" and str(error).startswith("unknown "):  # pixel mode, data organization, photometric mode
             raise UnsupportedPixelsError(f"{error} of TIFF") from error
         raise
+    if isinstance(image, PsdImagePlugin.PsdImageFile):
+        _require_composite(image)
+    return image
 
 
-def _require_composite(file: BinaryIO) -> None:
-    """PSD holds layers, and a picture of all of them only where the program that wrote it was asked for that."""
+def _require_known_psd(file: BinaryIO) -> None:
     head = file.read(26)
     file.seek(0)
     if len(head) == 26:
         bits, mode = struct.unpack(">HH", head[22:])
         if bits not in (1, 8) or mode not in _PSD_MODES:
             raise UnsupportedPixelsError(f"PSD of {bits} bits, mode {mode}")
-    with PsdImagePlugin.PsdImageFile(file) as image:
-        merged = [data[4:5] for number, _, data in image.resources if number == _PSD_VERSION_INFO]
-    if b"\0" in merged:
+
+
+def _require_composite(image: PsdImagePlugin.PsdImageFile) -> None:
+    """PSD holds layers, and a picture of all of them only where the program that wrote it was asked for that."""
+    if any(number == _PSD_VERSION_INFO and data[4:5] == b"\0" for number, _, data in image.resources):
         raise UnsupportedPixelsError("PSD without a picture of all its layers")
-    file.seek(0)
 
 
 def reader_of(kind: str) -> Callable[[BinaryIO], ImageFile.ImageFile]:
@@ -267,14 +282,16 @@ def _mend_planes(image: TiffImagePlugin.TiffImageFile) -> None:
             image.tile[index] = make((codec, extents, offset, (f"{args[0]};16{order}", *args[1:])))
 
 
-def _look(image: Image.Image, backdrop: int = 255) -> Callable[[Image.Image], Image.Image]:
-    """How a piece of the picture becomes RGB."""
+def _look(image: Image.Image) -> tuple[Callable[[Image.Image], Image.Image], int]:
+    """How a piece of the picture becomes RGB, and what lies behind it."""
     # Pillow reads 16-bit PNM as I, and brings it to 65535 whatever its own white is.
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
-        return _sixteen_bit_look(image)
+        return _sixteen_bit_look(image), 255
     if image.mode in ("I", "F"):
         raise UnsupportedPixelsError(f"{image.mode} pixels have no agreed white; save it with 8 or 16 bits")
-    return lambda piece: _eight_bit_look(piece, backdrop)
+    _eight_bit_look(image.crop((0, 0, 1, 1)), 255)  # so that what cannot be shown says so here
+    backdrop = _backdrop(image)
+    return lambda piece: _eight_bit_look(piece, backdrop), backdrop
 
 
 def _eight_bit_look(piece: Image.Image, backdrop: int) -> Image.Image:
@@ -293,7 +310,7 @@ def is_transparent(image: Image.Image) -> bool:
 
 def _backdrop(image: Image.Image) -> int:
     """What a picture is laid on: white, 255, or black, 0, where on white nothing would be left of what it shows."""
-    if image.mode.startswith("I") or not is_transparent(image):
+    if not is_transparent(image):
         return 255
     least, most = 255.0, 0.0
     for top in range(0, image.height, _STRIP_ROWS):
@@ -316,7 +333,8 @@ def shown(image: Image.Image) -> np.ndarray:
     with quiet_pillow:
         _load(image)
         transpose = _transpose(image)
-        pixels = _look(image, _backdrop(image))(image)
+        look, _ = _look(image)
+        pixels = look(image)
     return np.array(pixels if transpose is None else pixels.transpose(transpose))
 
 

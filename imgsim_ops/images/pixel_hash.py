@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, MpoImagePlugin, TiffImagePlugin
+from PIL import Image, MpoImagePlugin
 
 from imgsim_ops.files.opening import open_regular, picture_error
 from imgsim_ops.files.reasons import Reason
 from imgsim_ops.images.decode import decoded, picture_errors
 from imgsim_ops.images.depth import depth_hash, is_deep
-from imgsim_ops.images.facts import SUB_IFDS, FileFacts, file_facts
+from imgsim_ops.images.facts import FileFacts, file_facts, has_more_beneath
 from imgsim_ops.images.formats import HEAD_SIZE, canvas_size, format_of
 from imgsim_ops.images.memory import Admit, admit_at_once, check_size, held_by_pillow
 from imgsim_ops.images.options import ReadOptions
@@ -152,7 +152,7 @@ def _of_frames(file: BinaryIO, kind: str, max_pixels: int, admit: Admit) -> Iter
         while _goes_to(image, number):
             deep = is_deep(image)
             let_in(*image.size, held_besides(image) + deep * times * image.width * image.height)
-            if isinstance(image, TiffImagePlugin.TiffImageFile) and SUB_IFDS in image.tag_v2:
+            if has_more_beneath(image):
                 raise UnsupportedPixelsError("pictures beneath a page")
             if deep and kind == "PNG" and _is_animated(image):
                 raise UnsupportedPixelsError("an animation of 16 bits")

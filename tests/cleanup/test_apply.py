@@ -22,12 +22,6 @@ from tests.support.trees import KEPT, put, snapshot, write
 WAYS = list(Way)
 
 
-@pytest.fixture(autouse=True)
-def trash(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    return tmp_path / "data" / "Trash"
-
-
 @pytest.fixture
 def kept(tmp_path):
     return put(tmp_path / "photos" / "kept.jpg", KEPT)

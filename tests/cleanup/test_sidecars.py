@@ -17,12 +17,6 @@ from tests.support.trees import KEPT, put, snapshot, write
 GONE_AWAY = [Way.MOVE, Way.TRASH, Way.DELETE]
 
 
-@pytest.fixture(autouse=True)
-def trash(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    return tmp_path / "data" / "Trash"
-
-
 @pytest.fixture
 def photos(tmp_path):
     return tmp_path / "photos"

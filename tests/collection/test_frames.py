@@ -26,13 +26,6 @@ def images(tmp_path_factory):
 
 
 @pytest.fixture
-def photos(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def collection(tmp_path):
     with Collection.create(
         tmp_path / "c.imgsim", recipe="gem", embedder=Embedder(engine=Blocks(), read=ReadOptions(2))

@@ -155,7 +155,7 @@ def _is_excluded(key: bytes, roots: Mapping[str, str], left_out: Callable[[str],
 
 
 def is_unchanged(before: FileRecord, status: os.stat_result) -> bool:
-    """Whether a file is what is known of it, as far as that can be told without opening it."""
+    """Whether a file is what is known of it, by its status; of a format that is not read, whether it still is not."""
     same = before.settled and (before.size, before.modified) == size_and_time(status)
     same = same and (before.changed, before.inode) == change_and_inode(status)
     return same and (before.row is not None or before.code in LASTING or _is_still_unread(before))
