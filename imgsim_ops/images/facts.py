@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from imgsim_ops.images.frame_count import frame_count
+from imgsim_ops.images.heif import heif_header
 from imgsim_ops.images.jxl import jxl_header
 from imgsim_ops.images.pillow import BROKEN, is_transparent, opened, quiet_pillow
 from imgsim_ops.images.webp import webp_quality
@@ -71,15 +72,16 @@ def file_facts(file: BinaryIO, kind: str) -> FileFacts:
     """
     if kind == "RAW":
         return FileFacts(further=True, deep=True, frames=None)
-    jxl = jxl_header(file) if kind == "JXL" else None
+    header = jxl_header(file) if kind == "JXL" else heif_header(file) if kind in ("AVIF", "HEIF") else None
+    file.seek(0)
     head = file.read(_HEAD_SIZE)
     frames = frame_count(file, kind)
     file.seek(0)
     try:
         with quiet_pillow, opened(file, kind) as image:
             return FileFacts(
-                further=frames != 1 or has_more_beneath(image),
-                deep=_is_deep(image, kind, head) if jxl is None else jxl.deep,
+                further=frames != 1 or has_more_beneath(image) or getattr(header, "more", False),
+                deep=_is_deep(image, kind, head) if header is None else header.deep,
                 transparent=is_transparent(image),
                 camera=_camera(image),
                 quantisation=_quantisation(image),
@@ -110,7 +112,7 @@ def _is_deep(image: Any, kind: str, head: bytes) -> bool:
         return start < 0 or not depths or any((depth & 0x7F) >= 8 for depth in depths)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return max(image.tag_v2.get(_BITS, (1,))) > 8
-    return image.mode.startswith(("I", "F")) or kind in ("AVIF", "HEIF")  # whose headers Pillow does not hand on
+    return image.mode.startswith(("I", "F")) or kind in ("AVIF", "HEIF")
 
 
 def _camera(image: Image.Image) -> int:

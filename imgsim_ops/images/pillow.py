@@ -74,6 +74,7 @@ BROKEN = (
     Image.DecompressionBombError,
     LookupError,
     OSError,
+    RuntimeError,  # by libavif
     SyntaxError,
     TypeError,
     UnsupportedPixelsError,

@@ -242,6 +242,8 @@ def _by_detail(a: Look, b: Look, sight: Sight) -> int:
     if _SHARPENED[0] < abs(finer) and not sight.resampled:
         return -_sign(finer, _FINER)
     side = _sign(finer, _RESAMPLED if sight.resampled else _FINER)
+    if side and side == -sight.saved and (a if side > 0 else b).facts.webp_quality:
+        return 0  # what compressing as WebP adds to a soft picture is fine, too
     return 0 if side == sight.detail.noisier else side  # noise is as fine as detail
 
 

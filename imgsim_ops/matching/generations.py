@@ -83,7 +83,7 @@ def made_from(pixels: np.ndarray, jpeg: np.ndarray, quality: int) -> Made:
         return Made.SURELY
     if left < _MADE * apart:
         return Made.LIKELY if apart > _MUCH_CHANGED * _change(before, quality) else Made.NO
-    telling = cv2.bitwise_and(*(cv2.inRange(rgb, (_ENDS,) * 3, (255 - _ENDS,) * 3) for rgb in (pixels, jpeg)))
+    telling = _telling(pixels, jpeg)
     blocks = cv2.erode(telling, np.ones((8, 8), np.uint8), anchor=(0, 0), borderValue=0)[::8, ::8] > 0
     if cv2.countNonZero(telling) < _TELLING or blocks.sum() < _LEAST_BLOCKS:
         return Made.NO
@@ -96,7 +96,7 @@ def made_from(pixels: np.ndarray, jpeg: np.ndarray, quality: int) -> Made:
 
 
 def made_from_as_webp(pixels: np.ndarray, webp: np.ndarray, quality: int) -> Made:
-    """Whether a WebP file was made by compressing other pixels.
+    """Whether a WebP file was made by compressing other pixels, perhaps after their tones were changed.
 
     Surely, if all of them come out the same, as libwebp does the same each time. A part of them never does, as its
     blocks depend on all that is beside them, nor do those that another encoder compressed; but what compressing changes
@@ -111,21 +111,44 @@ def made_from_as_webp(pixels: np.ndarray, webp: np.ndarray, quality: int) -> Mad
     apart = _deviation(pixels, webp)
     if apart <= _LEAST_CHANGE:
         return Made.NO
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "WEBP", quality=quality)
-    with Image.open(file) as image:
-        again = np.asarray(image.convert("RGB"))
+    again = _compressed_as_webp(pixels, quality)
     if _deviation(again, webp) < _SURELY_MADE * apart:
         return Made.SURELY
-    before, differs, changed = (
-        cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) for rgb in (pixels, webp, again)
-    )
-    differs, changed = ((grey - before).ravel() for grey in (differs, changed))
-    much = float(differs.std()), float(changed.std())
-    if min(much) <= _LEAST_CHANGE or not _AS_MUCH[0] < much[1] / much[0] < _AS_MUCH[1]:
+    before, after, changed = (cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (pixels, webp, again))
+    if _is_change(before, after, changed):
+        return Made.LIKELY
+    telling = _telling(pixels, webp)
+    if cv2.countNonZero(telling) < _TELLING:
         return Made.NO
-    alike = (float(differs @ changed) / differs.size - float(differs.mean() * changed.mean())) / (much[0] * much[1])
-    return Made.LIKELY if alike > _ALIKE else Made.NO
+    evened = _as_toned(pixels, after, telling > 0)
+    if _deviation(evened, after) > _TONED * _deviation(before, after):
+        return Made.NO
+    changed = cv2.cvtColor(_compressed_as_webp(cv2.merge([evened] * 3), quality), cv2.COLOR_RGB2GRAY)
+    return Made.LIKELY if _is_change(evened, after, changed, telling > 0) else Made.NO
+
+
+def _telling(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pixels that tell how tones were changed, uint8 0 or 255 (h, w): no channel of either picture is at an end."""
+    return opencv().bitwise_and(*(opencv().inRange(rgb, (_ENDS,) * 3, (255 - _ENDS,) * 3) for rgb in (x, y)))
+
+
+def _is_change(before: np.ndarray, after: np.ndarray, changed: np.ndarray, where: np.ndarray | None = None) -> bool:
+    """Whether what differs between greys is what compressing changes, uint8 (h, w); perhaps only in some places."""
+    inside = np.ones(before.shape, bool) if where is None else where
+    before, after, changed = (grey[inside].astype(np.float32) for grey in (before, after, changed))
+    differs, changes = after - before, changed - before
+    much = float(differs.std()), float(changes.std())
+    if min(much) <= _LEAST_CHANGE or not _AS_MUCH[0] < much[1] / much[0] < _AS_MUCH[1]:
+        return False
+    alike = (float(differs @ changes) / differs.size - float(differs.mean() * changes.mean())) / (much[0] * much[1])
+    return alike > _ALIKE
+
+
+def _compressed_as_webp(rgb: np.ndarray, quality: int) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, "WEBP", quality=quality)
+    with Image.open(file) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def _as_toned(pixels: np.ndarray, like: np.ndarray, where: np.ndarray) -> np.ndarray:

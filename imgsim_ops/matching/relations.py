@@ -19,7 +19,7 @@ from imgsim_ops.matching.looks import SIDE, Box, Look
 from imgsim_ops.matching.sights import liveliest, sight_of
 
 #: Of the rules of this package: a judgement of another version is made anew.
-VERSION = 9
+VERSION = 10
 
 # Alignments are tried small, the best of them refined in the middle, differences looked for in the large sizes.
 _FIRST, _MIDDLE, _LARGE = 128, 256, 512

@@ -110,9 +110,16 @@ def _saved(
             fine, quality_of(strong.facts.quantisation), stronger > 0,
             lossless=light.facts.lossless, noisier=noise[1] > NOISIER * noise[0],
         )  # fmt: skip
+        if saved == -stronger and _is_of_unknown_loss(light):
+            saved = 0  # that may be all that differs
     elif strong.facts.quantisation or (light.facts.lossless and not light.facts.palette):
         saved = -stronger  # of other formats it is not known how strongly they were compressed
     return saved, surely
+
+
+def _is_of_unknown_loss(look: Look) -> bool:
+    """Whether it is not known what compressing changed, as of AVIF and HEIC."""
+    return not (look.facts.lossless or look.facts.quantisation or look.facts.webp_quality)
 
 
 def _is_of_photograph(found: Frame, *, of_first: bool) -> bool:
@@ -146,13 +153,14 @@ def _made_from(a: Look, b: Look, transform: np.ndarray, window: np.ndarray) -> t
             pieces = frames.on_pixels(one, other, between, point, _WINDOW, block)
         if pieces is None:
             made.append(Made.NO)
-        elif not quality:
-            made.append(made_from(*pieces, quality_of(other.facts.quantisation)))
+        elif quality:
+            made.append(made_from_as_webp(*pieces, quality))
         else:
-            found = made_from_as_webp(*pieces, quality)
-            if found and whole:  # which takes ten times as long, and makes it sure
-                found = max(found, made_from_as_webp(one.pixels, other.pixels, quality))
-            made.append(found)
+            made.append(made_from(*pieces, quality_of(other.facts.quantisation)))
+    for i, (one, other) in enumerate(((a, b), (b, a))):
+        # Only of all pixels can it be sure, and more tones are told; it takes ten times as long.
+        if whole and other.facts.webp_quality and Made.SURELY not in made:
+            made[i] = max(made[i], made_from_as_webp(one.pixels, other.pixels, other.facts.webp_quality))
     return made[0], made[1]
 
 

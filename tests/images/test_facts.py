@@ -3,11 +3,15 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin, features
 
 from imgsim_ops.images.facts import FileFacts, file_facts
 from imgsim_ops.images.formats import HEAD_SIZE, picture_format
+from imgsim_ops.images.heif import heif_header
 from tests.support.pictures_made import black_png, flat_jpeg, png_chunk
+from tests.support.tries import tries
 
 
 def facts_of(content):
@@ -108,11 +112,96 @@ def test_floats_are_deep():
     assert facts_of(saved(Image.new("F", (8, 8), 0.5), "TIFF")).deep
 
 
-def test_avif_may_be_deep(image):
-    """Its header is not handed on, so that nothing is promised."""
-    if not features.check("avif"):
+@pytest.fixture(params=["AVIF", "HEIF"])
+def of_boxes(request, image):
+    """Saves the picture as AVIF or HEIC; the tests that use it are skipped where there is no encoder."""
+    if request.param == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    elif not features.check("avif"):
         pytest.skip("Pillow has no AVIF")
-    assert facts_of(saved(image, "AVIF")) == FileFacts(deep=True)
+
+    def save(alpha=None, **options):
+        stored = image.copy()
+        if alpha is not None:
+            stored.putalpha(alpha)
+        return saved(stored, request.param, quality=70, **options)
+
+    return save
+
+
+def test_avif_and_heic_of_eight_bits_are_not_deep(of_boxes):
+    assert facts_of(of_boxes()) == FileFacts()
+    assert facts_of(of_boxes(alpha=99)) == FileFacts(transparent=True)
+
+
+def with_byte(content, box, place, change):
+    """A file with one byte of a box's content changed."""
+    at = content.index(box) + 4 + place
+    return content[:at] + bytes([change(content[at])]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("box", "place", "change"),
+    [
+        (b"av1C", 2, lambda byte: byte | 0x40),
+        (b"av1C", 2, lambda byte: byte | 0x60),
+        (b"hvcC", 17, lambda byte: byte | 2),
+        (b"hvcC", 18, lambda byte: byte | 4),
+        (b"pixi", 5, lambda byte: 10),
+    ],
+)
+def test_avif_and_heic_of_more_bits_are_deep(of_boxes, box, place, change):
+    content = of_boxes()
+    if box not in content:
+        pytest.skip("a box of the other format")
+    assert heif_header(io.BytesIO(with_byte(content, box, place, change))).deep
+
+
+def test_of_a_broken_avif_nothing_is_known(of_boxes):
+    content = of_boxes()
+    if b"av1C" not in content:
+        pytest.skip("libheif opens it")
+    broken = facts_of(with_byte(content, b"av1C", 2, lambda byte: byte | 0x60))
+    assert broken.further
+    assert broken.frames is None
+
+
+def test_heic_that_was_made_of_ten_bits_is_deep(image):
+    module = pytest.importorskip("pillow_heif")
+    pixels = np.asarray(image).astype(np.uint16) << 2
+    file = io.BytesIO()
+    module.from_bytes(mode="RGB;16", size=image.size, data=pixels.tobytes()).save(file, quality=80)
+    assert facts_of(file.getvalue()).deep
+
+
+def test_avif_whose_header_does_not_say_may_be_deep(of_boxes):
+    hidden = of_boxes()
+    for box in (b"av1C", b"hvcC", b"pixi"):
+        hidden = hidden.replace(box, b"free")
+    assert heif_header(io.BytesIO(hidden)) is None
+    assert heif_header(io.BytesIO(hidden.replace(b"meta", b"free"))) is None
+
+
+def test_what_lies_beside_a_picture_is_more_unless_it_is_its_alpha(of_boxes):
+    """A map of depth, and of what screens show that are brighter."""
+    see_through = of_boxes(alpha=99)
+    assert not facts_of(see_through).further
+    map_of_depth = see_through.replace(b"auxiliary:alpha", b"auxiliary:depth").replace(b"auxid:1", b"auxid:2")
+    assert heif_header(io.BytesIO(map_of_depth)).more
+    with_exif = of_boxes(exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0")
+    at = with_exif.index(b"iinf")
+    assert not heif_header(io.BytesIO(with_exif)).more
+    assert heif_header(io.BytesIO(with_exif[:at] + with_exif[at:].replace(b"Exif", b"tmap", 1))).more
+
+
+@settings(max_examples=tries(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_boxes_without_sense_end(of_boxes, data):
+    content = bytearray(of_boxes(alpha=99))
+    for at in data.draw(st.lists(st.integers(0, min(500, len(content) - 1)), min_size=1, max_size=8)):
+        content[at] = data.draw(st.integers(0, 255))
+    header = heif_header(io.BytesIO(bytes(content)))
+    assert header is None or isinstance(header.deep, bool)
 
 
 def test_a_picture_of_a_phone_has_no_further_frames(image, monkeypatch):

@@ -277,3 +277,12 @@ def test_shapes_of_cameras_and_screens_are_usual(size):
 @pytest.mark.parametrize("size", [(0, 7), (1920, 864), (4096, 3277), (640, 384), (1000, 500), (33, 17)])
 def test_squashed_ones_are_not(size):
     assert not is_usual(*size)
+
+
+def test_what_webp_adds_to_a_soft_picture_is_no_detail():
+    soft, webp = jpeg(60), look(lossless=False, webp_quality=80)
+    assert preferred(soft, webp, seen(finer=-0.4)) == (-1, "detail")
+    assert preferred(soft, webp, seen(finer=-0.4, saved=1)) == (1, "compression")
+    assert preferred(webp, soft, seen(finer=0.4, saved=-1)) == (-1, "compression")
+    # Nothing is known of what others add.
+    assert preferred(soft, jpeg(80), seen(finer=-0.4, saved=1)) == (-1, "detail")

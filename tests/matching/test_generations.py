@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageFilter
 
 from imgsim_ops.images.facts import file_facts
 from imgsim_ops.matching import frames
@@ -265,6 +265,22 @@ def test_so_is_a_part_of_it(photographs, name, quality):
     # What the JPEG was made from comes out as it: that is surer.
     later = np.ascontiguousarray(np.asarray(recompressed(last, 75))[top:, left:][:192, :192])
     assert made_from_as_webp(later, parts[1], quality) is not Made.SURELY
+
+
+@pytest.mark.parametrize("factor", [0.85, 1.2])
+@pytest.mark.parametrize("quality", [60, 80])
+@pytest.mark.parametrize("name", NAMES)
+def test_so_is_one_whose_brightness_was_changed_before(photographs, name, quality, factor):
+    first = recompressed(photographs[name], 88)
+    last = as_webp(ImageEnhance.Brightness(first).enhance(factor), quality)
+    assert made_from_as_webp(np.asarray(first), np.asarray(last), quality) is Made.LIKELY
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_webp_file_is_not_made_from_a_blurred_copy_of_it(photographs, name):
+    last = as_webp(photographs[name], 80)
+    first = recompressed(last.filter(ImageFilter.GaussianBlur(1)), 85)
+    assert not made_from_as_webp(np.asarray(first), np.asarray(last), 80)
 
 
 @pytest.mark.parametrize("method", [0, 6])

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, features
 
 from imgsim_ops.images.orientation import turned
 from imgsim_ops.matching import frames
@@ -208,3 +208,30 @@ def test_a_drawing_stays_though_what_was_made_of_it_was_changed(tmp_path, seed, 
     Image.fromarray(changed).save(tmp_path / "of it.jpg", quality=quality)
     one, other = (Look.from_bytes(look(tmp_path / name)) for name in ("drawing.png", "of it.jpg"))
     assert judged(one, other).original == 1
+
+
+@pytest.mark.parametrize("quality", [50, 75])
+@pytest.mark.parametrize("name", ["coffee", "chelsea"])
+def test_a_photograph_is_no_worse_than_what_was_made_of_it_as_avif(photographs, tmp_path, name, quality):
+    """How strongly AVIF was compressed is not known: it is no original for that it differs by more than the JPEG."""
+    if not features.check("avif"):
+        pytest.skip("Pillow has no AVIF")
+    files = tmp_path / "photograph.jpg", tmp_path / "smaller.avif"
+    photographs[name].save(files[0], quality=85)
+    with Image.open(files[0]) as photograph:
+        photograph.save(files[1], quality=quality, speed=8)
+    found = judged(*(Look.from_bytes(look(file)) for file in files))
+    assert found.relation is Relation.COPY
+    assert found.original >= 0
+
+
+@pytest.mark.parametrize("quality", [70, 90])
+@pytest.mark.parametrize("name", ["coffee", "chelsea"])
+def test_an_avif_file_is_the_original_of_what_was_made_of_it_as_jpeg(photographs, tmp_path, name, quality):
+    if not features.check("avif"):
+        pytest.skip("Pillow has no AVIF")
+    files = tmp_path / "picture.avif", tmp_path / "for all.jpg"
+    photographs[name].save(files[0], quality=75, speed=8)
+    with Image.open(files[0]) as picture:
+        picture.convert("RGB").save(files[1], quality=quality)
+    assert judged(*(Look.from_bytes(look(file)) for file in files)).original == 1
