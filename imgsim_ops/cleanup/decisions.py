@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.names import printable
+from imgsim_ops.files.pages import split_page
 from imgsim_ops.files.writing import write_file
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def proposed(groups: Iterable[Group]) -> list[DecidedGroup]:
         gone = [place for place, member in enumerate(group.members) if member.remove]
         if gone:
             kept = sorted({group.best, *(group.members[place].kept for place in gone)})
+            kept = [place for place in kept if group.members[place].picture.page is None]
             decided.append(DecidedGroup(tuple(files[i] for i in kept), tuple(files[i] for i in gone)))
     return decided
 
@@ -185,6 +187,8 @@ def _file(file: Any, number: int) -> DecidedFile:
         named = False
     if not named or os.path.basename(path) in ("", ".", ".."):
         raise _error("a path must be one that a file can have", _shown(path))
+    if split_page(path)[1] is not None:
+        raise _error("a picture must be a file, which loses no page", printable(path))
     if not isinstance(sha256, str) or not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise _error("a sha256 must have 64 hexadecimal digits", _shown(sha256))
     own = file.get("own", False)

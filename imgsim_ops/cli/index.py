@@ -74,6 +74,16 @@ def index(
             "what has other bytes is decoded.",
         ),
     ] = False,
+    frames: Annotated[
+        bool | None,
+        typer.Option(
+            "--frames/--no-frames",
+            help="Take each frame or page of TIFF, GIF, APNG, WebP, AVIF and HEIC as a picture of its own: FILE#page=2 "
+            "and so on, up to 1,000 of a file, which itself stands for the first. A collection keeps to it until told "
+            "otherwise.",
+            show_default=False,
+        ),
+    ] = None,
     wait: WaitOption = False,
     threads: ThreadsOption = 0,
     max_megapixels: MaxMegapixelsOption = MAX_PIXELS / 1e6,
@@ -114,7 +124,7 @@ def index(
         announce=say,
     ) as opened:
         with LateProgress("Indexing") as progress:
-            report = opened.add(paths, exclude or (), rehash=rehash, progress=progress)
+            report = opened.add(paths, exclude or (), rehash=rehash, pages=frames, progress=progress)
         if as_json:
             print_json(_document(opened, report))
         else:
@@ -140,6 +150,7 @@ def _document(collection: Collection, report: IndexReport) -> dict:
     return {
         "collection": str(collection.path),
         "pictures": len(collection),
+        **({"pages": collection.store.counts()["pages"]} if collection.store.pages else {}),
         "files": report.files,
         "unchanged": report.unchanged,
         "known": report.known,
@@ -179,6 +190,8 @@ def _print(console: Console, collection: Collection, report: IndexReport) -> Non
 
     number = len(collection)
     pictures = "1 picture" if number == 1 else f"{number:,} pictures"
+    if pages := collection.store.counts()["pages"]:
+        pictures += f", of which {pages:,} {'is a further page' if pages == 1 else 'are further pages'},"
     new = f"{report.embedded:,} new" if report.embedded else "nothing new"
     rate = f" ({_rate(report):,.1f}/s)" if report.embedded else ""
     others = ((report.unchanged, "unchanged"), (report.known, "known by their bytes"), (report.dropped, "dropped"))

@@ -46,6 +46,7 @@ def _document(collection: Collection, summary: Summary) -> dict:
         "contents": summary.contents,
         "orphans": summary.orphans,
         "unreadable": summary.unreadable,
+        **({"pages": summary.pages} if store.pages else {}),
         "formats": dict(summary.formats),
         "bytes": summary.size,
         "fingerprint": str(store.fingerprint),
@@ -78,6 +79,7 @@ def _print(console: Console, collection: Collection, summary: Summary) -> None:
     crops = "1 vector" if store.crops == 1 else f"{store.crops} vectors"
     rows = [
         ("pictures", f"{summary.pictures:,}, {summary.size / 1e6:,.1f} MB"),
+        *([("pages", f"{summary.pages:,} of these")] if store.pages else []),
         ("contents", contents),
         ("formats", formats or "none"),
         ("unreadable", f"{summary.unreadable:,} files"),

@@ -252,6 +252,7 @@ class Collection:
         exclude: Iterable[str] = (),
         *,
         rehash: bool = False,
+        pages: bool | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> IndexReport:
         """Brings the collection up to date with files and folders; see ``indexing.index_files``.
@@ -260,6 +261,7 @@ class Collection:
             paths: Files, folders and globs.
             exclude: Patterns of what is left out.
             rehash: Hash all files, also those that seem to be what they were.
+            pages: Take the frames and pages of files as pictures of their own, or do not; None: as before.
             progress: Called with the number of files done and of all.
 
         Raises:
@@ -269,8 +271,10 @@ class Collection:
         """
         if isinstance(paths, str | os.PathLike):
             raise ImgsimError(f"add: paths must be a list of paths (got {printable(paths)})")
-        threads = self.read.threads
-        return index_files(self.store, self.embedder, paths, exclude, rehash=rehash, threads=threads, progress=progress)
+        return index_files(
+            self.store, self.embedder, paths, exclude,
+            rehash=rehash, pages=pages, threads=self.read.threads, progress=progress,
+        )  # fmt: skip
 
     def problems_of_files(
         self, progress: Callable[[int, int], None] = lambda done, total: None

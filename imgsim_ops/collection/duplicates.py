@@ -83,7 +83,9 @@ class Rules:
         return 2 if _is_in(picture.path, self.reference) else int(_is_in(picture.path, self.prefer))
 
     def may_go(self, picture: Picture, evidence: Evidence) -> bool:
-        """Whether a member is proposed to go, for the picture kept."""
+        """Whether a member is proposed to go, for the picture kept; no file loses a page."""
+        if picture.page is not None:
+            return False
         if _is_in(picture.path, self.reference) or evidence.relation not in REMOVED[self.remove]:
             return False
         return evidence.relation == Relation.IDENTICAL.value or not evidence.lacks
@@ -249,7 +251,8 @@ class MemberList:
         staying = self._staying.setdefault(picture.sha256, [])
         lacking: tuple[str, ...] = ()
         for why, place in [(evidence, 0), *((IDENTICAL, place) for place in staying)]:
-            if self._rules.may_go(picture, why):
+            # Nobody looks for what was removed in a file of many pages.
+            if self._rules.may_go(picture, why) and self.members[place].picture.page is None:
                 missing = self._beside.lacking(picture.path, self.members[place].picture.path)
                 if not missing:
                     self.members.append(Member(picture, why, True, place))

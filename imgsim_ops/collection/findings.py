@@ -8,14 +8,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from imgsim_ops.files.pages import split_page
+
 
 @dataclass(frozen=True)
 class Picture:
     """A file of a collection, as it was when it was indexed.
 
     Attributes:
-        path: Absolute; bytes that are not UTF-8 as surrogate escapes.
-        size: Bytes.
+        path: Absolute; bytes that are not UTF-8 as surrogate escapes. Of a page of a file ``FILE#page=2``: see
+            ``files.pages``.
+        size: Bytes of the file.
         modified: Time of the last change, in nanoseconds since 1970.
         sha256: Of the file's bytes: 32 bytes. Documents have it in hexadecimal digits.
         width: In pixels, upright.
@@ -37,6 +40,16 @@ class Picture:
     frames: int | None = None
     changed: int | None = field(default=None, compare=False, repr=False)
     inode: int | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def file(self) -> str:
+        """The path of its file, of which it may be a page."""
+        return os.fspath(split_page(self.path)[0])
+
+    @property
+    def page(self) -> int | None:
+        """Which page of its file it is, from 2 on; None for a file."""
+        return split_page(self.path)[1]
 
     @property
     def frames_in_words(self) -> str:
@@ -333,7 +346,8 @@ class Findings(Iterator[Finding]):
 def picture_as_json(picture: Picture) -> dict[str, Any]:
     """A picture as every ``--json`` shows it."""
     return {
-        "path": picture.path,
+        "path": picture.file,
+        **({} if picture.page is None else {"page": picture.page}),
         "sha256": picture.sha256.hex(),
         "bytes": picture.size,
         "modified": picture.modified / 1e9,

@@ -70,7 +70,7 @@ def names_in(path: str, exclude: Sequence[str] = ()) -> Iterator[str]:
     """
     if is_collection(path):
         with Collection.open(path) as opened:
-            yield from (picture.path for picture in opened.pictures())
+            yield from (picture.path for picture in opened.pictures() if picture.page is None)
     else:
         yield from map(os.path.abspath, scan_names([path], exclude))
 

@@ -18,6 +18,7 @@ class Summary:
         contents: Different ones among them, and the orphans.
         orphans: Contents whose files are all gone; `Store.compact` gives their room back.
         unreadable: Files that are no readable pictures.
+        pages: Of the pictures those that are frames and pages of a file, beyond its first.
         formats: How many pictures there are of each format, the most first.
         size: Bytes of the pictures' files.
         on_disk: Bytes of each file of the collection.
@@ -28,6 +29,7 @@ class Summary:
     contents: int
     orphans: int
     unreadable: int
+    pages: int
     formats: Mapping[str, int]
     size: int
     on_disk: Mapping[str, int]

@@ -12,6 +12,7 @@ from PIL import Image
 
 from imgsim_ops import kernels
 from imgsim_ops.files.opening import open_regular
+from imgsim_ops.files.pages import split_page
 from imgsim_ops.images.decode import decoded
 from imgsim_ops.images.formats import format_of
 from imgsim_ops.images.frame_count import frame_count
@@ -88,9 +89,10 @@ def load_crops(
     Raises:
         ImageError: As `load_pixels`.
     """
-    with open_regular(path) as file:
-        kind = format_of(file, path) or ""  # for none `decoded` has the error
-        frames = frame_count(file, kind)
+    name, page = split_page(path)
+    with open_regular(name) as file:
+        kind = format_of(file, name) or ""  # for none `decoded` has the error
+        frames = frame_count(file, kind) if page is None else 1
     with decoded(path, max_pixels=read.max_pixels, min_side=min_side(read.exact), admit=admit) as picture:
         height, width = picture.height, picture.width
         if max(height, width) <= SMALL:

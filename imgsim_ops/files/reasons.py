@@ -53,6 +53,7 @@ class Reason(CodedReason):
     DAMAGED = "damaged", "the content must be sound, and the decoder refuses it"
     UNSUPPORTED = "unsupported", "the format and its pixels must be of a kind that is read here"
     TOO_LARGE = "too_large", "the picture must not have more pixels than the limit"
+    TOO_MANY_PAGES = "too_many_pages", "a file must not have more than 1,000 frames or pages for all to be looked at"
     OUT_OF_MEMORY = "out_of_memory", "there must be enough memory to decode the picture"
     CRASHED = "crashed", "the decoder must survive the picture, and its process died twice"
     CHANGED = "changed", "the file must stay as it is while it is read; the next run sees to it"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.opening import open_regular, picture_error, size_of
+from imgsim_ops.files.pages import split_page
 from imgsim_ops.files.reasons import Reason
-from imgsim_ops.images.formats import ASIDE, HEAD_SIZE, canvas_size, format_of, picture_format
+from imgsim_ops.images.formats import ASIDE, HEAD_SIZE, PAGED, canvas_size, format_of, picture_format
 from imgsim_ops.images.jpeg import TruncatedJpegError, decode_jpeg
 from imgsim_ops.images.jxl import jxl_header
 from imgsim_ops.images.memory import MAX_PIXELS, Admit, TooManyPixelsError, admit_at_once
@@ -39,7 +40,7 @@ def decode(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, min_si
     pictures here too.
 
     Args:
-        path: The file; links are followed. Or its `Content`.
+        path: The file; links are followed. Or its `Content`, or a page of it, see ``files.pages``.
         max_pixels: A picture whose header promises more than this is refused before it is decoded; likewise one whose
             decoder would hold over 3.2 bytes for each of them: at the default limit PNG and BMP from 90 megapixels on,
             HEIC from 40, AVIF from 30, WebP from 22.
@@ -80,8 +81,12 @@ def decoded(
         ImageError: As in `decode`, before anything is yielded.
     """
     with ExitStack() as stack:
-        file = stack.enter_context(open_regular(path))
-        yield _decoded(path, file, max_pixels, min_side, admit, stack)
+        name, page = split_page(path)
+        file = stack.enter_context(open_regular(name))
+        if page is None:
+            yield _decoded(path, file, max_pixels, min_side, admit, stack)
+        else:
+            yield _decoded_page(path, file, page, max_pixels, admit, stack)
 
 
 def _decoded(
@@ -108,6 +113,18 @@ def _decoded(
         header = jxl_header(file) if kind == "JXL" else None
         canvas = canvas_size(head, kind) if header is None else (header.width, header.height)
         return decode_with_pillow(file, kind, canvas, max_pixels, admit, stack)
+
+
+def _decoded_page(
+    path: str | os.PathLike[str], file: BinaryIO, page: int, max_pixels: int, admit: Admit, stack: ExitStack
+) -> Strips:
+    with picture_errors(path, file):
+        kind = format_of(file, split_page(path)[0]) or ""
+        if kind not in PAGED:
+            raise picture_error(Reason.NOT_A_PICTURE, path, f"{kind or 'what it is'} has no pages that are looked at")
+        canvas = canvas_size(file.read(HEAD_SIZE), kind)
+        file.seek(0)
+        return decode_with_pillow(file, kind, canvas, max_pixels, admit, stack, page)
 
 
 @contextmanager

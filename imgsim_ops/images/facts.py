@@ -10,7 +10,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 from imgsim_ops.images.frame_count import frame_count
 from imgsim_ops.images.heif import heif_header
 from imgsim_ops.images.jxl import jxl_header
-from imgsim_ops.images.pillow import BROKEN, is_transparent, opened, quiet_pillow
+from imgsim_ops.images.pillow import BROKEN, goes_to, is_transparent, opened, quiet_pillow
 from imgsim_ops.images.webp import webp_quality
 
 if TYPE_CHECKING:
@@ -60,12 +60,13 @@ class FileFacts:
         return asdict(self)
 
 
-def file_facts(file: BinaryIO, kind: str) -> FileFacts:
+def file_facts(file: BinaryIO, kind: str, page: int | None = None) -> FileFacts:
     """Reads them from the header of a sound picture.
 
     Args:
         file: The file, whose position is moved.
         kind: What ``formats.picture_format`` says.
+        page: Of a page alone, from 1 on; None of the file.
 
     Returns:
         What can be told. Where a header cannot be read, `further` is true, as nothing is known then.
@@ -75,17 +76,19 @@ def file_facts(file: BinaryIO, kind: str) -> FileFacts:
     header = jxl_header(file) if kind == "JXL" else heif_header(file) if kind in ("AVIF", "HEIF") else None
     file.seek(0)
     head = file.read(_HEAD_SIZE)
-    frames = frame_count(file, kind)
+    frames = frame_count(file, kind) if page is None else 1
     file.seek(0)
     try:
         with quiet_pillow, opened(file, kind) as image:
+            if page is not None and not goes_to(image, page - 1):
+                return FileFacts(further=True, frames=None)
             return FileFacts(
                 further=frames != 1 or has_more_beneath(image) or getattr(header, "more", False),
                 deep=_is_deep(image, kind, head) if header is None else header.deep,
                 transparent=is_transparent(image),
                 camera=_camera(image),
                 quantisation=_quantisation(image),
-                webp_quality=webp_quality(file) if kind == "WEBP" else 0,
+                webp_quality=webp_quality(file) if kind == "WEBP" and page is None else 0,
                 palette=image.mode in ("P", "1", "PA"),
                 lossless=kind in _LOSSLESS or (kind == "WEBP" and _is_lossless_webp(file)),
                 frames=frames,

@@ -96,6 +96,8 @@ ASIDE = {
 }
 
 # Formats for which another package must be installed.
+#: Formats whose frames and pages are pictures of their own where that is asked for.
+PAGED = ("TIFF", "GIF", "PNG", "WEBP", "AVIF", "HEIF")
 _EXTRAS = {"HEIF": "pillow_heif", "JXL": "pillow_jxl", "RAW": "rawpy"}
 
 _KIND_OF_SUFFIX = {

@@ -38,6 +38,8 @@ _READERS = {
     "PSD": ("PIL.PsdImagePlugin", "PsdImageFile"),
 }
 _ICONS = {"ICO": largest_of_ico, "ICNS": largest_of_icns}
+#: Frames that are laid over each other are held as often as a decoder of animations does: see `memory.held_by_pillow`.
+ANIMATED = ("GIF", "PNG", "WEBP")
 # What to install where a reader is not there.
 _HOW_TO_READ = {
     "AVIF": "Pillow 11.3 or newer with AVIF",
@@ -115,7 +117,13 @@ quiet_pillow = _QuietPillow()
 
 
 def decode_with_pillow(
-    file: BinaryIO, kind: str, canvas: tuple[int, int] | None, max_pixels: int, admit: Admit, stack: ExitStack
+    file: BinaryIO,
+    kind: str,
+    canvas: tuple[int, int] | None,
+    max_pixels: int,
+    admit: Admit,
+    stack: ExitStack,
+    page: int = 1,
 ) -> Strips:
     """Decodes an open picture to upright RGB.
 
@@ -127,6 +135,7 @@ def decode_with_pillow(
             `memory.check_size` allows for so many, is refused before its pixels are decoded.
         admit: See `memory.Admit`.
         stack: Takes what lasts as long as the strips are needed.
+        page: Of a format of ``formats.PAGED`` which frame or page, from 1 on.
 
     Returns:
         The picture as `decode.decode` describes it; only a strip at a time is turned to RGB.
@@ -139,7 +148,7 @@ def decode_with_pillow(
     """
 
     def let_in(width: int, height: int, more: int = 0) -> None:
-        held = held_by_pillow(kind, width, height) + more
+        held = held_by_pillow("WEBP" if page > 1 and kind in ANIMATED else kind, width, height) + more
         check_size(width, height, held, max_pixels)
         stack.enter_context(admit(held))
 
@@ -150,7 +159,23 @@ def decode_with_pillow(
         stack.callback(image.close)
         if image.size != canvas:  # also where a GIF's first frame is larger than its canvas, which then grows
             let_in(*image.size, held_besides(image))
+        if page > 1:
+            before = image.size
+            if not goes_to(image, page - 1):
+                raise ValueError("there is no such page")
+            if image.size != before:
+                let_in(*image.size, held_besides(image))
         return strips_of(image)
+
+
+def goes_to(image: Image.Image, number: int) -> bool:
+    """Goes to a frame, from 0 on; returns whether there is one."""
+    try:
+        with quiet_pillow:
+            image.seek(number)
+    except EOFError:
+        return False
+    return True
 
 
 def strips_of(image: Image.Image) -> Strips:
@@ -339,9 +364,10 @@ def shown(image: Image.Image) -> np.ndarray:
     return np.array(pixels if transpose is None else pixels.transpose(transpose))
 
 
-def upright_alpha(file: BinaryIO, kind: str) -> Image.Image | None:
+def upright_alpha(file: BinaryIO, kind: str, page: int = 1) -> Image.Image | None:
     """The alpha channel of a sound picture, upright; None where nothing shines through."""
     with opened(file, kind) as image:
+        goes_to(image, page - 1)
         return alpha_of(image)
 
 

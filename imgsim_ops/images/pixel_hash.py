@@ -6,12 +6,14 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, MpoImagePlugin
+from PIL import MpoImagePlugin
 
 from imgsim_ops.files.opening import open_regular, picture_error
+from imgsim_ops.files.pages import split_page
 from imgsim_ops.files.reasons import Reason
 from imgsim_ops.images.decode import decoded, picture_errors
 from imgsim_ops.images.depth import depth_hash, is_deep
@@ -20,8 +22,10 @@ from imgsim_ops.images.formats import HEAD_SIZE, canvas_size, format_of
 from imgsim_ops.images.memory import Admit, admit_at_once, check_size, held_by_pillow
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.pillow import (
+    ANIMATED,
     UnsupportedPixelsError,
     alpha_of,
+    goes_to,
     held_besides,
     is_transparent,
     quiet_pillow,
@@ -43,8 +47,6 @@ _FRAME = 64
 _NOT_DEEP = bytes(_FRAME - _SHOWN)
 # Of more frames nothing is said: they would take longer than anybody waits.
 _MOST_FRAMES = 10_000
-# Frames that are laid over each other are held as often as a decoder of animations does: see `memory.held_by_pillow`.
-_ANIMATED = ("GIF", "PNG", "WEBP")
 # Of others with frames or depth not everything is handed on, or it was not looked into.
 _GONE_THROUGH = ("JPEG", "PNG", "WEBP", "GIF", "TIFF")
 
@@ -58,7 +60,7 @@ def pixel_hash(
     their order, and in all their bits. How long a frame is shown does not count. One frame at a time is in memory.
 
     Args:
-        path: The file.
+        path: The file, or a page of it, see ``files.pages``.
         read: How.
         admit: See ``images.decode.decoded``.
 
@@ -69,16 +71,18 @@ def pixel_hash(
     Raises:
         ImageError: See ``images.decode.decode``; also where a later frame is not whole.
     """
-    with open_regular(path) as file:
-        kind = format_of(file, path) or ""
-        facts = file_facts(file, kind)
+    name, page = split_page(path)
+    with open_regular(name) as file:
+        kind = format_of(file, name) or ""
+        facts = file_facts(file, kind, page)
         if not (facts.further or facts.deep):
             return _plain(path, file, kind, facts, read, admit) + _NOT_DEEP
         if kind not in _GONE_THROUGH or facts.frames is None or facts.frames > _MOST_FRAMES:
             return b""
         with picture_errors(path, file):
             try:
-                found = list(_of_frames(file, kind, read.max_pixels, admit))
+                frames = _of_frames(file, kind, read.max_pixels, admit, (page or 1) - 1)
+                found = list(frames if page is None else islice(frames, 1))
             except UnsupportedPixelsError:
                 return b""
         if len(found) != facts.frames and kind != "JPEG":
@@ -111,7 +115,7 @@ def _plain(
         digest = _of_strips(picture)
     if facts.transparent:
         file.seek(0)
-        alpha = upright_alpha(file, kind)
+        alpha = upright_alpha(file, kind, split_page(path)[1] or 1)
         if alpha is not None:
             digest.update(alpha.tobytes())
     return digest.digest()
@@ -124,15 +128,15 @@ def _of_strips(picture: Strips) -> hashlib._Hash:
     return digest
 
 
-def _of_frames(file: BinaryIO, kind: str, max_pixels: int, admit: Admit) -> Iterator[bytes]:
-    """Of each frame or page, until there are no more.
+def _of_frames(file: BinaryIO, kind: str, max_pixels: int, admit: Admit, number: int) -> Iterator[bytes]:
+    """Of each frame or page from a number on, until there are no more.
 
     Raises:
         UnsupportedPixelsError: Something of them is not handed on.
     """
     file.seek(0)
     canvas = canvas_size(file.read(HEAD_SIZE), kind)
-    times = held_by_pillow("WEBP" if kind in _ANIMATED else kind, 1, 1)
+    times = held_by_pillow("WEBP" if kind in ANIMATED else kind, 1, 1)
     most = 0
     with ExitStack() as stack:
 
@@ -148,8 +152,7 @@ def _of_frames(file: BinaryIO, kind: str, max_pixels: int, admit: Admit) -> Iter
             let_in(*canvas, 0)
         image: ImageFile.ImageFile = stack.enter_context(_opened(file, kind))
         again: ImageFile.ImageFile | None = None
-        number = 0
-        while _goes_to(image, number):
+        while goes_to(image, number):
             deep = is_deep(image)
             let_in(*image.size, held_besides(image) + deep * times * image.width * image.height)
             if has_more_beneath(image):
@@ -159,7 +162,7 @@ def _of_frames(file: BinaryIO, kind: str, max_pixels: int, admit: Admit) -> Iter
             depth = _NOT_DEEP
             if deep:
                 again = again or stack.enter_context(_opened(file, kind))
-                _goes_to(again, number)
+                goes_to(again, number)
                 depth = depth_hash(image, again)
             digest = _of_strips(strips_of(image))
             if is_transparent(image) and (alpha := alpha_of(image)) is not None:
@@ -176,13 +179,3 @@ def _opened(file: BinaryIO, kind: str) -> Any:
     file.seek(0)
     with quiet_pillow:
         return MpoImagePlugin.MpoImageFile(file) if kind == "JPEG" else reader_of(kind)(file)
-
-
-def _goes_to(image: Image.Image, number: int) -> bool:
-    """Goes to a frame; returns whether there is one."""
-    try:
-        with quiet_pillow:
-            image.seek(number)
-    except EOFError:
-        return False
-    return True

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from imgsim_ops.files.opening import open_regular
+from imgsim_ops.files.pages import split_page
 from imgsim_ops.images.decode import decoded
 from imgsim_ops.images.facts import FileFacts, file_facts
 from imgsim_ops.images.formats import format_of
@@ -159,11 +160,12 @@ def look(path: str | os.PathLike[str], read: ReadOptions = ReadOptions(), *, adm
     with decoded(path, max_pixels=read.max_pixels, min_side=None if read.exact else SIDE, admit=admit) as picture:
         small = shrunk(picture, SIDE, Image.Resampling.BOX)
     pixels, alpha = np.asarray(small), None
-    with open_regular(path) as file:
-        kind = format_of(file, path) or ""
-        facts = file_facts(file, kind)
+    name, page = split_page(path)
+    with open_regular(name) as file:
+        kind = format_of(file, name) or ""
+        facts = file_facts(file, kind, page)
         if facts.transparent:
             file.seek(0)
-            channel = upright_alpha(file, kind)
+            channel = upright_alpha(file, kind, page or 1)
             alpha = None if channel is None else np.asarray(channel.resize(small.size, Image.Resampling.BOX))
     return Look(picture.width, picture.height, pixels, alpha, facts, picture.backdrop).to_bytes()

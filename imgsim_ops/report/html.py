@@ -236,7 +236,8 @@ class _Body:
 
     def _write_member(self, group: Group, place: int) -> None:
         member = group.members[place]
-        shown = picture_as_json(member.picture)
+        # The page's own script tells pictures apart by their paths.
+        shown = {**picture_as_json(member.picture), "path": member.picture.path}
         name = printable(member.picture.path)
         if name != member.picture.path:
             shown["printable"] = name

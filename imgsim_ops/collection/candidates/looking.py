@@ -18,6 +18,7 @@ import numpy as np
 from imgsim_ops.collection.indexing.hashing import sha256_of
 from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.files.identity import change_and_inode, size_and_time
+from imgsim_ops.files.pages import split_page
 from imgsim_ops.files.reasons import SkippedFile
 from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.images.readers import IsolatedReaders
@@ -190,7 +191,7 @@ class Looking:
     def _is_unchanged(self, picture: Picture) -> bool:
         """Whether a file has the bytes by whose hash is kept what is learnt of it."""
         try:
-            status = os.stat(picture.path)
+            status = os.stat(split_page(picture.path)[0])
             if size_and_time(status) != (picture.size, picture.modified):
                 return False
             found = change_and_inode(status)

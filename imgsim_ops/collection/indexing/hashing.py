@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from imgsim_ops.ahead import in_order
@@ -14,18 +14,21 @@ from imgsim_ops.files.hashing import digest_of
 from imgsim_ops.files.identity import change_and_inode, size_and_time
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.opening import open_regular
+from imgsim_ops.files.pages import page_digest, page_name, split_page
 from imgsim_ops.files.reasons import Reason, SkippedFile
 
 
 def sha256_of(path: str | os.PathLike[str]) -> bytes:
-    """The SHA-256 of a regular file's bytes.
+    """The SHA-256 of a regular file's bytes; of a page of one, what it is known by: see ``files.pages``.
 
     Raises:
         ImageError: It is missing, no regular file, or cannot be read.
     """
-    with open_regular(path) as file:
+    name, page = split_page(path)
+    with open_regular(name) as file:
         try:
-            return digest_of(file)
+            digest = digest_of(file)
+            return digest if page is None else page_digest(digest, page)
         except OSError as error:  # the disk fails
             message = f"index: {Reason.UNREADABLE.sentence} (got {printable(path)}: {error.strerror})"
             raise ImageError(Reason.UNREADABLE.code, message) from error
@@ -33,7 +36,7 @@ def sha256_of(path: str | os.PathLike[str]) -> bytes:
 
 @dataclass(slots=True)
 class FoundFile:
-    """A file that must be looked into, with what it was before that, as in `FileRecord`."""
+    """A file, or a page of one, that must be looked into, with what the file was before that, as in `FileRecord`."""
 
     path: str
     size: int
@@ -42,18 +45,22 @@ class FoundFile:
     changed: int
     inode: int
     mount: int | None = None
-    sha256: bytes = field(init=False, repr=False, compare=False)  # once it is known
+    sha256: bytes = field(default=b"", repr=False, compare=False)  # once it is known
 
     def is_as_found(self) -> bool:
         """Whether it is still what was hashed."""
         try:
-            status = os.stat(self.path)
+            status = os.stat(split_page(self.path)[0])
             if size_and_time(status) != (self.size, self.modified):
                 return False
             untouched = self.settled and change_and_inode(status) == (self.changed, self.inode)
             return untouched or sha256_of(self.path) == self.sha256
         except (OSError, ValueError, ImageError):
             return False
+
+    def page(self, page: int) -> FoundFile:
+        """One of its pages, once its own hash is known."""
+        return replace(self, path=page_name(self.path, page), sha256=page_digest(self.sha256, page))
 
 
 class Named(Protocol):
@@ -71,11 +78,13 @@ def hashed_ahead(
     pool: ThreadPoolExecutor, files: Iterable[File], most: int
 ) -> Iterator[tuple[File, bytes | SkippedFile]]:
     """Files with their hashes, in order, with few of them begun before the one that is waited for."""
-    return in_order(lambda found: pool.submit(_hash, found.path), files, most)
+    return in_order(lambda found: pool.submit(_hash, found), files, most)
 
 
-def _hash(path: str) -> bytes | SkippedFile:
+def _hash(found: Named) -> bytes | SkippedFile:
+    if isinstance(found, FoundFile) and found.sha256:
+        return found.sha256
     try:
-        return sha256_of(path)
+        return sha256_of(found.path)
     except ImageError as error:
-        return SkippedFile(path, error.code, str(error))
+        return SkippedFile(found.path, error.code, str(error))

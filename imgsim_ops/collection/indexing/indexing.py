@@ -20,7 +20,9 @@ from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
+from imgsim_ops.files.pages import SECOND, split_page
 from imgsim_ops.files.reasons import Reason, SkippedFile, unread
+from imgsim_ops.images.formats import PAGED
 
 if TYPE_CHECKING:
     from imgsim_ops.embedding.description import Description
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 _COMMIT_CONTENTS = 256
 _COMMIT_FILES = 4096
 _COMMIT_SECONDS = 5.0
+#: Of a file so many frames or pages are taken at the most: a film as a GIF has thousands.
+MOST_PAGES = 1000
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ def index_files(
     exclude: Iterable[str] = (),
     *,
     rehash: bool = False,
+    pages: bool | None = None,
     threads: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> IndexReport:
@@ -88,6 +93,8 @@ def index_files(
         exclude: As of `scan`. What was indexed before and is excluded now is dropped.
         rehash: All files are hashed: what changed unseen, on a file system that tells little or a disk that fails, is
             found too.
+        pages: Whether the frames and pages of a file are pictures of their own, see ``files.pages``; None: as before.
+            The file itself stands for the first; more than 1,000 are not taken.
         threads: How many files are hashed at once; 0 means one for each processor that this process may use.
         progress: Called in this thread with the number of files done and of all.
 
@@ -97,6 +104,8 @@ def index_files(
         OSError: The disk is full or refuses; what was committed before is kept.
     """
     store.require_writing()
+    if pages is not None and pages != store.pages:
+        store.take_pages(pages)
     run = _Run(store, progress)
     with DeferredInterrupt() as interrupt:
         try:
@@ -118,7 +127,12 @@ class _Run:
         self._progress = progress or (lambda done, total: None)
         self._start = time.perf_counter()
         self._loading = 0.0
-        self._before = store.files()
+        known = store.files()
+        self._before_of_pages = {key: record for key, record in known.items() if _file_of(key) is not None}
+        self._before = {key: record for key, record in known.items() if key not in self._before_of_pages}
+        self._with_pages = store.with_pages() if store.pages else {}
+        self._pages: list[FoundFile] = []  # of files that have been looked into
+        self._stale: set[bytes] = set()  # pages that are gone, unless they are met again
         self._files = self._done = self._unchanged = self._known = self._embedded = 0
         self._gone: set[bytes] = set()
         self._dropped = 0
@@ -140,7 +154,45 @@ class _Run:
         self._files, self._unchanged, self._gone = found.files, found.unchanged, found.gone
         self._skipped += found.skipped
         self._done = found.files - len(found.changed)
+        self._look_for_pages(paths, found.changed)
         return found.changed
+
+    def _look_for_pages(self, paths: Sequence[str | os.PathLike[str]], changed: list[FoundFile]) -> None:
+        """Finds pages that are gone with their file, or may be; and those that are to be taken of a known file."""
+        looked_into = {os.fsencode(found.path) for found in changed} | self._gone
+        for key, record in self._before_of_pages.items():
+            file = self._before.get(_file_of(key) or b"")
+            as_it_is = file is not None and (file.size, file.modified) == (record.size, record.modified)
+            if not self._store.pages or not as_it_is or _file_of(key) in looked_into:
+                self._stale.add(key)
+        roots = tuple(os.fsencode(os.path.abspath(path)) for path in paths)
+        inside = tuple(root.rstrip(b"/") + b"/" for root in roots)
+        for key, record in self._before.items():
+            if record.row in self._with_pages and key not in looked_into and (key in roots or key.startswith(inside)):
+                _, _, sha256 = self._with_pages[record.row]
+                known_by = record.changed or 0, record.inode or 0, record.mount, sha256
+                found = FoundFile(os.fsdecode(key), record.size, record.modified, record.settled, *known_by)
+                self._take_pages(found, record.row)
+
+    def _take_pages(self, found: FoundFile, row: int) -> None:
+        """Notes the pages of a file that must be looked into."""
+        kind, frames, _ = self._with_pages[row]
+        if kind not in PAGED:
+            return
+        if frames > MOST_PAGES:
+            message = Reason.TOO_MANY_PAGES.message("index", found.path, f"{frames:,}")
+            self._skipped.append(SkippedFile(found.path, Reason.TOO_MANY_PAGES.code, message))
+        for number in range(SECOND, min(frames, MOST_PAGES) + 1):
+            page = found.page(number)
+            key = os.fsencode(page.path)
+            before = self._before_of_pages.get(key)
+            if os.path.lexists(page.path):  # a file has this very name
+                continue
+            if before is None or key in self._stale:
+                self._pages.append(page)
+                self._files += 1
+            elif before.code is not None and before.message is not None:
+                self._skipped.append(SkippedFile(page.path, before.code, before.message))
 
     # --- what is in it ---
 
@@ -153,7 +205,9 @@ class _Run:
     ) -> None:
         """Hashes files, embeds those whose content is new, and commits as it goes."""
         threads = threads or kernels.build_info()["threads"]
-        while changed:
+        while changed or self._pages:
+            if not changed:  # or their files' hashes would not be known
+                changed, self._pages = self._pages, []
             changed = self._read(changed, load_embedder, threads, interrupt)
 
     def _read(
@@ -218,7 +272,8 @@ class _Run:
 
     def _why_no_picture(self, found: FoundFile) -> SkippedFile | None:
         """Why a file with these bytes, of this name, was none before; all are tried again if all are hashed."""
-        before = None if self._rehash else self._before.get(os.fsencode(found.path))
+        key = os.fsencode(found.path)
+        before = None if self._rehash else self._before.get(key) or self._before_of_pages.get(key)
         if before is None or before.sha256 != found.sha256 or before.code is None or before.message is None:
             return None
         return SkippedFile(found.path, before.code, before.message)
@@ -241,6 +296,8 @@ class _Run:
         row = self._store.rows + len(self._contents)
         self._contents.append((found.sha256, answer))
         self._rows[found.sha256] = row
+        if self._store.pages and answer.frames is not None and answer.frames > 1:
+            self._with_pages[row] = answer.format, answer.frames, found.sha256
         for each in (found, *twins):
             self._add(each, row)
         return ()
@@ -249,11 +306,14 @@ class _Run:
         """A file with the row of its content, which may be of the batch, or with the reason why it has none."""
         row, code, message = (None, what.code, what.message) if isinstance(what, SkippedFile) else (what, None, None)
         key = os.fsencode(found.path)
-        sha256 = getattr(found, "sha256", None) if code in LASTING else None
+        self._stale.discard(key)
+        sha256 = (found.sha256 or None) if code in LASTING else None
         known_by = found.changed, found.inode, found.mount, sha256
         self._records.append(FileRecord(key, found.size, found.modified, found.settled, row, code, message, *known_by))
         if isinstance(what, SkippedFile):
             self._skipped.append(what)
+        elif what in self._with_pages and _file_of(key) is None:
+            self._take_pages(found, what)
         self._advance()
 
     def _advance(self) -> None:
@@ -273,7 +333,7 @@ class _Run:
 
     def finish(self, interrupt: DeferredInterrupt) -> None:
         """Commits the rest; drops what is gone, unless it was stopped."""
-        dropped = () if self.interrupted else self._gone
+        dropped = () if self.interrupted else self._gone | self._stale
         self._commit(dropped)
         self._dropped = len(dropped)
         if not self.interrupted:
@@ -298,3 +358,11 @@ class _Run:
             hidden=self._hidden,
             same=self._same,
         )
+
+
+def _file_of(key: bytes) -> bytes | None:
+    """The file of a page, by the paths that a collection has; None for a file."""
+    if b"#page=" not in key:  # nearly all of a million
+        return None
+    file, page = split_page(os.fsdecode(key))
+    return None if page is None else os.fsencode(file)

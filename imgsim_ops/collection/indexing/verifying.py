@@ -15,6 +15,7 @@ from imgsim_ops.collection.indexing.hashing import hashed_ahead
 from imgsim_ops.collection.store.reading import Reader
 from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.files.names import printable
+from imgsim_ops.files.pages import split_page
 from imgsim_ops.files.reasons import Reason, SkippedFile
 
 
@@ -41,9 +42,10 @@ def problems_of_files(
     with ThreadPoolExecutor(threads, thread_name_prefix="imgsim-hash") as pool:
         try:
             for done, (picture, hashed) in enumerate(hashed_ahead(pool, pictures, 8 * threads), 1):
+                file, _ = split_page(picture.path)
                 record = known.get(os.fsencode(picture.path))
                 if isinstance(hashed, SkippedFile):
-                    folder = _missing_folder(picture.path, record, mounts) if not os.path.lexists(picture.path) else ""
+                    folder = _missing_folder(str(file), record, mounts) if not os.path.lexists(file) else ""
                     missing[folder] += bool(folder)
                     if not folder:
                         yield SkippedFile(hashed.path, hashed.code, f"verify: {hashed.message.partition(': ')[2]}")
@@ -74,7 +76,7 @@ def _missing_folder(path: str, record: FileRecord | None, mounts: Mounts) -> str
 def _changed(picture: Picture, record: FileRecord | None) -> SkippedFile:
     """A file with other bytes, and what brings the collection up to date with it."""
     try:
-        unseen = record is not None and is_unchanged(record, os.stat(picture.path))
+        unseen = record is not None and is_unchanged(record, os.stat(split_page(picture.path)[0]))
     except OSError:
         unseen = False
     command = "imgsim index --rehash, as neither its size nor its times tell," if unseen else "imgsim index"

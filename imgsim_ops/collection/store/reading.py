@@ -24,6 +24,8 @@ from imgsim_ops.recipes.whitening import Whitening
 _PICTURES = """SELECT files.row, path, size, modified, contents.sha256, width, height, format, frames, changed, inode
 FROM files JOIN contents ON contents.row = files.row"""
 
+_IS_PAGE = "instr(path, CAST('#page=' AS BLOB))"
+
 
 class Reader:
     """What can be asked of an open collection.
@@ -67,6 +69,11 @@ class Reader:
     def fitted_on(self) -> int:
         """How many contents that was."""
         return self.database.facts.fitted_on
+
+    @property
+    def pages(self) -> bool:
+        """Whether frames and pages are pictures of their own."""
+        return self.database.facts.pages
 
     @property
     def rows(self) -> int:
@@ -177,7 +184,8 @@ class Reader:
 
     def formats(self) -> dict[str, tuple[int, int]]:
         """How many pictures (files) there are of each format, and their bytes; the most first."""
-        query = """SELECT format, count(*), sum(size) FROM files JOIN contents ON contents.row = files.row
+        query = f"""SELECT format, count(*), sum(CASE WHEN {_IS_PAGE} THEN 0 ELSE size END)
+            FROM files JOIN contents ON contents.row = files.row
             GROUP BY format ORDER BY count(*) DESC, format"""
         with self.database.reading() as connection:
             return {kind: (number, size) for kind, number, size in connection.execute(query)}
@@ -196,6 +204,12 @@ class Reader:
         with self.database.reading() as connection:
             found = connection.execute(f"SELECT {', '.join(FileRecord._fields)} FROM files")
             return {values[0]: FileRecord._make(values) for values in found}
+
+    def with_pages(self) -> dict[int, tuple[str, int, bytes]]:
+        """The rows of contents with several frames or pages: their formats, how many that are, and their hashes."""
+        with self.database.reading() as connection:
+            found = connection.execute("SELECT row, format, frames, sha256 FROM contents WHERE frames > 1")
+            return {row: (kind, frames, sha256) for row, kind, frames, sha256 in found}
 
     def row_of(self, sha256: bytes) -> int | None:
         """The row of a content."""
@@ -220,7 +234,7 @@ class Reader:
                 yield row, found
 
     def counts(self) -> dict[str, int]:
-        """Numbers of `pictures` (files), `contents`, `orphans` (contents without files) and `unreadable` files."""
+        """Numbers of `pictures`, of them `pages`, `contents`, `orphans` (without files) and `unreadable` files."""
         # Every row of a file is one of a content, or `problems` says so; asking for each of them takes seconds.
         orphans = "SELECT (SELECT count(*) FROM contents) - (SELECT count(DISTINCT row) FROM files)"
         queries = {
@@ -228,6 +242,7 @@ class Reader:
             "contents": "SELECT count(*) FROM contents",
             "orphans": orphans,
             "unreadable": "SELECT count(*) FROM files WHERE row IS NULL",
+            "pages": f"SELECT count(*) FROM files WHERE row IS NOT NULL AND {_IS_PAGE}",
         }
         with self.database.reading() as connection:
             return {name: connection.execute(query).fetchone()[0] for name, query in queries.items()}

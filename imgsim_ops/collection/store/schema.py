@@ -9,7 +9,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from imgsim_ops.recipes.recipes import RECIPES, Recipe
 from imgsim_ops.recipes.whitening import Whitening
 
 FORMAT = 3
+#: Of collections that have pages as pictures of their own, which imgsim did not know before.
+WITH_PAGES = 4
 DATABASE = "index.sqlite"
 
 _SCHEMA = """
@@ -79,6 +81,7 @@ class Facts:
         width: Values of a searched vector.
         raw_number: Of the file of raw vectors that counts.
         vectors_number: Of the file of searched vectors that counts.
+        pages: Frames and pages are pictures of their own, see ``files.pages``.
     """
 
     fingerprint: Fingerprint
@@ -91,6 +94,7 @@ class Facts:
     width: int
     raw_number: int
     vectors_number: int
+    pages: bool = False
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Facts:
@@ -108,6 +112,7 @@ class Facts:
             None if values["whitening"] is None else Whitening.from_bytes(values["whitening"]),
             *(values[name] for name in _NUMBERS),
         )
+        facts = replace(facts, pages=bool(values.get("pages")))
         for name in _NUMBERS:
             operator.index(values[name])  # raises TypeError for what is no number
         return facts
@@ -173,8 +178,8 @@ def open_database(folder: Path, *, write: bool = True) -> sqlite3.Connection:
                 if write or "readonly" not in str(error):
                     raise
                 _show_as_upgraded(connection)
-        elif found != FORMAT:
-            newer = "; a newer imgsim made it" if found > FORMAT else ""
+        elif found not in (FORMAT, WITH_PAGES):
+            newer = "; a newer imgsim made it" if found > WITH_PAGES else ""
             raise ImgsimError(f"collection: format must be {FORMAT} (got {found} in {printable(folder)}{newer})")
     except BaseException:
         connection.close()

@@ -182,6 +182,14 @@ class Store(Reader):
         """
         self._writing().change_recipe(recipe, whitening, fitted_on)
 
+    def take_pages(self, pages: bool) -> None:
+        """Says whether frames and pages are to be pictures of their own; the next indexing sees to it.
+
+        Raises:
+            OSError: The disk is full or refuses.
+        """
+        self._writing().take_pages(pages)
+
     def compact(self) -> int:
         """Gives back the room of contents whose files are all gone; returns how many there were.
 

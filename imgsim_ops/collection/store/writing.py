@@ -12,7 +12,7 @@ import numpy as np
 from imgsim_ops.collection.store.reading import Reader
 from imgsim_ops.collection.store.record import FileRecord
 from imgsim_ops.collection.store.rows import append_rows, blocks_of, write_rows
-from imgsim_ops.collection.store.schema import checksum_of, database_errors, searched_width
+from imgsim_ops.collection.store.schema import WITH_PAGES, checksum_of, database_errors, searched_width
 from imgsim_ops.recipes.recipes import Recipe
 from imgsim_ops.recipes.whitening import Whitening
 
@@ -70,6 +70,13 @@ class Writer:
                     width=searched_width(recipe, whitening, self._reader.raw_width),
                     vectors_number=number,
                 )
+
+    def take_pages(self, pages: bool) -> None:
+        """See ``Store.take_pages``."""
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO facts VALUES ('pages', ?)", (int(pages),))
+            if pages:
+                connection.execute(f"PRAGMA user_version = {WITH_PAGES}")
 
     def compact(self) -> int:
         """See ``Store.compact``."""

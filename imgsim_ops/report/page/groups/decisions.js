@@ -34,9 +34,14 @@ export function set(group, values) {
 }
 
 // Nothing may be removed from a group unless one of it is expressly kept: an undecided picture may go tomorrow.
+// A page neither goes from its file nor stays in a picture's place.
 export function refusal(group, values) {
   if (leaks && values[group.base] !== KEEP) return "Pictures of the training set are always kept here.";
-  if (!values.includes(REMOVE) || values.includes(KEEP)) return "";
+  const files = values.map((value, i) => (group.members[i].page ? UNDECIDED : value));
+  if (files.filter((value) => value === REMOVE).length < values.filter((value) => value === REMOVE).length) {
+    return "Not done: no page can be removed from its file.";
+  }
+  if (!values.includes(REMOVE) || files.includes(KEEP)) return "";
   return values.every((value) => value === REMOVE)
     ? "Not done: all pictures of the group would be removed. Keep another one first."
     : "Not done: no picture of the group would be kept. Keep another one first.";

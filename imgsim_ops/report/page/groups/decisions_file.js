@@ -9,7 +9,7 @@ function exported() {
   const named = ({ path, sha256, remove }, value) =>
     value === REMOVE && !remove ? { path, sha256, own: true } : { path, sha256 };
   const listed = (group, value) =>
-    group.members.filter((_, i) => decision(group, i) === value).map((member) => named(member, value));
+    group.members.filter((member, i) => !member.page && decision(group, i) === value).map((member) => named(member, value));
   return {
     imgsim: "decisions",
     version: 1,
