@@ -30,7 +30,7 @@ READ = {
     "JXL": (".jxl",),
     "JPEG2000": (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
     "PNM": (".ppm", ".pgm", ".pbm", ".pnm"),
-    "TGA": (".tga", ".icb", ".vda", ".vst"),
+    "TGA": (".tga",),  # by content also .vst and others, which are more often of Visio
     "ICO": (".ico",),
     "ICNS": (".icns",),
     "PCX": (".pcx",),
@@ -63,7 +63,7 @@ UNREAD = {
     "XCF": (".xcf",),
     "KRITA": (".kra", ".ora"),
     "EXR": (".exr",),
-    "HDR": (".hdr", ".rgbe"),
+    "HDR": (".rgbe",),  # by content also .hdr, which are more often headers of ENVI
     "PFM": (".pfm",),
     "PAM": (".pam",),
     "JPEGXR": (".jxr", ".wdp", ".hdp"),

@@ -8,7 +8,7 @@ from imgsim_ops.files.reasons import CodedReason, Reason, SkippedFile
 # Codes are part of the interface: programs that read --json know these.
 CODES = {
     Reason: """missing broken_link unreadable folder special empty not_a_picture truncated damaged unsupported too_large
-        out_of_memory crashed changed timed_out""",
+        too_many_pages out_of_memory crashed changed timed_out""",
     CleanupReason: """link changed no_kept_copy kept_too not_equal other_disk same_folder not_merged needed
         refused no_journal taken deleted""",
 }

@@ -78,13 +78,17 @@ def hashed_ahead(
     pool: ThreadPoolExecutor, files: Iterable[File], most: int
 ) -> Iterator[tuple[File, bytes | SkippedFile]]:
     """Files with their hashes, in order, with few of them begun before the one that is waited for."""
-    return in_order(lambda found: pool.submit(_hash, found), files, most)
+    return in_order(lambda found: pool.submit(_known_or_hashed, found), files, most)
 
 
-def _hash(found: Named) -> bytes | SkippedFile:
-    if isinstance(found, FoundFile) and found.sha256:
-        return found.sha256
+def _known_or_hashed(found: Named) -> bytes | SkippedFile:
+    """That of a page follows from its file's."""
+    known = found.sha256 if isinstance(found, FoundFile) else b""
+    return known or _hash(found.path)
+
+
+def _hash(path: str) -> bytes | SkippedFile:
     try:
-        return sha256_of(found.path)
+        return sha256_of(path)
     except ImageError as error:
-        return SkippedFile(found.path, error.code, str(error))
+        return SkippedFile(path, error.code, str(error))

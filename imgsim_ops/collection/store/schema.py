@@ -180,7 +180,9 @@ def open_database(folder: Path, *, write: bool = True) -> sqlite3.Connection:
                 _show_as_upgraded(connection)
         elif found not in (FORMAT, WITH_PAGES):
             newer = "; a newer imgsim made it" if found > WITH_PAGES else ""
-            raise ImgsimError(f"collection: format must be {FORMAT} (got {found} in {printable(folder)}{newer})")
+            raise ImgsimError(
+                f"collection: format must be {FORMAT} or {WITH_PAGES} (got {found} in {printable(folder)}{newer})"
+            )
     except BaseException:
         connection.close()
         raise

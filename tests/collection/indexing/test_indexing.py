@@ -206,7 +206,7 @@ def test_equal_bytes_are_decoded_once(store, index, photos, embedder):
         picture(photos / f"{i:02}.png", i % 3)
     assert numbers(index()) == (30, 0, 27, 3, 0, 0)
     assert len(embedder.decoded) == 3
-    assert store.counts() == {"pictures": 30, "contents": 3, "orphans": 0, "unreadable": 0}
+    assert store.counts() == {"pictures": 30, "contents": 3, "orphans": 0, "unreadable": 0, "pages": 0}
     assert healthy(store)
 
 

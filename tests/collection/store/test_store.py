@@ -12,7 +12,7 @@ import pytest
 from imgsim_ops.collection.store import schema
 from imgsim_ops.collection.store.database import Database
 from imgsim_ops.collection.store.record import FileRecord
-from imgsim_ops.collection.store.schema import DATABASE, FORMAT
+from imgsim_ops.collection.store.schema import DATABASE, FORMAT, WITH_PAGES
 from imgsim_ops.collection.store.store import Store
 from imgsim_ops.embedding.description import Description
 from imgsim_ops.errors import ImgsimError
@@ -62,7 +62,7 @@ def test_a_new_one_is_empty(store):
     assert store.live().shape == (0,)
     assert list(store.pictures()) == list(store.problems()) == []
     assert store.files() == {}
-    assert store.counts() == {"pictures": 0, "contents": 0, "orphans": 0, "unreadable": 0}
+    assert store.counts() == {"pictures": 0, "contents": 0, "orphans": 0, "unreadable": 0, "pages": 0}
 
 
 def test_what_was_committed_is_there_when_it_is_opened_anew(store):
@@ -107,7 +107,7 @@ def test_an_empty_folder_is_taken(tmp_path):
     for path in (tmp_path / "c", tmp_path / "new" / "folders" / "c"):
         create(path).close()
         with Store.open(path) as store:
-            assert store.counts() == {"pictures": 0, "contents": 0, "orphans": 0, "unreadable": 0}
+            assert store.counts() == {"pictures": 0, "contents": 0, "orphans": 0, "unreadable": 0, "pages": 0}
 
 
 def test_another_process_is_quicker(tmp_path, monkeypatch):
@@ -147,10 +147,12 @@ def test_what_is_no_collection(tmp_path, kind):
 def test_a_newer_format(store):
     add(store, 1)
     store.close()
-    change(store, f"PRAGMA user_version = {FORMAT + 1}")
+    change(store, f"PRAGMA user_version = {WITH_PAGES + 1}")
     before = snapshot(store.path)
     for write in (False, True):
-        with pytest.raises(ImgsimError, match=rf"format must be {FORMAT} \(got {FORMAT + 1} in .*a newer imgsim made"):
+        with pytest.raises(
+            ImgsimError, match=rf"format must be {FORMAT} or {WITH_PAGES} \(got {WITH_PAGES + 1} in .*a newer"
+        ):
             Store.open(store.path, write=write)
     assert snapshot(store.path) == before
 
@@ -405,11 +407,11 @@ def test_compact(store):
     store.commit((), [FileRecord(b"/p/again", 1, 1, True, 7), FileRecord(b"/p/none", 1, 1, True, None, "empty", "")])
     store.commit((), (), [b"/p/000", b"/p/003", b"/p/009", b"/p/007"])
     expected, size = contents_of(store), (store.path / DATABASE).stat().st_size
-    assert store.counts() == {"pictures": 7, "contents": 10, "orphans": 3, "unreadable": 1}
+    assert store.counts() == {"pictures": 7, "contents": 10, "orphans": 3, "unreadable": 1, "pages": 0}
     assert store.live().tolist() == [i not in (0, 3, 9) for i in range(10)]
     assert store.compact() == 3
     assert contents_of(store) == expected
-    assert store.counts() == {"pictures": 7, "contents": 7, "orphans": 0, "unreadable": 1}
+    assert store.counts() == {"pictures": 7, "contents": 7, "orphans": 0, "unreadable": 1, "pages": 0}
     assert [row for row, _ in store.pictures()] == list(range(7))
     assert list(store.problems()) == []
     assert (store.path / DATABASE).stat().st_size <= size
