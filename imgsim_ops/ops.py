@@ -16,7 +16,7 @@ from typing import List, Tuple  # noqa: UP035  (TorchScript reads these annotati
 import torch
 from torch import Tensor
 
-from imgsim_ops.torch_ops import gradients, shapes  # noqa: F401  (register themselves)
+from imgsim_ops.torch_ops import batching, gradients, shapes  # noqa: F401  (register themselves)
 
 __all__ = [
     "channel_stats",
