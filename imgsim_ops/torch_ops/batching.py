@@ -1,4 +1,4 @@
-"""How the operators work on batches, under ``torch.vmap``: by themselves, so that nothing falls back to a loop.
+"""How the operators work on batches, under ``torch.vmap``, without a loop; and under autocast.
 
 A rule is given the position of the batch's dimension in each tensor, None where a tensor has none, and moves it to
 where the operator works across it. What an operator refuses it refuses in its own words, whose shapes may have the
@@ -107,3 +107,6 @@ _RULES: Sequence[Callable[..., Any]] = (
 )
 for _rule in _RULES:
     torch.library.register_vmap(f"imgsim::{_rule.__name__[1:]}", _rule)
+
+# PyTorch's own computes in float32 under autocast on CUDA, and on the CPU as it is given.
+torch.library.register_autocast("imgsim::cosine_similarity", "cuda", torch.float32)

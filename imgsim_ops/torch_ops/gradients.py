@@ -2,8 +2,7 @@
 
 ``torch.library.register_autograd`` makes functions of one form only, which neither ``torch.func`` nor forward mode
 takes: a tangent is then lost without a word. So each operator has a kernel for the key ``Autograd`` here, which calls
-an ``autograd.Function`` of one level, as PyTorch's own operators do: transforms of ``torch.func`` lie above it, one call
-for each of them.
+an ``autograd.Function`` of one level: each transform of ``torch.func`` calls it once, as it calls PyTorch's own.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +39,7 @@ class _Rule:
     forward: Callable[..., torch.Tensor] | None = None
 
 
-def _first(count: int) -> dict[str, Callable]:
+def _first(count: int) -> dict[str, Any]:
     """For operators whose first arguments are their tensors."""
     return {
         "split": lambda args: (args[:count], tuple(args[count:])),
@@ -48,7 +47,10 @@ def _first(count: int) -> dict[str, Callable]:
     }
 
 
-_LIST = {"split": lambda args: (args[0], tuple(args[1:])), "join": lambda tensors, rest: (list(tensors), *rest)}
+_LIST: dict[str, Any] = {
+    "split": lambda args: (args[0], tuple(args[1:])),
+    "join": lambda tensors, rest: (list(tensors), *rest),
+}
 
 
 # --- repeat_interleave -----------------------------------------------------------------------------------------------
