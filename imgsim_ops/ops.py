@@ -16,7 +16,7 @@ from typing import List, Tuple  # noqa: UP035  (TorchScript reads these annotati
 import torch
 from torch import Tensor
 
-from imgsim_ops.torch_ops import gradients, shapes  # noqa: F401  (register themselves)
+from imgsim_ops.torch_ops import batching, gradients, shapes  # noqa: F401  (register themselves)
 
 __all__ = [
     "channel_stats",
@@ -39,6 +39,9 @@ def _call(operator, *arguments):
         message = str(error).split("\n", 1)[0]
         if message.startswith((f"{operator.__name__}: ", "IMGSIM_ISA: ")):
             raise ValueError(message) from None
+        if "sharding strategy" in message or "Sharding propagation" in str(error):
+            rule = "a DTensor must be made local first, by full_tensor() or to_local()"
+            raise ValueError(f"{operator.__name__}: {rule} (got {message})") from None
         raise
 
 
@@ -118,14 +121,19 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = -1, eps: float = 1e-8) 
     """Cosine similarity along a dimension, with broadcasting, in one pass. Differentiable.
 
     Args:
-        x1: Floating tensor.
-        x2: Floating tensor of the same dtype, of a shape that broadcasts with that of `x1`.
+        x1: Floating tensor, 0-d included.
+        x2: Floating tensor of a shape that broadcasts with that of `x1`; of another dtype, both are promoted first.
         dim: The vectors' dimension in the broadcast shape.
         eps: The smallest product of norms to divide by.
 
     Returns:
         x1·x2 / max(‖x1‖·‖x2‖, eps) of the broadcast shape without `dim`; a zero vector scores 0.
     """
+    if x1.dtype != x2.dtype:
+        dtype = torch.promote_types(x1.dtype, x2.dtype)
+        x1, x2 = x1.to(dtype), x2.to(dtype)
+    if x1.dim() == 0 and x2.dim() == 0:
+        x1 = x1.unsqueeze(0)
     if torch.jit.is_scripting():
         return torch.ops.imgsim.cosine_similarity(x1, x2, dim, eps)
     else:

@@ -133,17 +133,20 @@ def test_multiscale_pool(maps, width, start, value):
         (ONES(3), ONES(2, 3), -3, 1e-8, "cosine_similarity: {axis} must be in [-2, 1]", "-3"),
         (ONES(3), ONES(3), -1, -1e-9, "cosine_similarity: eps must not be negative", "-1e-09"),
         (ONES(3), ONES(3), -1, math.nan, "cosine_similarity: eps must not be negative", "nan"),
-        (torch.tensor(1.0), torch.tensor(1.0), -1, 1e-8, "cosine_similarity: ", "{scalars}"),
     ],
 )
 def test_cosine_similarity(x1, x2, dim, eps, start, value):
-    torch_words, numpy_words = {"axis": "dim", "scalars": "scalars"}, {"axis": "axis", "scalars": "scalars"}
-    _refused(lambda: ops.cosine_similarity(x1, x2, dim, eps), start.format(**torch_words), value.format(**torch_words))
-    _refused(
-        lambda: kernels.cosine_similarity(x1.numpy(), x2.numpy(), dim, eps),
-        start.format(**numpy_words),
-        value.format(**numpy_words),
-    )
+    _refused(lambda: ops.cosine_similarity(x1, x2, dim, eps), start.format(axis="dim"), value)
+    _refused(lambda: kernels.cosine_similarity(x1.numpy(), x2.numpy(), dim, eps), start.format(axis="axis"), value)
+
+
+def test_operators_themselves_take_vectors_of_one_dtype():
+    """What lies above them in `ops` makes them so, as PyTorch's own function does."""
+    scalar, half = torch.tensor(1.0), ONES(3, dtype=torch.float16)
+    for x1, x2, rule in ((scalar, scalar, "at least one dimension"), (ONES(3), half, "tensors must have one dtype")):
+        with pytest.raises((RuntimeError, ValueError), match=f"cosine_similarity: .*{rule}"):
+            torch.ops.imgsim.cosine_similarity(x1, x2)
+    _refused(lambda: kernels.cosine_similarity(scalar.numpy(), scalar.numpy()), "cosine_similarity: ", "scalars")
 
 
 @pytest.mark.parametrize(
@@ -198,11 +201,9 @@ def test_cosines_take_floating_numbers(dtype, torch_name, numpy_name):
 
 def test_cosines_take_one_dtype():
     x, y = ONES(3, 4), ONES(3, 4, dtype=F64)
+    _refused(lambda: ops.cosine_topk(x, y, 1), "cosine_topk: tensors must have one dtype", "Float and Double")
     for name, *rest in (("cosine_similarity",), ("cosine_topk", 1)):
-        torch_call, numpy_call = getattr(ops, name), getattr(kernels, name)
-        _refused(
-            lambda f=torch_call, rest=rest: f(x, y, *rest), f"{name}: tensors must have one dtype", "Float and Double"
-        )
+        numpy_call = getattr(kernels, name)
         _refused(
             lambda f=numpy_call, rest=rest: f(x.numpy(), y.numpy(), *rest),
             f"{name}: arrays must have one dtype",
@@ -221,6 +222,11 @@ def test_tensors_on_different_devices(swap):
         ops.cosine_topk(*pair, 1)
     with pytest.raises(ValueError, match=r"^multiscale_pool: feature maps must be on one device \(got .+\)$"):
         ops.multiscale_pool([x[None, None] for x in pair], 3)
+
+
+def _itself(operator, *arguments):
+    """The operator, below what `ops` does for it."""
+    return ops._call(getattr(torch.ops.imgsim, operator), *arguments)
 
 
 SHAPE_RULES = [
@@ -251,9 +257,9 @@ SHAPE_RULES = [
     lambda ones: ops.cosine_similarity(ones(3), ones(3), -1, -1.23456789e-9),
     lambda ones: ops.cosine_similarity(ones(3), ones(3), -1, math.nan),
     lambda ones: ops.cosine_similarity(ones(2, 3), ones(4)),
-    lambda ones: ops.cosine_similarity(ones(()), ones(())),
+    lambda ones: _itself("cosine_similarity", ones(()), ones(())),
     lambda ones: ops.cosine_similarity(ones(3), ones(2, 3), -3),
-    lambda ones: ops.cosine_similarity(ones(3), ones(3, dtype=F64)),
+    lambda ones: _itself("cosine_similarity", ones(3), ones(3, dtype=F64)),
     lambda ones: ops.cosine_topk(ones(4), ones(5, 4), 1),
     lambda ones: ops.cosine_topk(ones(3, 4), ones(5, 3), 1),
     lambda ones: ops.cosine_topk(ones(3, 4), ones(5, 4), 6),
@@ -266,7 +272,7 @@ SHAPE_RULES = [
         for dtype in (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, INT, torch.uint16, torch.uint32)
     ),
     *(
-        lambda ones, dtype=dtype: ops.cosine_similarity(ones(3, 4, dtype=dtype), ones(3, 4))
+        lambda ones, dtype=dtype: _itself("cosine_similarity", ones(3, 4, dtype=dtype), ones(3, 4))
         for dtype in (torch.float16, torch.bfloat16, F64, torch.uint64, torch.complex64, torch.complex128)
     ),
 ]
@@ -290,9 +296,15 @@ def test_a_scalar_has_one_axis_under_any_name(dims):
 
 def test_operators_without_a_gradient_say_so():
     x = torch.randn(4, 5, requires_grad=True)
-    scores, _ = ops.cosine_topk(x, x.detach(), 2)
-    with pytest.warns(UserWarning, match="imgsim::cosine_topk: an autograd kernel was not registered"):
-        scores.sum().backward()
+    images = x[None, :, None].clone()
+    for call, name in (
+        (lambda: ops.cosine_topk(x, x.detach(), 2)[0], "cosine_topk"),
+        (lambda: ops.cosine_pairs(x, -1.0)[2], "cosine_pairs"),
+        (lambda: ops.channel_stats(images)[1], "channel_stats"),
+    ):
+        scores = call()
+        with pytest.raises(RuntimeError, match=f"{name}: has no gradient"):
+            scores.sum().backward()
     assert x.grad is None
 
 
