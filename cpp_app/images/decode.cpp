@@ -7,6 +7,7 @@
 #include "errors.h"
 #include "exif.h"
 #include "file.h"
+#include "formats.h"
 #include "gif.h"
 #include "header.h"
 #include "image_library.h"
@@ -18,8 +19,8 @@ namespace imgsim::app {
 namespace {
 
 /// Whether a decoder's words, or the file's own length field, say that it ends early.
-bool ends_early(Kind kind, Bytes file, const std::string& message) {
-  if (kind == Kind::kWebp && file.size() >= 8) {
+bool ends_early(std::string_view format, Bytes file, const std::string& message) {
+  if (format == "WEBP" && file.size() >= 8) {
     const size_t promised = size_t{8} + little_endian(file, 4, 4);
     return promised > file.size();
   }
@@ -43,22 +44,22 @@ Raster run_gif(Bytes file, const std::string& path) {
   return backdrop.found() == kBlack ? on_black : on_white;
 }
 
-Raster run(Kind kind, Bytes file, const Header& header, const std::string& path) {
+Raster run(std::string_view format, Bytes file, const Header& header, const std::string& path) {
   try {
-    switch (kind) {
-      case Kind::kJpeg:
-        return run_decoder(Decoder::kJpeg, file, Mode::kRgb);
-      case Kind::kWebp:
-        return run_decoder(Decoder::kWebp, file, header.alpha ? Mode::kRgba : Mode::kRgb);
-      default:
-        return run_gif(file, path);
+    if (format == "JPEG") {
+      // A lossless one cannot change its colours while it is read.
+      return run_decoder(Decoder::kJpeg, file, header.colours == 1 ? Mode::kGrey : Mode::kRgb);
     }
+    if (format == "WEBP") {
+      return run_decoder(Decoder::kWebp, file, header.alpha ? Mode::kRgba : Mode::kRgb);
+    }
+    return run_gif(file, path);
   } catch (const DecoderError& error) {
     const std::string message = error.what();
     if (message.find("allocate memory") != std::string::npos) {
       throw PictureError(reasons::kOutOfMemory, path);
     }
-    throw PictureError(ends_early(kind, file, message) ? reasons::kTruncated : reasons::kDamaged, path, message);
+    throw PictureError(ends_early(format, file, message) ? reasons::kTruncated : reasons::kDamaged, path, message);
   }
 }
 
@@ -76,11 +77,42 @@ void to_rgb(uint8_t* data, int64_t count) {
   }
 }
 
-Picture from_png(Bytes file, int orientation, const std::string& path) {
-  auto decoded = std::make_shared<RgbPixels>(decode_png(file, kMaxPixels, path));
-  uint8_t* pixels = decoded->values.data();
-  const int64_t height = decoded->height, width = decoded->width;
-  return {std::move(decoded), pixels, height, width, orientation};
+void check_size(const Header& header, const std::string& path) {
+  const std::string size = std::to_string(header.width) + " x " + std::to_string(header.height);
+  if (header.width * header.height > kMaxPixels) {
+    throw PictureError(reasons::kTooLarge, path, size + ", limit " + std::to_string(kMaxPixels) + " pixels");
+  }
+  if (header.held > kMostHeldPerPixel * kMaxPixels) {
+    throw PictureError(reasons::kTooLarge, path, size + ", too much to hold while it is decoded");
+  }
+}
+
+void check_jpeg(const Header& header, const std::string& path) {
+  if (header.depth != 8) {
+    throw PictureError(reasons::kUnsupported, path, "JPEG of " + std::to_string(header.depth) + " bits");
+  }
+  if (header.colours != 1 && header.colours != 3 && header.colours != 4) {
+    throw PictureError(reasons::kUnsupported, path, "JPEG of " + std::to_string(header.colours) + " colours");
+  }
+  if (!header.reaches_pixels) {
+    throw PictureError(reasons::kTruncated, path);
+  }
+}
+
+Picture from(RgbPixels&& decoded, int orientation) {
+  auto owner = std::make_shared<RgbPixels>(std::move(decoded));
+  uint8_t* pixels = owner->values.data();
+  const int64_t height = owner->height, width = owner->width;
+  return {std::move(owner), pixels, height, width, orientation};
+}
+
+/// Values (count, 1) as (count, 3).
+RgbPixels spread(const Raster& grey) {
+  RgbPixels out{std::vector<uint8_t>(3 * grey.height * grey.width), grey.height, grey.width};
+  for (int64_t i = 0; i < grey.height * grey.width; ++i) {
+    std::fill_n(out.values.data() + 3 * i, 3, grey.data[i]);
+  }
+  return out;
 }
 
 }  // namespace
@@ -88,26 +120,28 @@ Picture from_png(Bytes file, int orientation, const std::string& path) {
 Picture decode(const std::string& path) {
   try {
     const std::vector<uint8_t> file = read_regular(path);
-    const Kind kind = picture_kind(file);
-    if (kind == Kind::kNone) {
-      throw PictureError(reasons::kNotAPicture, path);
+    const std::string_view format = picture_format(file, file, path);
+    if (format.empty() || is_aside(format)) {
+      throw PictureError(reasons::kNotAPicture, path, std::string(format));
     }
-    if (kind == Kind::kBmp || kind == Kind::kTiff) {
-      throw PictureError(reasons::kUnsupported, path, kind == Kind::kBmp ? "BMP" : "TIFF");
+    if (!is_read(format)) {
+      throw PictureError(reasons::kUnsupported, path, std::string(format));
     }
-    const Header header = read_header(kind, file);
-    if (header.width * header.height > kMaxPixels) {
-      throw PictureError(reasons::kTooLarge, path,
-                         std::to_string(header.width) + " x " + std::to_string(header.height) + ", limit " +
-                             std::to_string(kMaxPixels) + " pixels");
+    const Header header = read_header(format, file);
+    if (format == "PNG") {
+      return from(decode_png(file, kMaxPngPixels, path), header.orientation);
     }
+    if (format == "JPEG") {
+      check_jpeg(header, path);
+    }
+    check_size(header, path);
     if (header.animated) {
       throw PictureError(reasons::kUnsupported, path, "animated WebP");
     }
-    if (kind == Kind::kPng) {
-      return from_png(file, header.orientation, path);
+    const Raster raster = run(format, file, header, path);
+    if (raster.channels == 1) {
+      return from(spread(raster), header.orientation);
     }
-    const Raster raster = run(kind, file, header, path);
     if (raster.channels == 4) {
       to_rgb(raster.data, raster.height * raster.width);
     }

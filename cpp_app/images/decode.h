@@ -8,8 +8,11 @@
 
 namespace imgsim::app {
 
-/// The bomb limit: 128 Mi pixels, above the 108 megapixels of today's largest phone cameras.
-inline constexpr int64_t kMaxPixels = int64_t{1} << 27;
+/// The bomb limit, and what a decoder may hold for each of so many pixels: those of imgsim_ops/images/memory.py, so
+/// that both programs refuse the same.
+inline constexpr int64_t kMaxPixels = 112'000'000;
+inline constexpr double kMostHeldPerPixel = 3.2;
+inline constexpr int64_t kMaxPngPixels = 89'600'000;  // of four bytes each
 
 /// RGB pixels as they are stored: uint8 (height, width, 3), adjacent.
 struct Picture {

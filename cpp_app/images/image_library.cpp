@@ -36,13 +36,41 @@ std::string bare_message(const std::string& what) {
 }
 
 // zlib's stable interface; its header need not be installed.
-using Uncompress = int (*)(uint8_t* out, unsigned long* out_size, const uint8_t* in, unsigned long in_size);
-using Crc32 = unsigned long (*)(unsigned long crc, const uint8_t* bytes, unsigned int size);
+struct ZStream {
+  const uint8_t* next_in;
+  unsigned int avail_in;
+  unsigned long total_in;
+  uint8_t* next_out;
+  unsigned int avail_out;
+  unsigned long total_out;
+  const char* message;
+  void* state;
+  void* allocate;
+  void* release;
+  void* opaque;
+  int data_type;
+  unsigned long adler;
+  unsigned long reserved;
+};
+constexpr const char* kZlibVersion = "1";  // the library compares the first figure only
 constexpr int kZlibOk = 0;
-constexpr int kZlibFull = -5;  // Z_BUF_ERROR: the stream goes on, but out is full
+constexpr int kZlibEnd = 1;
+constexpr int kZlibStuck = -5;  // Z_BUF_ERROR: no more input, or no more room
+constexpr size_t kZlibMost = UINT32_MAX;
 
-Uncompress uncompress_function = nullptr;
-Crc32 crc32_function = nullptr;
+struct Zlib {
+  int (*begin)(ZStream* stream, const char* version, int size) = nullptr;
+  int (*inflate)(ZStream* stream, int flush) = nullptr;
+  int (*end)(ZStream* stream) = nullptr;
+  unsigned long (*crc32)(unsigned long crc, const uint8_t* bytes, unsigned int size) = nullptr;
+};
+Zlib zlib;
+
+template <class Function>
+bool find(void* library, const char* name, Function& function) {
+  function = reinterpret_cast<Function>(::dlsym(library, name));
+  return function != nullptr;
+}
 
 }  // namespace
 
@@ -60,9 +88,8 @@ void load_image_library() {
     throw UserError("image library: the file must be torchvision's image library (got " + printable(path) + ")");
   }
   // Its libpng brings zlib with it, and a search through a library goes through what it needs.
-  uncompress_function = reinterpret_cast<Uncompress>(::dlsym(library, "uncompress"));
-  crc32_function = reinterpret_cast<Crc32>(::dlsym(library, "crc32"));
-  if (uncompress_function == nullptr || crc32_function == nullptr) {
+  if (!find(library, "inflateInit_", zlib.begin) || !find(library, "inflate", zlib.inflate) ||
+      !find(library, "inflateEnd", zlib.end) || !find(library, "crc32", zlib.crc32)) {
     throw UserError("image library: torchvision's must bring zlib with it (got " + printable(path) + ")");
   }
 }
@@ -96,14 +123,30 @@ Raster run_decoder(Decoder decoder, Bytes file, Mode mode) {
   }
 }
 
-bool zlib_inflate(Bytes stream, std::span<uint8_t> out) {
-  unsigned long size = out.size();
-  const int result = uncompress_function(out.data(), &size, stream.data(), stream.size());
-  return size == out.size() && (result == kZlibOk || result == kZlibFull);
+Inflated zlib_inflate(Bytes stream, std::span<uint8_t> out) {
+  ZStream z{};
+  if (zlib.begin(&z, kZlibVersion, sizeof(z)) != kZlibOk) {
+    throw std::bad_alloc();
+  }
+  z.next_in = stream.data();
+  z.next_out = out.data();
+  int result = kZlibOk;
+  while (result == kZlibOk) {  // its counts of bytes have 32 bits
+    z.avail_in = static_cast<unsigned int>(std::min<size_t>(stream.data() + stream.size() - z.next_in, kZlibMost));
+    z.avail_out = static_cast<unsigned int>(std::min<size_t>(out.data() + out.size() - z.next_out, kZlibMost));
+    result = zlib.inflate(&z, 0);
+  }
+  zlib.end(&z);
+  return {static_cast<size_t>(z.next_out - out.data()), result != kZlibEnd && result != kZlibStuck};
 }
 
 uint32_t zlib_crc32(Bytes bytes) {
-  return static_cast<uint32_t>(crc32_function(0, bytes.data(), static_cast<unsigned int>(bytes.size())));
+  unsigned long crc = 0;
+  for (size_t at = 0; at < bytes.size(); at += kZlibMost) {
+    const Bytes piece = slice(bytes, at, kZlibMost);
+    crc = zlib.crc32(crc, piece.data(), static_cast<unsigned int>(piece.size()));
+  }
+  return static_cast<uint32_t>(crc);
 }
 
 QuietDecoders::QuietDecoders() : saved_(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) {

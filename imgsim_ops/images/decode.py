@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal
 
+from PIL.Image import DecompressionBombError
+
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.opening import open_regular, picture_error, size_of
 from imgsim_ops.files.reasons import Reason
@@ -121,7 +123,7 @@ def picture_errors(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[Non
         yield
     except ImageError:
         raise
-    except TooManyPixelsError as error:
+    except (TooManyPixelsError, DecompressionBombError) as error:
         raise picture_error(Reason.TOO_LARGE, path, str(error)) from error
     except UnsupportedPixelsError as error:
         raise picture_error(Reason.UNSUPPORTED, path, str(error)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import simplejpeg
@@ -13,7 +13,7 @@ from PIL import Image, JpegImagePlugin
 
 from imgsim_ops.images.memory import Admit, check_size
 from imgsim_ops.images.orientation import Box, upright_size, upright_strips, upright_transpose
-from imgsim_ops.images.pillow import quiet_pillow
+from imgsim_ops.images.pillow import opened, quiet_pillow
 from imgsim_ops.images.strips import Strips
 
 # A file larger than this (a film behind the picture, perhaps) is left to Pillow, which reads it piece by piece.
@@ -70,7 +70,7 @@ def decode_jpeg(
         return None
     content = io.BytesIO(file.read())
     with quiet_pillow:
-        image = JpegImagePlugin.JpegImageFile(content)  # 20 microseconds: it reads the header only
+        image = _opened(content)  # 20 microseconds: it reads the header only
         in_first_scan = _colours_of_first_scan(content)
         transpose = upright_transpose(image)
     if image.mode not in ("L", "RGB"):
@@ -96,6 +96,18 @@ def decode_jpeg(
             raise
         return None
     return Strips(*upright_size(width, height, transpose), _upright(pixels, transpose), by)
+
+
+def _opened(content: io.BytesIO) -> JpegImagePlugin.JpegImageFile:
+    try:
+        image: Any = opened(content, "JPEG")
+    except SyntaxError as error:
+        if content.read(1):
+            raise
+        raise TruncatedJpegError(str(error)) from error  # it has looked for a header up to the end
+    if not image.tile:
+        raise TruncatedJpegError("there are no pixels")
+    return image
 
 
 def _colours_of_first_scan(content: io.BytesIO) -> int:
