@@ -8,12 +8,6 @@
 
 namespace imgsim::app {
 
-/// The bomb limit, and what a decoder may hold for each of so many pixels: those of imgsim_ops/images/memory.py, so
-/// that both programs refuse the same.
-inline constexpr int64_t kMaxPixels = 112'000'000;
-inline constexpr double kMostHeldPerPixel = 3.2;
-inline constexpr int64_t kMaxPngPixels = 89'600'000;  // of four bytes each
-
 /// RGB pixels as they are stored: uint8 (height, width, 3), adjacent.
 struct Picture {
   std::shared_ptr<void> owner;

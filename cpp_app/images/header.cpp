@@ -68,12 +68,11 @@ Header read_jpeg(Bytes file) {
       xmp = body.subspan(29);
     } else if (marker == 0xDA) {
       header.reaches_pixels = true;
-      const double pixels = static_cast<double>(header.width) * static_cast<double>(header.height);
       const bool many_scans = !body.empty() && body[0] < header.colours;
       if (header.colours == 4) {
-        header.held = (progressive ? 12 : 4) * pixels;
+        header.held = progressive ? 12 : 4;
       } else {  // where a block comes in several scans all coefficients, two bytes each, are kept until the end
-        header.held = (progressive || many_scans ? 2 * samples : 0) * pixels + 3 * pixels;
+        header.held = (progressive || many_scans ? 2 * samples : 0) + 3;
       }
       break;
     }
@@ -110,7 +109,7 @@ std::string png_text(const PngChunk& chunk, size_t key) {
     return {rest.begin(), rest.end()};
   }
   std::string text(kLongestText + 1, '\0');
-  const Inflated result = zlib_inflate(rest, {reinterpret_cast<uint8_t*>(text.data()), text.size()});
+  const Inflated result = zlib_inflate({&rest, 1}, {reinterpret_cast<uint8_t*>(text.data()), text.size()});
   text.resize(result.broken || result.size > kLongestText ? 0 : result.size);
   return text;
 }
@@ -164,12 +163,18 @@ Header read_webp(Bytes file) {
   Header header;
   std::optional<Bytes> exif;
   Bytes xmp;
+  bool has_exif = false, has_xmp = false;  // libwebp looks only at those that the header announces
+  bool extended = false;
+  file = slice(file, 0, size_t{8} + (file.size() < 8 ? 0 : little_endian(file, 4, 4)));
   for (size_t at = 12; at + 8 <= file.size();) {
     const size_t length = little_endian(file, at + 4, 4);
     const Bytes body = slice(file, at + 8, length);
     if (starts_with(file, "VP8X", at) && body.size() >= 10) {
       header.animated = (body[0] & 0x02) != 0;
       header.alpha = (body[0] & 0x10) != 0;
+      has_exif = (body[0] & 0x08) != 0;
+      has_xmp = (body[0] & 0x04) != 0;
+      extended = true;
       header.width = little_endian(body, 4, 3) + 1;
       header.height = little_endian(body, 7, 3) + 1;
     } else if (starts_with(file, "VP8L", at) && body.size() >= 5) {
@@ -180,15 +185,18 @@ Header read_webp(Bytes file) {
     } else if (starts_with(file, "VP8 ", at) && body.size() >= 10) {
       header.width = little_endian(body, 6, 2) & 0x3FFF;
       header.height = little_endian(body, 8, 2) & 0x3FFF;
-    } else if (starts_with(file, "EXIF", at) && !exif) {
+    } else if (starts_with(file, "ANMF", at) && header.first_frame.empty()) {
+      header.first_frame = body;
+    } else if (starts_with(file, "EXIF", at) && has_exif && !exif) {
       exif = body;
-    } else if (starts_with(file, "XMP ", at) && xmp.empty()) {
+    } else if (starts_with(file, "XMP ", at) && has_xmp && xmp.empty()) {
       xmp = body;
     }
     at += 8 + length + length % 2;
+    header.sound = !extended || at == file.size();
   }
   header.orientation = orientation(exif, xmp);
-  header.held = 16.0 * static_cast<double>(header.width) * static_cast<double>(header.height);
+  header.held = 16;
   return header;
 }
 
@@ -201,16 +209,7 @@ Header read_header(std::string_view format, Bytes file) {
   if (format == "PNG") {
     return read_png(file);
   }
-  if (format == "WEBP") {
-    return read_webp(file);
-  }
-  Header header;
-  if (file.size() >= 10) {
-    header.width = little_endian(file, 6, 2);
-    header.height = little_endian(file, 8, 2);
-    header.held = 5.0 * static_cast<double>(header.width) * static_cast<double>(header.height);
-  }
-  return header;
+  return read_webp(file);
 }
 
 }  // namespace imgsim::app

@@ -15,9 +15,11 @@ struct Header {
   int depth = 8;                ///< JPEG: bits of a sample.
   int colours = 3;              ///< JPEG.
   bool reaches_pixels = false;  ///< JPEG: the file has a scan.
-  double held = 0;        ///< Bytes that the Python package's decoder would hold at the most: the limits are the same.
-  bool animated = false;  ///< WebP: an animation. (Of an animated GIF the first frame is read.)
-  bool alpha = false;     ///< WebP: pixels have an alpha channel.
+  double held = 0;              ///< Bytes for each pixel; see limits.h. 0 for PNG.
+  bool animated = false;        ///< WebP: an animation.
+  Bytes first_frame;            ///< WebP: of an animation, the content of its chunk.
+  bool sound = true;            ///< WebP: its chunks fill the file.
+  bool alpha = false;           ///< WebP: pixels have an alpha channel.
 };
 
 /// Reads the header. Broken EXIF is no orientation, and a header cut short is no size: the decoder will say what is

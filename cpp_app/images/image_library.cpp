@@ -21,8 +21,6 @@ const char* operator_name(Decoder decoder) {
       return "image::decode_jpeg";
     case Decoder::kWebp:
       return "image::decode_webp";
-    case Decoder::kGif:
-      return "image::decode_gif";
   }
   return "";
 }
@@ -55,8 +53,8 @@ struct ZStream {
 constexpr const char* kZlibVersion = "1";  // the library compares the first figure only
 constexpr int kZlibOk = 0;
 constexpr int kZlibEnd = 1;
-constexpr int kZlibStuck = -5;  // Z_BUF_ERROR: no more input, or no more room
-constexpr size_t kZlibMost = UINT32_MAX;
+constexpr int kZlibStuck = -5;                 // Z_BUF_ERROR: no more input, or no more room
+constexpr size_t kZlibMost = size_t{1} << 30;  // its counts of bytes have 32 bits
 
 struct Zlib {
   int (*begin)(ZStream* stream, const char* version, int size) = nullptr;
@@ -109,10 +107,7 @@ Raster run_decoder(Decoder decoder, Bytes file, Mode mode) {
       }
     }
     op.callBoxed(stack);
-    at::Tensor pixels = stack.at(0).toTensor();
-    if (pixels.dim() == 4) {  // frames of a GIF
-      pixels = pixels[0];
-    }
+    const at::Tensor pixels = stack.at(0).toTensor();
     // The decoders fill (H, W, C) and hand out a (C, H, W) view of it: this is no copy.
     auto owner = std::make_shared<at::Tensor>(pixels.permute({1, 2, 0}).contiguous());
     return {owner, owner->mutable_data_ptr<uint8_t>(), owner->size(0), owner->size(1), owner->size(2)};
@@ -123,21 +118,27 @@ Raster run_decoder(Decoder decoder, Bytes file, Mode mode) {
   }
 }
 
-Inflated zlib_inflate(Bytes stream, std::span<uint8_t> out) {
+Inflated zlib_inflate(std::span<const Bytes> pieces, std::span<uint8_t> out) {
   ZStream z{};
   if (zlib.begin(&z, kZlibVersion, sizeof(z)) != kZlibOk) {
     throw std::bad_alloc();
   }
-  z.next_in = stream.data();
   z.next_out = out.data();
+  const auto room = [&] { return static_cast<size_t>(out.data() + out.size() - z.next_out); };
   int result = kZlibOk;
-  while (result == kZlibOk) {  // its counts of bytes have 32 bits
-    z.avail_in = static_cast<unsigned int>(std::min<size_t>(stream.data() + stream.size() - z.next_in, kZlibMost));
-    z.avail_out = static_cast<unsigned int>(std::min<size_t>(out.data() + out.size() - z.next_out, kZlibMost));
-    result = zlib.inflate(&z, 0);
+  for (size_t i = 0; i < pieces.size() && room() > 0 && (result == kZlibOk || result == kZlibStuck); ++i) {
+    for (Bytes piece = pieces[i]; !piece.empty() && room() > 0; piece = {z.next_in, piece.data() + piece.size()}) {
+      z.next_in = piece.data();
+      z.avail_in = static_cast<unsigned int>(std::min(piece.size(), kZlibMost));
+      z.avail_out = static_cast<unsigned int>(std::min(room(), kZlibMost));
+      result = zlib.inflate(&z, 0);
+      if (result != kZlibOk) {
+        break;
+      }
+    }
   }
   zlib.end(&z);
-  return {static_cast<size_t>(z.next_out - out.data()), result != kZlibEnd && result != kZlibStuck};
+  return {out.size() - room(), result != kZlibOk && result != kZlibEnd && result != kZlibStuck};
 }
 
 uint32_t zlib_crc32(Bytes bytes) {

@@ -28,8 +28,8 @@ class DecoderError : public std::runtime_error {
 /// variable IMGSIM_TORCHVISION_IMAGE names. Throws UserError. Call it once, before any thread decodes.
 void load_image_library();
 
-enum class Decoder { kJpeg, kWebp, kGif };
-/// Channels to decode to; values of torchvision's ImageReadMode. A GIF is always RGB.
+enum class Decoder { kJpeg, kWebp };
+/// Channels to decode to; values of torchvision's ImageReadMode.
 enum class Mode { kGrey = 1, kRgb = 3, kRgba = 4 };
 
 /// Decodes a whole file in memory on the calling thread. Throws DecoderError.
@@ -40,8 +40,8 @@ struct Inflated {
   bool broken;  ///< The stream makes no sense from there on; else it ended, or there was no more room.
 };
 
-/// Fills `out` from a zlib stream. What goes beyond `out` is ignored.
-Inflated zlib_inflate(Bytes stream, std::span<uint8_t> out);
+/// Fills `out` from a zlib stream in pieces. What goes beyond `out` is ignored.
+Inflated zlib_inflate(std::span<const Bytes> pieces, std::span<uint8_t> out);
 
 /// CRC-32 as PNG has it.
 uint32_t zlib_crc32(Bytes bytes);

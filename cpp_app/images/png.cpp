@@ -10,15 +10,21 @@
 #include "bytes.h"
 #include "errors.h"
 #include "image_library.h"
+#include "limits.h"
 #include "pixels.h"
 
 namespace imgsim::app {
 namespace {
 
+constexpr double kHeldPerPixel = 4;
+// As Pillow hands them to zlib: of a piece all is looked at, also a wrong check sum behind the last row.
+constexpr size_t kPiece = size_t{1} << 16;
+constexpr uint8_t kLastFilter = 4;
+
 enum Colour : uint8_t { kGrey = 0, kRgb = 2, kPalette = 3, kGreyAlpha = 4, kRgba = 6 };
 
 struct Colours {
-  uint8_t values[256][3];
+  uint8_t values[256][3] = {};  // what is not listed is black
   uint8_t alpha[256];
 };
 
@@ -34,7 +40,7 @@ struct Chunks {
   bool have_frame = false;  // of an animation
   Colours palette;
   std::optional<std::array<uint16_t, 3>> key;  // the colour that is transparent
-  std::vector<uint8_t> compressed;
+  std::vector<Bytes> compressed;
 };
 
 /// One pass of Adam7, or the only pass of a picture that is not interlaced: every dx-th column from x on, and rows
@@ -50,13 +56,9 @@ constexpr Pass kAdam7[] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4
 
 class PngReader {
  public:
-  PngReader(Bytes file, int64_t max_pixels, const std::string& path) : path_(path) {
+  PngReader(Bytes file, const std::string& path) : path_(path) {
     read_chunks(file);
-    if (chunks_.width > max_pixels / chunks_.height) {
-      throw PictureError(reasons::kTooLarge, path_,
-                         std::to_string(chunks_.width) + " x " + std::to_string(chunks_.height) + ", limit " +
-                             std::to_string(max_pixels) + " pixels");
-    }
+    check_size(chunks_.width, chunks_.height, kHeldPerPixel, path_);
   }
 
   RgbPixels decode() {
@@ -106,13 +108,10 @@ class PngReader {
         return 1;
     }
   }
+  bool deep_colour() const { return chunks_.depth == 16 && chunks_.colour == kRgb; }
   int64_t row_bytes(int64_t cols) const { return (cols * channels() * chunks_.depth + 7) / 8; }
 
   void read_chunks(Bytes file) {
-    for (uint8_t (&entry)[3] :
-         chunks_.palette.values) {  // what a picture means by an entry that it does not list: as Pillow
-      entry[0] = entry[1] = entry[2] = static_cast<uint8_t>(&entry - chunks_.palette.values);
-    }
     std::fill(std::begin(chunks_.palette.alpha), std::end(chunks_.palette.alpha), 255);
     bool pixels_over = false;
     for (const PngChunk& chunk : png_chunks(file)) {
@@ -128,7 +127,9 @@ class PngReader {
       } else if (chunk.is("tRNS") && !chunks_.have_pixels && chunk.sound()) {
         read_transparency(chunk.body);
       } else if (chunk.is("IDAT") && !pixels_over) {
-        chunks_.compressed.insert(chunks_.compressed.end(), chunk.body.begin(), chunk.body.end());
+        for (Bytes rest = chunk.body; !rest.empty(); rest = slice(rest, kPiece, rest.size())) {
+          chunks_.compressed.push_back(slice(rest, 0, kPiece));
+        }
         chunks_.have_pixels = true;
       } else if (!chunks_.have_pixels && (chunk.is("acTL") || chunk.is("fcTL") || chunk.is("fdAT"))) {
         check_animation(chunk);
@@ -210,7 +211,11 @@ class PngReader {
   }
 
   void read_transparency(Bytes body) {
-    const auto at = [&](size_t place) { return static_cast<uint16_t>(big_endian(body, place, 2)); };
+    // The lowest bits count, but of 16-bit colour, of which the upper byte is looked at.
+    const auto at = [&](size_t place) {
+      const uint32_t value = big_endian(body, place, 2);
+      return static_cast<uint16_t>(deep_colour() ? value >> 8 : value & ((1u << chunks_.depth) - 1));
+    };
     if (chunks_.colour == kPalette && body.size() <= sizeof(chunks_.palette.alpha)) {
       std::copy(body.begin(), body.end(), chunks_.palette.alpha);
     } else if (chunks_.colour == kGrey && body.size() >= 2) {
@@ -228,10 +233,26 @@ class PngReader {
     }
     std::vector<uint8_t> raw(size);
     const Inflated result = zlib_inflate(chunks_.compressed, raw);
-    if (result.size < raw.size()) {  // a wrong check sum behind the last row does not matter
-      throw PictureError(result.broken ? reasons::kDamaged : reasons::kTruncated, path_);
+    if (result.broken || (result.size < raw.size() && has_unknown_filter(raw, result.size, passes))) {
+      damaged("the compressed pixels make no sense");
+    }
+    if (result.size < raw.size()) {
+      throw PictureError(reasons::kTruncated, path_);
     }
     return raw;
+  }
+
+  bool has_unknown_filter(const std::vector<uint8_t>& raw, size_t size, std::span<const Pass> passes) const {
+    size_t at = 0;
+    for (const Pass& pass : passes) {
+      const int64_t cols = pass.cols(chunks_.width);
+      for (int64_t r = 0; cols > 0 && r < pass.rows(chunks_.height); ++r, at += 1 + row_bytes(cols)) {
+        if (at + 1 + row_bytes(cols) <= size && raw[at] > kLastFilter) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   void unfilter(uint8_t filter, uint8_t* row, const uint8_t* above, int64_t size) const {
@@ -338,8 +359,9 @@ class PngReader {
       const uint8_t seen[3] = {static_cast<uint8_t>(look(stored[0])), static_cast<uint8_t>(look(stored[1])),
                                static_cast<uint8_t>(look(stored[2]))};
       int alpha = each % 2 == 0 ? look(sample(row, i * each + each - 1)) : 255;
-      if (chunks_.key && stored[0] == (*chunks_.key)[0] && stored[1] == (*chunks_.key)[1] &&
-          stored[2] == (*chunks_.key)[2]) {
+      const int shift = deep_colour() ? 8 : 0;
+      if (chunks_.key && stored[0] >> shift == (*chunks_.key)[0] && stored[1] >> shift == (*chunks_.key)[1] &&
+          stored[2] >> shift == (*chunks_.key)[2]) {
         alpha = 0;
       }
       put(to, seen, alpha);
@@ -385,8 +407,6 @@ std::vector<PngChunk> png_chunks(Bytes file) {
   return chunks;
 }
 
-RgbPixels decode_png(Bytes file, int64_t max_pixels, const std::string& path) {
-  return PngReader(file, max_pixels, path).decode();
-}
+RgbPixels decode_png(Bytes file, const std::string& path) { return PngReader(file, path).decode(); }
 
 }  // namespace imgsim::app

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bytes.h"
+#include "pixels.h"
 
 namespace imgsim::app {
 
@@ -24,17 +25,11 @@ struct PngChunk {
 /// The chunks up to the end chunk, the end of the file or something that is no chunk.
 std::vector<PngChunk> png_chunks(Bytes file);
 
-struct RgbPixels {
-  std::vector<uint8_t> values;  ///< (height, width, 3)
-  int64_t height;
-  int64_t width;
-};
-
 /// Decodes a PNG of any colour type, depth and interlacing as decode() promises; of an APNG the default image.
 ///
 /// What is no part of the picture and is broken, or in a wrong place, is passed over, by the rules of
 /// imgsim_ops/images/png.py. Gamma and colour profiles are left alone. Source: PNG Specification, third edition (W3C).
 /// `path` is for the error. Throws PictureError: truncated, damaged or too_large.
-RgbPixels decode_png(Bytes file, int64_t max_pixels, const std::string& path);
+RgbPixels decode_png(Bytes file, const std::string& path);
 
 }  // namespace imgsim::app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +15,7 @@ from imgsim_ops.errors import ImageError
 from imgsim_ops.files.opening import open_regular, picture_error, size_of
 from imgsim_ops.files.reasons import Reason
 from imgsim_ops.images.formats import ASIDE, HEAD_SIZE, canvas_size, format_of, picture_format
-from imgsim_ops.images.jpeg import TruncatedJpegError, decode_jpeg
+from imgsim_ops.images.jpeg import TruncatedJpegError, decode_jpeg, require_end
 from imgsim_ops.images.jxl import jxl_header
 from imgsim_ops.images.memory import MAX_PIXELS, Admit, TooManyPixelsError, admit_at_once
 from imgsim_ops.images.pillow import UnsupportedPixelsError, decode_with_pillow
@@ -109,7 +110,10 @@ def _decoded(
             file.seek(0)
         header = jxl_header(file) if kind == "JXL" else None
         canvas = canvas_size(head, kind) if header is None else (header.width, header.height)
-        return decode_with_pillow(file, kind, canvas, max_pixels, admit, stack)
+        picture = decode_with_pillow(file, kind, canvas, max_pixels, admit, stack)
+        if kind == "JPEG":
+            require_end(file)
+        return picture
 
 
 @contextmanager
@@ -142,9 +146,13 @@ def _blame(error: Exception, file: BinaryIO) -> Reason:
         return Reason.UNREADABLE
     if "truncated" in str(error).lower():
         return Reason.TRUNCATED
+    ended = isinstance(error.__cause__ or error, EOFError | IndexError | struct.error) and not file.read(1)
     file.seek(0)
     head = file.read(HEAD_SIZE)
     kind = picture_format(head)
+    if kind == "GIF" and ended:  # Pillow looks for the next block without asking whether there is one
+        file.seek(-1, os.SEEK_END)
+        return Reason.DAMAGED if file.read(1) == b";" else Reason.TRUNCATED
     promised = 0  # how many bytes the header says there are at least
     if kind == "WEBP":
         promised = 8 + int.from_bytes(head[4:8], "little")

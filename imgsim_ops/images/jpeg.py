@@ -110,6 +110,18 @@ def _opened(content: io.BytesIO) -> JpegImagePlugin.JpegImageFile:
     return image
 
 
+def require_end(file: BinaryIO) -> None:
+    """Checks that a JPEG has its last marker: Pillow does not miss it where all of its pixels are there.
+
+    Raises:
+        TruncatedJpegError: It has not.
+    """
+    file.seek(0)
+    content = file.read(_LARGEST_FILE)
+    if content.rfind(b"\xff\xd9") < content.find(b"\xff\xda"):
+        raise TruncatedJpegError("there is no end marker")
+
+
 def _colours_of_first_scan(content: io.BytesIO) -> int:
     """How many there are in the scan behind whose header Pillow has stopped; 0 where it stopped elsewhere."""
     data, end = content.getbuffer(), content.tell()

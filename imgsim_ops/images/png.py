@@ -6,7 +6,7 @@ import io
 import struct
 import zlib
 from collections import Counter
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import Image, PngImagePlugin
 
@@ -40,16 +40,21 @@ class PngPicture(PngImagePlugin.PngImageFile):
         self._chunks = _Chunks(file)
         super().__init__(self._chunks.readable())
 
-    def load_end(self) -> None:
-        """Checks, where a part of the picture may never have been written, how many bytes there are.
+    def load(self) -> Any:
+        """Decodes, and checks where a part of the picture may never have been written how many bytes there are.
 
         Raises:
             OSError: Too few.
         """
-        super().load_end()
-        last_rows = self.im.crop((0, max(0, self.height - 2), *self.size))
-        if self.tell() == 0 and last_rows.getbbox(True) is None:
+        first = bool(self.tile) and self.tell() == 0
+        pixels = super().load()
+        if first and self.im.crop((0, max(0, self.height - 2), *self.size)).getbbox(True) is None:
             self._chunks.require_all_rows()
+        return pixels
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
 class _Chunks:
@@ -59,6 +64,7 @@ class _Chunks:
         self._file = file
         self._kept: list[tuple[bytes, int, int]] = []  # name, and from where to where it reaches, check sum counted
         self._names = Counter[bytes]()  # of those
+        self._key = b""  # the chunk of the transparent colour, as Pillow compares it
         self._odd = False
         self._pixels_over = self._animated = False
         self._judge = PngImagePlugin.PngStream(io.BytesIO())
@@ -72,9 +78,9 @@ class _Chunks:
         if not self._odd:
             return self._file
         parts = [_SIGNATURE]
-        for _, start, stop in self._kept:
+        for name, start, stop in self._kept:
             self._file.seek(start)
-            parts.append(self._file.read(stop - start))
+            parts.append(self._key if name == b"tRNS" and self._key else self._file.read(stop - start))
         return io.BytesIO(b"".join(parts))
 
     def require_all_rows(self) -> None:
@@ -144,7 +150,7 @@ class _Chunks:
         sides_can_be = 0 < self._width <= _LARGEST_SIDE and 0 < self._height <= _LARGEST_SIDE
         if not sides_can_be or depth not in _DEPTHS.get(colour, ()) or ways not in ([0, 0, 0], [0, 0, 1]):
             raise SyntaxError("the header chunk promises a picture that cannot be")
-        self._colour, self._bits = colour, depth * _CHANNELS[colour]
+        self._colour, self._depth, self._bits = colour, depth, depth * _CHANNELS[colour]
         self._palette, self._interlaced = colour == _PALETTE, ways[2] == 1
 
     def _is_kept(self, name: bytes, body: bytes, sound: bool) -> bool:
@@ -170,10 +176,25 @@ class _Chunks:
             return sound
         if name == b"tRNS":
             least = {0: 2, 2: 6}.get(self._colour, 0)
-            return sound and not behind and least <= len(body) <= 256
+            kept = sound and not behind and least <= len(body) <= 256
+            if kept and least:
+                self._set_key(body[:least])
+            return kept
         if name in _ANIMATION:
             return self._is_animation(name, body, sound, behind)
         return sound and not self._refused(name, body)
+
+    def _set_key(self, body: bytes) -> None:
+        """Pillow compares the transparent colour with samples that it has brought to 8 bits; a grey of 16 it leaves."""
+        values = struct.unpack(f">{len(body) // 2}H", body)
+        if self._depth == 16:
+            values = tuple(value >> 8 for value in values) if self._colour else values
+        else:
+            most = (1 << self._depth) - 1
+            values = tuple((value & most) * (255 // most if 1 < self._depth < 8 else 1) for value in values)
+        shown = struct.pack(f">{len(values)}H", *values)
+        self._key = _chunk(b"tRNS", shown)
+        self._odd |= shown != body
 
     def _is_animation(self, name: bytes, body: bytes, sound: bool, behind: bool) -> bool:
         """An animation may not be taken for a still picture because a part of it is broken."""
