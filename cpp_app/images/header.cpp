@@ -53,6 +53,9 @@ Header read_jpeg(Bytes file) {
     }
     const size_t length = big_endian(file, at + 2, 2);
     const Bytes body = slice(file, at + 4, length < 2 ? 0 : length - 2);
+    if (at + 2 + length > file.size()) {
+      break;
+    }
     const bool frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
     if (frame && body.size() >= 6) {
       header.depth = body[0];
@@ -69,11 +72,8 @@ Header read_jpeg(Bytes file) {
     } else if (marker == 0xDA) {
       header.reaches_pixels = true;
       const bool many_scans = !body.empty() && body[0] < header.colours;
-      if (header.colours == 4) {
-        header.held = progressive ? 12 : 4;
-      } else {  // where a block comes in several scans all coefficients, two bytes each, are kept until the end
-        header.held = (progressive || many_scans ? 2 * samples : 0) + 3;
-      }
+      // Where a block comes in several scans all coefficients, two bytes each, are kept until the end.
+      header.held = (progressive || many_scans ? 2 * samples : 0) + (header.colours == 4 ? 4 : 3);
       break;
     }
     at += 2 + std::max<size_t>(length, 2);
@@ -158,13 +158,23 @@ Header read_png(Bytes file) {
   return header;
 }
 
+/// Whether a frame of an animation has the chunk of a picture.
+bool holds_picture(Bytes frame) {
+  size_t at = 16;
+  if (starts_with(frame, "ALPH", at) && frame.size() >= at + 8) {
+    const size_t length = little_endian(frame, at + 4, 4);
+    at += 8 + length + length % 2;
+  }
+  return starts_with(frame, "VP8 ", at) || starts_with(frame, "VP8L", at);
+}
+
 // RFC 9649: RIFF chunks, padded to even sizes.
 Header read_webp(Bytes file) {
   Header header;
   std::optional<Bytes> exif;
   Bytes xmp;
   bool has_exif = false, has_xmp = false;  // libwebp looks only at those that the header announces
-  bool extended = false;
+  bool extended = false, frames_sound = true;
   file = slice(file, 0, size_t{8} + (file.size() < 8 ? 0 : little_endian(file, 4, 4)));
   for (size_t at = 12; at + 8 <= file.size();) {
     const size_t length = little_endian(file, at + 4, 4);
@@ -185,15 +195,16 @@ Header read_webp(Bytes file) {
     } else if (starts_with(file, "VP8 ", at) && body.size() >= 10) {
       header.width = little_endian(body, 6, 2) & 0x3FFF;
       header.height = little_endian(body, 8, 2) & 0x3FFF;
-    } else if (starts_with(file, "ANMF", at) && header.first_frame.empty()) {
-      header.first_frame = body;
+    } else if (starts_with(file, "ANMF", at)) {
+      frames_sound &= holds_picture(body);
+      header.first_frame = header.first_frame.empty() ? body : header.first_frame;
     } else if (starts_with(file, "EXIF", at) && has_exif && !exif) {
       exif = body;
     } else if (starts_with(file, "XMP ", at) && has_xmp && xmp.empty()) {
       xmp = body;
     }
     at += 8 + length + length % 2;
-    header.sound = !extended || at == file.size();
+    header.sound = frames_sound && (!extended || at == file.size());
   }
   header.orientation = orientation(exif, xmp);
   header.held = 16;

@@ -4,9 +4,18 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <shared_mutex>
 #include <string>
 
 #include "errors.h"
@@ -70,6 +79,52 @@ bool find(void* library, const char* name, Function& function) {
   return function != nullptr;
 }
 
+Raster call_decoder(Decoder decoder, Bytes file, Mode mode) {
+  try {
+    const auto op = c10::Dispatcher::singleton().findSchemaOrThrow(operator_name(decoder), "");
+    // The decoders only read; from_blob has no const form.
+    const at::Tensor data =
+        at::from_blob(const_cast<uint8_t*>(file.data()), {static_cast<int64_t>(file.size())}, at::kByte);
+    torch::jit::Stack stack{data};
+    for (const c10::Argument& argument : op.schema().arguments()) {
+      if (argument.name() == "mode") {
+        stack.emplace_back(static_cast<int64_t>(mode));
+      } else if (argument.default_value()) {  // apply_exif_orientation, in the versions that have it: exif.h does that
+        stack.push_back(*argument.default_value());
+      }
+    }
+    op.callBoxed(stack);
+    const at::Tensor pixels = stack.at(0).toTensor();
+    // The decoders fill (H, W, C) and hand out a (C, H, W) view of it: this is no copy.
+    auto owner = std::make_shared<at::Tensor>(pixels.permute({1, 2, 0}).contiguous());
+    return {owner, owner->mutable_data_ptr<uint8_t>(), owner->size(0), owner->size(1), owner->size(2)};
+  } catch (const c10::Error& error) {
+    throw DecoderError(bare_message(error.what_without_backtrace()));
+  } catch (const std::runtime_error& error) {
+    throw DecoderError(bare_message(error.what()));
+  }
+}
+
+// What libjpeg says of pixels that are missing or wrong, and then makes up: Python refuses them too
+// (imgsim_ops/images/jpeg.py).
+constexpr const char* kBroken[] = {"bad Huffman code", "premature end of data segment", "Inconsistent progression"};
+
+// Where the decoders' remarks go while a QuietDecoders lives, and who decodes meanwhile.
+std::atomic<int> remarks{-1};
+std::shared_mutex deciding;
+
+off_t said() {
+  struct stat status{};
+  return ::fstat(remarks, &status) == 0 ? status.st_size : 0;
+}
+
+/// The first line that was said behind this place: libjpeg says no more of a picture.
+std::string said_from(off_t begin) {
+  char line[200];
+  const ssize_t size = ::pread(remarks, line, sizeof(line), begin);
+  return bare_message({line, static_cast<size_t>(std::max<ssize_t>(size, 0))});
+}
+
 }  // namespace
 
 void load_image_library() {
@@ -93,28 +148,38 @@ void load_image_library() {
 }
 
 Raster run_decoder(Decoder decoder, Bytes file, Mode mode) {
-  try {
-    const auto op = c10::Dispatcher::singleton().findSchemaOrThrow(operator_name(decoder), "");
-    // The decoders only read; from_blob has no const form.
-    const at::Tensor data =
-        at::from_blob(const_cast<uint8_t*>(file.data()), {static_cast<int64_t>(file.size())}, at::kByte);
-    torch::jit::Stack stack{data};
-    for (const c10::Argument& argument : op.schema().arguments()) {
-      if (argument.name() == "mode") {
-        stack.emplace_back(static_cast<int64_t>(mode));
-      } else if (argument.default_value()) {  // apply_exif_orientation, in the versions that have it: exif.h does that
-        stack.push_back(*argument.default_value());
+  {
+    const std::shared_lock together(deciding);
+    const off_t before = said();
+    std::optional<Raster> raster;
+    std::exception_ptr error;
+    try {
+      raster = call_decoder(decoder, file, mode);
+    } catch (const DecoderError&) {
+      error = std::current_exception();
+    }
+    if (said() == before) {
+      return error ? std::rethrow_exception(error), Raster{} : *raster;
+    }
+  }
+  // Somebody's decoder has said something: once more alone, to know whose.
+  const std::unique_lock alone(deciding);
+  const off_t before = said();
+  const auto require_no_break = [&] {
+    const std::string remark = said_from(before);
+    for (const char* words : kBroken) {
+      if (remark.find(words) != std::string::npos) {
+        throw DecoderError(remark);
       }
     }
-    op.callBoxed(stack);
-    const at::Tensor pixels = stack.at(0).toTensor();
-    // The decoders fill (H, W, C) and hand out a (C, H, W) view of it: this is no copy.
-    auto owner = std::make_shared<at::Tensor>(pixels.permute({1, 2, 0}).contiguous());
-    return {owner, owner->mutable_data_ptr<uint8_t>(), owner->size(0), owner->size(1), owner->size(2)};
-  } catch (const c10::Error& error) {
-    throw DecoderError(bare_message(error.what_without_backtrace()));
-  } catch (const std::runtime_error& error) {
-    throw DecoderError(bare_message(error.what()));
+  };
+  try {
+    const Raster raster = call_decoder(decoder, file, mode);
+    require_no_break();
+    return raster;
+  } catch (const DecoderError&) {
+    require_no_break();
+    throw;
   }
 }
 
@@ -151,12 +216,9 @@ uint32_t zlib_crc32(Bytes bytes) {
 }
 
 QuietDecoders::QuietDecoders() : saved_(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) {
-  const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-  if (saved_ >= 0 && nowhere >= 0) {
-    ::dup2(nowhere, STDERR_FILENO);
-  }
-  if (nowhere >= 0) {
-    ::close(nowhere);
+  remarks = ::memfd_create("remarks", MFD_CLOEXEC);
+  if (remarks >= 0) {
+    ::dup2(remarks, STDERR_FILENO);
   }
 }
 
@@ -164,6 +226,11 @@ QuietDecoders::~QuietDecoders() {
   if (saved_ >= 0) {
     ::dup2(saved_, STDERR_FILENO);
     ::close(saved_);
+  } else {
+    ::close(STDERR_FILENO);  // as it was
+  }
+  if (remarks >= 0) {
+    ::close(remarks.exchange(-1));
   }
 }
 

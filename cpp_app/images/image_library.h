@@ -32,7 +32,7 @@ enum class Decoder { kJpeg, kWebp };
 /// Channels to decode to; values of torchvision's ImageReadMode.
 enum class Mode { kGrey = 1, kRgb = 3, kRgba = 4 };
 
-/// Decodes a whole file in memory on the calling thread. Throws DecoderError.
+/// Decodes a whole file in memory on the calling thread. Throws DecoderError, also where pixels were made up.
 Raster run_decoder(Decoder decoder, Bytes file, Mode mode);
 
 struct Inflated {
@@ -46,8 +46,8 @@ Inflated zlib_inflate(std::span<const Bytes> pieces, std::span<uint8_t> out);
 /// CRC-32 as PNG has it.
 uint32_t zlib_crc32(Bytes bytes);
 
-/// While one lives, what is written to stderr is lost: libjpeg and libwebp write remarks there, without the file's
-/// name. Only on the main thread, around the decoding; not nested.
+/// While one lives, what is written to stderr is kept from the user: libjpeg and libwebp write remarks there, without
+/// the file's name. run_decoder() reads them. Only on the main thread, around the decoding; not nested.
 class QuietDecoders {
  public:
   QuietDecoders();

@@ -207,6 +207,7 @@ class PngReader {
       damaged("the palette is broken");
     }
     chunks_.have_palette = true;
+    std::fill_n(&chunks_.palette.values[0][0], sizeof(chunks_.palette.values), 0);
     std::copy(chunk.body.begin(), chunk.body.end(), &chunks_.palette.values[0][0]);
   }
 
@@ -217,6 +218,7 @@ class PngReader {
       return static_cast<uint16_t>(deep_colour() ? value >> 8 : value & ((1u << chunks_.depth) - 1));
     };
     if (chunks_.colour == kPalette && body.size() <= sizeof(chunks_.palette.alpha)) {
+      std::fill(std::begin(chunks_.palette.alpha), std::end(chunks_.palette.alpha), 255);
       std::copy(body.begin(), body.end(), chunks_.palette.alpha);
     } else if (chunks_.colour == kGrey && body.size() >= 2) {
       chunks_.key = {at(0), at(0), at(0)};

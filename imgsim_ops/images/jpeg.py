@@ -25,6 +25,8 @@ _FRACTIONS = ((8, 2), (4, 1), (2, 1))
 # harmless parameters) Pillow takes no notice either.
 _CUT_SHORT = "Premature end of JPEG file"
 _BROKEN = ("bad Huffman code", "premature end of data segment", "Inconsistent progression")
+# What it says where a grey without loss is to become RGB.
+_NO_CONVERSION = "color conversion"
 
 
 class TruncatedJpegError(Exception):
@@ -58,8 +60,8 @@ def decode_jpeg(
         stack: Takes what lasts as long as the strips are needed.
 
     Returns:
-        The picture; or None where Pillow must have a look: for CMYK, files over 256 MiB and whatever libjpeg-turbo does
-        not take.
+        The picture; or None where Pillow must have a look: for files over 256 MiB and whatever libjpeg-turbo does not
+        take.
 
     Raises:
         TooManyPixelsError: see `max_pixels`.
@@ -73,22 +75,19 @@ def decode_jpeg(
         image = _opened(content)  # 20 microseconds: it reads the header only
         in_first_scan = _colours_of_first_scan(content)
         transpose = upright_transpose(image)
-    if image.mode not in ("L", "RGB"):
-        return None
     width, height = image.size
-    by = fraction(width, height, min_side)
+    by = 1 if image.mode == "CMYK" else fraction(width, height, min_side)
     held = _held(image, by, in_first_scan < len(image.layer))
     check_size(width, height, held, max_pixels)
     stack.enter_context(admit(held + size))
+    colours = "CMYK" if image.mode == "CMYK" else "RGB"
     try:
-        pixels = simplejpeg.decode_jpeg(
-            content.getbuffer(),
-            "RGB",
-            fastdct=False,
-            fastupsample=False,
-            min_width=-(-width // by) if by > 1 else 0,
-            min_height=-(-height // by) if by > 1 else 0,
-        )
+        try:
+            pixels = _pixels(content, colours, width, height, by)
+        except ValueError as error:
+            if image.mode != "L" or _NO_CONVERSION not in str(error):
+                raise
+            by, pixels = 1, _pixels(content, "GRAY", width, height, 1).repeat(3, axis=-1)
     except ValueError as error:
         if _CUT_SHORT in str(error):
             raise TruncatedJpegError(str(error)) from error
@@ -96,6 +95,17 @@ def decode_jpeg(
             raise
         return None
     return Strips(*upright_size(width, height, transpose), _upright(pixels, transpose), by)
+
+
+def _pixels(content: io.BytesIO, colours: str, width: int, height: int, by: int) -> np.ndarray:
+    return simplejpeg.decode_jpeg(
+        content.getbuffer(),
+        colours,
+        fastdct=False,
+        fastupsample=False,
+        min_width=-(-width // by) if by > 1 else 0,
+        min_height=-(-height // by) if by > 1 else 0,
+    )
 
 
 def _opened(content: io.BytesIO) -> JpegImagePlugin.JpegImageFile:
@@ -140,16 +150,20 @@ def _held(image: JpegImagePlugin.JpegImageFile, by: int, many_scans: bool) -> in
     across, down = max(a for a, _ in layers), max(d for _, d in layers)
     samples = sum(a * d for a, d in layers) / (across * down)
     coefficients = 2 * samples * pixels if many_scans or image.info.get("progressive") else 0
-    return int(coefficients + 3 * pixels / by**2)
+    return int(coefficients + (4 if image.mode == "CMYK" else 3) * pixels / by**2)
 
 
 def _upright(pixels: np.ndarray, transpose: Image.Transpose | None) -> Iterator[np.ndarray]:
-    if transpose is None:
+    height, width, channels = pixels.shape
+    if transpose is None and channels == 3:
         return iter([pixels])
 
     def piece(box: Box) -> Image.Image:
         left, top, right, bottom = box
-        return Image.fromarray(pixels[top:bottom, left:right])
+        part = pixels[top:bottom, left:right]
+        if channels == 3:
+            return Image.fromarray(part)
+        # Inverted, as all who write CMYK do what Adobe does.
+        return Image.frombytes("CMYK", (right - left, bottom - top), part.tobytes(), "raw", "CMYK;I").convert("RGB")
 
-    height, width, _ = pixels.shape
     return upright_strips(width, height, transpose, piece)

@@ -80,7 +80,10 @@ class _Chunks:
         parts = [_SIGNATURE]
         for name, start, stop in self._kept:
             self._file.seek(start)
-            parts.append(self._key if name == b"tRNS" and self._key else self._file.read(stop - start))
+            chunk = self._file.read(stop - start)
+            if name == b"IDAT":  # the last one may be cut short
+                chunk = _chunk(name, chunk[8 : 8 + int.from_bytes(chunk[:4], "big")])
+            parts.append(self._key if name == b"tRNS" and self._key else chunk)
         return io.BytesIO(b"".join(parts))
 
     def require_all_rows(self) -> None:
