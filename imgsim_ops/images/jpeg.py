@@ -11,6 +11,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image, JpegImagePlugin
 
+from imgsim_ops.files.opening import size_of
 from imgsim_ops.images.memory import Admit, check_size
 from imgsim_ops.images.orientation import Box, upright_size, upright_strips, upright_transpose
 from imgsim_ops.images.pillow import opened, quiet_pillow
@@ -121,13 +122,15 @@ def _opened(content: io.BytesIO) -> JpegImagePlugin.JpegImageFile:
 
 
 def require_end(file: BinaryIO) -> None:
-    """Checks that a JPEG has its last marker: Pillow does not miss it where all of its pixels are there.
+    """Checks that a JPEG, if it is no larger than others here, has its last marker: Pillow does not miss it.
 
     Raises:
         TruncatedJpegError: It has not.
     """
+    if size_of(file) > _LARGEST_FILE:
+        return
     file.seek(0)
-    content = file.read(_LARGEST_FILE)
+    content = file.read()
     if content.rfind(b"\xff\xd9") < content.find(b"\xff\xda"):
         raise TruncatedJpegError("there is no end marker")
 
