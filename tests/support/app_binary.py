@@ -14,10 +14,13 @@ WEIGHTS = "random:0"
 
 
 def run(*arguments, code=0, environment=None):
-    """Runs imgsim_app; returns stdout and stderr. A pipe that it opened would hang: hence the limit."""
+    """Runs imgsim_app; returns stdout and stderr. A pipe that it opened would hang: hence the limit.
+
+    `code` None: some files may be skipped.
+    """
     command = [APP, *arguments]
     done = subprocess.run(command, capture_output=True, timeout=120, env={**os.environ, **(environment or {})})
-    assert done.returncode == code, (done.stdout, done.stderr)
+    assert done.returncode in ((0, 3) if code is None else (code,)), (done.stdout, done.stderr)
     return done.stdout.decode(), done.stderr.decode()
 
 

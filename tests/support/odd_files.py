@@ -59,6 +59,8 @@ def xmp(rng):
 
 # --- JPEG
 
+LOSSLESS, ARITHMETIC = 3, (9, 10)  # kinds of frames
+
 
 def _segment(marker, body):
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
@@ -83,60 +85,80 @@ class _Bits:
         return np.packbits(np.array(padded, np.uint8)).tobytes().replace(b"\xff", b"\xff\0")
 
 
-def _plain_jpeg(rng, frame, precision=8):
-    """A JPEG of flat blocks or, without loss, of samples, for the kinds that Pillow does not write."""
-    width, height = _size(rng)
-    colours = int(rng.choice([1, 3, 4] if frame != 3 else [1, 3]))
-    sampling = [(1, 1)] * colours
-    if colours == 3 and frame != 3:
-        luma = [(1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (4, 2), (1, 4), (3, 1), (2, 4)]
-        sampling[0] = luma[int(rng.integers(0, len(luma)))]
-        if rng.random() < 0.2:
-            sampling[1] = (1, 2) if sampling[0][1] % 2 == 0 else (1, 1)
-    dc = _segment(0xC4, b"\0" + bytes([0, 0, 0, 0, 17, *[0] * 11]) + bytes(range(17)))
-    ac = _segment(0xC4, b"\x10" + bytes([1, *[0] * 15]) + b"\0")
-    ids = [1, 2, 3, 4][:colours] if rng.random() < 0.8 else list(b"RGBK"[:colours])
-    parts = [f"{chr(i)}" and bytes([i, h << 4 | v, 0]) for i, (h, v) in zip(ids, sampling, strict=True)]
-    sof = _segment(0xC0 + frame, struct.pack(">BHHB", precision, height, width, colours) + b"".join(parts))
-    selectors = b"".join(bytes([i, 0]) for i in ids)
-    predictor = int(rng.integers(1, 8))
-    sos = _segment(0xDA, bytes([colours]) + selectors + (bytes([predictor, 0, 0]) if frame == 3 else bytes([0, 63, 0])))
-    table = _segment(0xDB, b"\0" + bytes([8] * 64))
+def jpeg_of(frame, size, entropy, *, sampling=((1, 1),), ids=(1, 2, 3, 4), precision=8, predictor=1):
+    """A JPEG around its code: of flat blocks (`flat_code`), or of samples without loss (`lossless_code`)."""
+    width, height = size
+    ids = ids[: len(sampling)]
+    parts = b"".join(bytes([i, across << 4 | down, 0]) for i, (across, down) in zip(ids, sampling, strict=True))
+    way = bytes([predictor, 0, 0]) if frame == LOSSLESS else bytes([0, 63, 0])
+    segments = [
+        _segment(0xDB, b"\0" + bytes([8] * 64)),
+        _segment(0xC0 + frame, struct.pack(">BHHB", precision, height, width, len(sampling)) + parts),
+        _segment(0xC4, b"\0" + bytes([0, 0, 0, 0, 17, *[0] * 11]) + bytes(range(17))),
+        _segment(0xC4, b"\x10" + bytes([1, *[0] * 15]) + b"\0"),
+        _segment(0xDA, bytes([len(ids)]) + b"".join(bytes([i, 0]) for i in ids) + way),
+    ]
+    return b"\xff\xd8" + b"".join(segments) + entropy + b"\xff\xd9"
+
+
+def lossless_code(samples, precision=8, predictor=1):
+    """Samples (H, W, colours) as T.81, annex H, codes them: what each is more than was to be expected."""
+    height, width, colours = samples.shape
+    samples = samples.astype(int)
     bits = _Bits()
-    if frame == 3:
-        samples = rng.integers(0, 6, (height, width, colours)) + 10 * np.arange(colours) + np.arange(width)[:, None]
-        samples = samples.astype(int) % (1 << precision)
-        for y in range(height):
-            for x in range(width):
-                for c in range(colours):
-                    left = samples[y, x - 1, c] if x else 0
-                    above = samples[y - 1, x, c] if y else 0
-                    corner = samples[y - 1, x - 1, c] if x and y else 0
-                    guesses = (left, above, corner, left + above - corner, left + (above - corner >> 1))
-                    guesses += (above + (left - corner >> 1), left + above >> 1)
-                    first = 1 << precision - 1
-                    guess = (left if x else first) if y == 0 else above if x == 0 else guesses[predictor - 1]
-                    bits.signed(int(samples[y, x, c]) - int(guess))
-        entropy = bits.bytes()
-    elif frame in (9, 10):  # whatever is read as arithmetic code has some meaning
-        entropy = rng.integers(0, 255, 200, np.uint8).tobytes()
+    for y in range(height):
+        for x in range(width):
+            for c in range(colours):
+                left = samples[y, x - 1, c] if x else 0
+                above = samples[y - 1, x, c] if y else 0
+                corner = samples[y - 1, x - 1, c] if x and y else 0
+                guesses = (left, above, corner, left + above - corner, left + (above - corner >> 1))
+                guesses += (above + (left - corner >> 1), left + above >> 1)
+                first = 1 << precision - 1
+                guess = (left if x else first) if y == 0 else above if x == 0 else guesses[predictor - 1]
+                bits.signed(int(samples[y, x, c]) - int(guess))
+    return bits.bytes()
+
+
+def flat_code(rng, size, sampling, precision=8):
+    """Blocks of one value each, of all colours in one scan."""
+    width, height = size
+    across, down = max(a for a, _ in sampling), max(d for _, d in sampling)
+    blocks = [a * d for a, d in sampling] * (-(-width // (8 * across)) * -(-height // (8 * down)))
+    if len(sampling) == 1:
+        blocks = [-(-width // 8) * -(-height // 8)]
+    bits, last = _Bits(), [0] * len(sampling)
+    for i, number in enumerate(blocks):
+        for _ in range(number):
+            value = int(rng.integers(-60, 60)) << precision - 8
+            bits.signed(value - last[i % len(sampling)])
+            bits.add(0, 1)  # no other coefficients
+            last[i % len(sampling)] = value
+    return bits.bytes()
+
+
+def _plain_jpeg(rng, frame, precision=8):
+    """A JPEG of the kinds that Pillow does not write."""
+    size = _size(rng)
+    ids = (1, 2, 3, 4) if rng.random() < 0.8 else tuple(b"RGBK")
+    if frame == LOSSLESS:
+        shape = (size[1], size[0], int(rng.choice([1, 3])))
+        samples = rng.integers(0, 6, shape) + 10 * np.arange(shape[2]) + np.arange(size[0])[:, None]
+        predictor = int(rng.integers(1, 8))
+        code = lossless_code(samples % (1 << precision), precision, predictor)
+        sampling = [(1, 1)] * shape[2]
+        return jpeg_of(frame, size, code, sampling=sampling, ids=ids, precision=precision, predictor=predictor)
+    sampling = [(1, 1)] * int(rng.choice([1, 3, 4]))
+    if len(sampling) == 3:
+        odd = [(1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (4, 2), (1, 4), (3, 1), (2, 4)]
+        sampling[0] = odd[int(rng.integers(0, len(odd)))]
+        if rng.random() < 0.2 and sampling[0][1] % 2 == 0:
+            sampling[1] = (1, 2)
+    if frame in ARITHMETIC:  # whatever is read as arithmetic code has some meaning
+        code = rng.integers(0, 255, 200, np.uint8).tobytes()
     else:
-        most = (max(h for h, _ in sampling), max(v for _, v in sampling))
-        if colours == 1:
-            blocks = [-(-width // 8) * -(-height // 8)]
-        else:
-            units = -(-width // (8 * most[0])) * -(-height // (8 * most[1]))
-            blocks = [h * v for h, v in sampling] * units
-        last = [0] * colours
-        for i, number in enumerate(blocks):
-            for _ in range(number):
-                value = int(rng.integers(-60, 60)) << precision - 8
-                bits.signed(value - last[i % colours])
-                bits.add(0, 1)
-                last[i % colours] = value
-        entropy = bits.bytes()
-    coding = b"" if frame in (9, 10) else dc + ac
-    return b"\xff\xd8" + table + sof + coding + sos + entropy + b"\xff\xd9"
+        code = flat_code(rng, size, sampling, precision)
+    return jpeg_of(frame, size, code, sampling=sampling, ids=ids, precision=precision)
 
 
 def _jpeg_segments(content):
