@@ -27,54 +27,58 @@ bool ends_early(std::string_view format, Bytes file, const std::string& message)
   return message.find("truncated") != std::string::npos;
 }
 
-/// The first frame of an animated WebP on a canvas of nothing (RFC 9649, 2.7.1.1).
-Raster run_first_frame(const Header& header) {
-  constexpr size_t kFrameHeader = 16;
-  const Bytes frame = header.first_frame;
-  if (frame.size() < kFrameHeader) {
-    throw DecoderError("an animation without a frame");
+/// A WebP, of an animation the first frame on a canvas of nothing (RFC 9649, 2.7.1.1). The decoder sees the picture's
+/// own chunks only: it would take the bytes behind a broken one for more of it.
+Raster run_webp(const Header& header) {
+  constexpr size_t kFrameHeader = 16, kBefore = 30;
+  int64_t x = 0, y = 0, width = header.width, height = header.height;
+  Bytes chunks = header.chunks;
+  if (header.animated && header.first_frame.size() >= kFrameHeader) {
+    const auto at = [&](size_t place) { return static_cast<int64_t>(little_endian(header.first_frame, place, 3)); };
+    x = 2 * at(0);
+    y = 2 * at(3);
+    width = at(6) + 1;
+    height = at(9) + 1;
+    chunks = header.first_frame.subspan(kFrameHeader);
   }
-  const int64_t x = 2 * little_endian(frame, 0, 3), y = 2 * little_endian(frame, 3, 3);
-  const int64_t width = little_endian(frame, 6, 3) + 1, height = little_endian(frame, 9, 3) + 1;
-  // The same chunks make a picture that stands still, with alpha.
-  constexpr size_t kBefore = 30;
-  std::vector<uint8_t> still(kBefore + frame.size() - kFrameHeader);
-  constexpr uint8_t kHead[] = {'R', 'I', 'F', 'F', 0,  0, 0, 0, 'W',  'E', 'B', 'P',
-                               'V', 'P', '8', 'X', 10, 0, 0, 0, 0x10, 0,   0,   0};
-  std::copy(std::begin(kHead), std::end(kHead), still.begin());
-  for (int i = 0; i < 4; ++i) {
-    still[4 + i] = static_cast<uint8_t>((still.size() - 8) >> (8 * i));
-  }
-  std::copy_n(frame.begin() + 6, 6, still.begin() + 24);
-  std::copy(frame.begin() + kFrameHeader, frame.end(), still.begin() + kBefore);
-  const Raster raster = run_decoder(Decoder::kWebp, still, Mode::kRgba);
+  std::vector<uint8_t> file{'R', 'I', 'F', 'F', 0,  0, 0, 0, 'W',  'E', 'B', 'P',
+                            'V', 'P', '8', 'X', 10, 0, 0, 0, 0x10, 0,   0,   0};
+  file.resize(kBefore + chunks.size() + chunks.size() % 2);
+  const auto write = [&](size_t place, size_t size, int64_t value) {
+    for (size_t i = 0; i < size; ++i) {
+      file[place + i] = static_cast<uint8_t>(value >> (8 * i));
+    }
+  };
+  write(4, 4, static_cast<int64_t>(file.size()) - 8);
+  write(24, 3, width - 1);
+  write(27, 3, height - 1);
+  std::copy(chunks.begin(), chunks.end(), file.begin() + kBefore);
+  const Raster raster = run_decoder(Decoder::kWebp, file, header.alpha ? Mode::kRgba : Mode::kRgb);
   if (raster.width != width || raster.height != height || x + width > header.width || y + height > header.height) {
     throw DecoderError("a frame beyond its canvas");
   }
-  const int64_t channels = header.alpha ? 4 : 3;
+  if (width == header.width && height == header.height) {
+    return raster;
+  }
+  const int64_t channels = raster.channels;
   auto canvas = std::make_shared<std::vector<uint8_t>>(channels * header.width * header.height);
   for (int64_t r = 0; r < height; ++r) {
-    for (int64_t c = 0; c < width; ++c) {
-      std::copy_n(raster.data + 4 * (r * width + c), channels,
-                  canvas->data() + channels * ((y + r) * header.width + x + c));
-    }
+    std::copy_n(raster.data + channels * r * width, channels * width,
+                canvas->data() + channels * ((y + r) * header.width + x));
   }
   return {canvas, canvas->data(), header.height, header.width, channels};
 }
 
 Raster run(std::string_view format, Bytes file, const Header& header, const std::string& path) {
   try {
+    if (!header.sound) {
+      throw DecoderError("the parts of the file do not fit together");
+    }
     if (format == "JPEG") {
       // A lossless one cannot change its colours while it is read.
       return run_decoder(Decoder::kJpeg, file, header.colours == 1 ? Mode::kGrey : Mode::kRgb);
     }
-    if (!header.sound) {
-      throw DecoderError("the chunks do not fill the file");
-    }
-    if (header.animated) {
-      return run_first_frame(header);
-    }
-    return run_decoder(Decoder::kWebp, file, header.alpha ? Mode::kRgba : Mode::kRgb);
+    return run_webp(header);
   } catch (const DecoderError& error) {
     const std::string message = error.what();
     if (message.find("allocate memory") != std::string::npos) {
@@ -105,7 +109,7 @@ void check_jpeg(const Header& header, const std::string& path) {
   if (header.colours != 1 && header.colours != 3 && header.colours != 4) {
     throw PictureError(reasons::kUnsupported, path, "JPEG of " + std::to_string(header.colours) + " colours");
   }
-  if (!header.reaches_pixels) {
+  if (!header.reaches_pixels && header.sound) {
     throw PictureError(reasons::kTruncated, path);
   }
 }

@@ -47,7 +47,11 @@ Header read_jpeg(Bytes file) {
     if (marker == 0xD9) {
       break;
     }
-    if (marker <= 0x01 || (marker >= 0xD0 && marker <= 0xD8)) {  // no length
+    if (marker > 0x00 && marker < 0xC0) {  // none, or of no meaning
+      header.sound = false;
+      break;
+    }
+    if (marker == 0x00 || (marker >= 0xD0 && marker <= 0xD8)) {  // no length
       at += 2;
       continue;
     }
@@ -175,7 +179,11 @@ Header read_webp(Bytes file) {
   Bytes xmp;
   bool has_exif = false, has_xmp = false;  // libwebp looks only at those that the header announces
   bool extended = false, frames_sound = true;
-  file = slice(file, 0, size_t{8} + (file.size() < 8 ? 0 : little_endian(file, 4, 4)));
+  size_t begin = 0;  // of the chunks of the picture
+  int count = 0;
+  const size_t promised = size_t{8} + little_endian(file, 4, 4);
+  const bool whole = promised <= file.size();
+  file = slice(file, 0, promised);
   for (size_t at = 12; at + 8 <= file.size();) {
     const size_t length = little_endian(file, at + 4, 4);
     const Bytes body = slice(file, at + 8, length);
@@ -189,23 +197,35 @@ Header read_webp(Bytes file) {
       header.height = little_endian(body, 7, 3) + 1;
     } else if (starts_with(file, "VP8L", at) && body.size() >= 5) {
       const uint32_t bits = little_endian(body, 1, 4);
-      header.width = (bits & 0x3FFF) + 1;
-      header.height = (bits >> 14 & 0x3FFF) + 1;
+      if (!extended) {
+        header.width = (bits & 0x3FFF) + 1;
+        header.height = (bits >> 14 & 0x3FFF) + 1;
+      }
       header.alpha = true;  // its own flag is only a hint
-    } else if (starts_with(file, "VP8 ", at) && body.size() >= 10) {
+    } else if (starts_with(file, "VP8 ", at) && body.size() >= 10 && !extended) {
       header.width = little_endian(body, 6, 2) & 0x3FFF;
       header.height = little_endian(body, 8, 2) & 0x3FFF;
     } else if (starts_with(file, "ANMF", at)) {
       frames_sound &= holds_picture(body);
       header.first_frame = header.first_frame.empty() ? body : header.first_frame;
+    } else if (starts_with(file, "ALPH", at)) {
+      begin = at;
     } else if (starts_with(file, "EXIF", at) && has_exif && !exif) {
       exif = body;
     } else if (starts_with(file, "XMP ", at) && has_xmp && xmp.empty()) {
       xmp = body;
     }
+    const bool picture = starts_with(file, "VP8 ", at) || starts_with(file, "VP8L", at);
+    if (picture && !header.animated && header.chunks.empty()) {
+      begin = begin == 0 ? at : begin;
+      header.chunks = slice(file, begin, at + 8 + length - begin);
+    }
     at += 8 + length + length % 2;
-    header.sound = frames_sound && (!extended || at == file.size());
+    ++count;
+    // Of a file of just a picture libwebp looks no further than at what follows it.
+    header.sound = frames_sound && (at == file.size() || (!extended && at < file.size() && count > 1));
   }
+  header.sound &= whole;
   header.orientation = orientation(exif, xmp);
   header.held = 16;
   return header;

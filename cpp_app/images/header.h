@@ -18,7 +18,8 @@ struct Header {
   double held = 0;              ///< Bytes for each pixel; see limits.h. 0 for PNG.
   bool animated = false;        ///< WebP: an animation.
   Bytes first_frame;            ///< WebP: of an animation, the content of its chunk.
-  bool sound = true;            ///< WebP: its chunks fill the file.
+  Bytes chunks;                 ///< WebP: else, those of the picture.
+  bool sound = true;            ///< JPEG, WebP: the file has what may stand there, where it must.
   bool alpha = false;           ///< WebP: pixels have an alpha channel.
 };
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from imgsim_ops.errors import ImageError
-from imgsim_ops.images.formats import ASIDE, READ, UNREAD, format_of
+from imgsim_ops.images.formats import _HEIF_BRANDS, _SIGNATURES, ASIDE, READ, UNREAD, format_of
 from imgsim_ops.images.preprocess import load_pixels
 from imgsim_ops.images.scan import scan
 from tests.support.app_binary import run_json
@@ -86,6 +86,35 @@ def test_the_list_in_the_documents(tmp_path, pixel_model):
     answers, _ = said_by_the_app(list(paths), pixel_model)
     found = {paths[path]: answer if isinstance(answer, str) else "read" for path, answer in answers.items()}
     assert found == listed()
+
+
+def test_signatures_tell_the_same(tmp_path, pixel_model):
+    boxes = [
+        b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1" + brand for brand in (*_HEIF_BRANDS, b"avif", b"avis", b"crx ")
+    ]
+    beginnings = [signature for signature, _ in _SIGNATURES] + boxes
+    beginnings += [b"\0\0\0\x08" + name for name in (b"moov", b"wide", b"skip", b"mdat", b"free")]
+    beginnings += [
+        b"\0\0\0\x14ftyp" + brand + b"\0\0\0\0isom" for brand in (b"mif1", b"msf1", b"M4A ", b"M4B ", b"qt  ")
+    ]
+    beginnings += [b"BM" + bytes(12) + bytes([size]) for size in (11, 12, 40, 124, 125)]
+    beginnings += [b"P%d 3 4 " % kind for kind in range(9)] + [
+        b"P6\n#",
+        b"P6 3",
+        b"<svg>",
+        b" <!--\n--><svg ",
+        b"<svgs",
+    ]
+    beginnings += [bytes([10, version, 1, 8]) + bytes(61) + b"\3" for version in range(7)]
+    beginnings += [bytes([0, 0, kind, 0, 1, 0, *[0] * 8, 1, 0, 0, 0, 22, 0]) for kind in range(4)]
+    paths = [tmp_path / f"{i}.bin" for i in range(len(beginnings))]
+    for path, beginning in zip(paths, beginnings, strict=True):
+        path.write_bytes(beginning + bytes(200))
+    paths.append(tmp_path / "targa.bin")
+    paths[-1].write_bytes(bytes(200) + b"TRUEVISION-XFILE.\0")
+    differing, said = differences(paths, pixel_model)
+    assert differing == []
+    assert said["unsupported"] > 40
 
 
 @pytest.mark.parametrize("content", [b"no picture at all", b"\0" * 200, b"\xff\xd8\xff"])
