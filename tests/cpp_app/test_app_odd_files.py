@@ -89,22 +89,14 @@ def test_the_list_in_the_documents(tmp_path, pixel_model):
 
 
 def test_signatures_tell_the_same(tmp_path, pixel_model):
-    boxes = [
-        b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1" + brand for brand in (*_HEIF_BRANDS, b"avif", b"avis", b"crx ")
-    ]
-    beginnings = [signature for signature, _ in _SIGNATURES] + boxes
+    brands = [*_HEIF_BRANDS, b"avif", b"avis", b"crx ", b"mif1", b"msf1", b"M4A ", b"M4B ", b"qt  "]
+    beginnings = [signature for signature, _ in _SIGNATURES]
+    beginnings += [b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0isom" + brand for brand in brands]
+    beginnings += [b"\0\0\0\x18ftypmif1\0\0\0\0isom" + brand for brand in brands]
     beginnings += [b"\0\0\0\x08" + name for name in (b"moov", b"wide", b"skip", b"mdat", b"free")]
-    beginnings += [
-        b"\0\0\0\x14ftyp" + brand + b"\0\0\0\0isom" for brand in (b"mif1", b"msf1", b"M4A ", b"M4B ", b"qt  ")
-    ]
     beginnings += [b"BM" + bytes(12) + bytes([size]) for size in (11, 12, 40, 124, 125)]
-    beginnings += [b"P%d 3 4 " % kind for kind in range(9)] + [
-        b"P6\n#",
-        b"P6 3",
-        b"<svg>",
-        b" <!--\n--><svg ",
-        b"<svgs",
-    ]
+    beginnings += [b"P%d 3 4 " % kind for kind in range(9)] + [b"P6\n#", b"P6 3"]
+    beginnings += [b"<svg>", b" <!--\n--><svg ", b"<svgs", b"<?xml?><svg\t", b"RIFF....AVI ", b"RIFF....WAVE"]
     beginnings += [bytes([10, version, 1, 8]) + bytes(61) + b"\3" for version in range(7)]
     beginnings += [bytes([0, 0, kind, 0, 1, 0, *[0] * 8, 1, 0, 0, 0, 22, 0]) for kind in range(4)]
     paths = [tmp_path / f"{i}.bin" for i in range(len(beginnings))]
