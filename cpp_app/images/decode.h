@@ -18,8 +18,8 @@ struct Picture {
 };
 
 /// Reads a picture as the Python package does (imgsim_ops/images/decode.py), bit for bit: type by content, transparency
-/// on white as round((a * value + (255 - a) * 255) / 255), 16-bit grey v as round(v / 257), of 16-bit colour the upper
-/// byte, CMYK to RGB with Adobe's inversion undone, of an animated GIF the first frame.
+/// on white as round((a * value + (255 - a) * 255) / 255), 16-bit grey v as round(v * 255 / white), of
+/// 16-bit colour the upper byte, CMYK to RGB with Adobe's inversion undone, of an animation the first frame.
 ///
 /// load_image_library() must have been called. Safe in any number of threads at once. Throws PictureError.
 Picture decode(const std::string& path);

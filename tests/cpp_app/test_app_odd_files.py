@@ -88,6 +88,19 @@ def test_the_list_in_the_documents(tmp_path, pixel_model):
     assert found == listed()
 
 
+def test_threads_do_not_mix_up_what_decoders_remark(tmp_path):
+    """libjpeg says of broken data what it says to stderr, which all threads share."""
+    for i in range(60):
+        kind = ("JPEG, with codes that stand for nothing", "JPEG, bytes between its segments or behind its end")[
+            i % 3 > 0
+        ]
+        (tmp_path / f"{i}.jpg").write_bytes(KINDS[kind][0])
+    for threads in (1, 8):
+        report = run_json("--stats", tmp_path, "--repeat", "0", "--threads", str(threads), code=3)
+        assert [Path(skipped["path"]).stem for skipped in report["skipped"]] == sorted(map(str, range(0, 60, 3)))
+        assert {skipped["code"] for skipped in report["skipped"]} == {"damaged"}
+
+
 def test_signatures_tell_the_same(tmp_path, pixel_model):
     brands = [*_HEIF_BRANDS, b"avif", b"avis", b"crx ", b"mif1", b"msf1", b"M4A ", b"M4B ", b"qt  "]
     beginnings = [signature for signature, _ in _SIGNATURES]
