@@ -96,11 +96,12 @@ class _Chunks:
         sides = [(-(-(self._width - x) // dx), -(-(self._height - y) // dy)) for x, y, dx, dy in passes]
         missing = sum(rows * (1 + -(-columns * self._bits // 8)) for columns, rows in sides if columns > 0)
         stream = zlib.decompressobj()
-        for name, start, stop in self._kept:
+        for name, start, _ in self._kept:
             if name != b"IDAT":
                 continue
-            self._file.seek(start + 8)
-            pending = self._file.read(max(0, stop - start - 12))
+            self._file.seek(start)
+            length, _ = struct.unpack(">I4s", self._file.read(8))
+            pending = self._file.read(length)
             while pending and missing > 0:
                 try:
                     missing -= len(stream.decompress(pending, min(missing, _PIECE)))
