@@ -11,7 +11,7 @@ class UserError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Why a file cannot be read as a picture. The codes are those of the Python package (imgsim_ops/images/reasons.py).
+/// Why a file cannot be read as a picture. The codes are those of the Python package (imgsim_ops/files/reasons.py).
 struct Reason {
   const char* code;
   const char* sentence;
@@ -24,11 +24,12 @@ inline constexpr Reason kUnreadable{"unreadable", "the file must be readable: it
 inline constexpr Reason kFolder{"folder", "a picture is a file, and this is a folder"};
 inline constexpr Reason kSpecial{"special", "a picture is a regular file, not a pipe, a socket or a device"};
 inline constexpr Reason kEmpty{"empty", "the file must not have zero bytes"};
-inline constexpr Reason kNotAPicture{"not_a_picture",
-                                     "the content must be JPEG, PNG, WebP or GIF, whatever the name says"};
+inline constexpr Reason kNotAPicture{
+    "not_a_picture", "the content must be of a format that pictures have (docs/formats.md), whatever the name says"};
 inline constexpr Reason kTruncated{"truncated", "the file must be whole, and this one ends early"};
 inline constexpr Reason kDamaged{"damaged", "the content must be sound, and the decoder refuses it"};
-inline constexpr Reason kUnsupported{"unsupported", "imgsim_app reads JPEG, PNG, still WebP and GIF"};
+inline constexpr Reason kUnsupported{
+    "unsupported", "imgsim_app reads JPEG, PNG, WebP and GIF, and not all kinds of pixels (docs/formats.md)"};
 inline constexpr Reason kTooLarge{"too_large", "the picture must not have more pixels than the limit"};
 inline constexpr Reason kOutOfMemory{"out_of_memory", "there must be enough memory to decode the picture"};
 }  // namespace reasons

@@ -55,7 +55,7 @@ void require_regular(const struct stat& status, const std::string& path) {
 
 }  // namespace
 
-std::vector<uint8_t> read_regular(const std::string& path, size_t limit) {
+std::vector<uint8_t> read_regular(const std::string& path, size_t limit, bool last) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) {
     fail(path, errno);
@@ -68,9 +68,11 @@ std::vector<uint8_t> read_regular(const std::string& path, size_t limit) {
   }
   require_regular(status, path);
   std::vector<uint8_t> content(std::min(limit, static_cast<size_t>(status.st_size)));
+  const size_t begin = last ? static_cast<size_t>(status.st_size) - content.size() : 0;
   size_t filled = 0;
   while (filled < content.size()) {
-    const ssize_t count = ::read(file.number(), content.data() + filled, content.size() - filled);
+    const ssize_t count =
+        ::pread(file.number(), content.data() + filled, content.size() - filled, static_cast<off_t>(begin + filled));
     if (count < 0 && errno == EINTR) {
       continue;
     }

@@ -14,19 +14,21 @@ namespace {
 constexpr int kMostThreads = 1024;
 constexpr int kMostRepeats = 1000000;
 
+std::string shown(const std::string& text) { return text.empty() ? "''" : printable(text); }
+
 int number(const std::string& option, const std::string& text, int least, int most) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
     throw UserError("imgsim_app: " + option + " must be an integer from " + std::to_string(least) + " to " +
-                    std::to_string(most) + " (got " + printable(text) + ")");
+                    std::to_string(most) + " (got " + shown(text) + ")");
   }
   return value;
 }
 
 void require(bool ok, const std::string& rule, const std::string& got) {
   if (!ok) {
-    throw UserError("imgsim_app: " + rule + " (got " + printable(got) + "); see imgsim_app --help");
+    throw UserError("imgsim_app: " + rule + " (got " + shown(got) + "); see imgsim_app --help");
   }
 }
 
@@ -58,16 +60,17 @@ Options:
   --version       versions of imgsim and PyTorch
   --              what follows is a path, even if it begins with -
 
-Pictures are JPEG, PNG, still WebP and GIF (of an animation the first frame), told by content. EXIF orientation is
-honoured, transparency is put on white, 16-bit pictures are scaled.
+Pictures are JPEG, PNG, WebP and GIF (of an animation the first frame), told by content. The orientation that EXIF or XMP
+says is honoured, transparency is put on white, 16-bit pictures are scaled.
 
 Folders are searched with all folders in them, in the order of names; hidden files are passed over. A file in a folder
-counts when its name ends like a picture's (.jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff) or its content
-is one. A file that cannot be read is skipped and named on stderr with the reason.
+counts when its name ends like a picture's of any format or its content is one. A file that cannot be read is skipped and
+named on stderr with the reason.
 
 Environment:
   IMGSIM_TORCHVISION_IMAGE    torchvision's image library, image_stable.so or image.so, in place of the one found when this
                               program was built
+  IMGSIM_ISA                  plain, avx2 or avx512: a lesser instruction set than the best one
 
 Exit codes: 0 done, 2 an error of the user, 3 some files were skipped, 1 a fault of the program.
 

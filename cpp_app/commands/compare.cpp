@@ -1,7 +1,6 @@
 #include "compare.h"
 
 #include <array>
-#include <cstdio>
 #include <exception>
 
 #include "images/decode.h"
@@ -9,6 +8,7 @@
 #include "json.h"
 #include "kernels/thread_pool.h"
 #include "model.h"
+#include "output.h"
 #include "text.h"
 #include "timer.h"
 
@@ -116,27 +116,27 @@ void print_json(const Arguments& arguments, const Model& model, double load, con
     json.field("repeat", runs.size());
     add_times(json, "median_ms", nullptr, medians(runs));
   }
-  std::printf("%s\n", json.close().text().c_str());
+  print("%s\n", json.close().text().c_str());
 }
 
 void print_text(const Arguments& arguments, const Model& model, double load, const std::vector<Run>& runs) {
   const bool repeated = runs.size() > 1;
   const auto middle = medians(runs);
-  std::printf("similarity  %.6f\n\n", runs.front().similarity);
-  std::printf("%-10s %12s%s\n", "step", repeated ? "first, ms" : "ms", repeated ? "   median, ms" : "");
-  std::printf("%-10s %12.3f\n", "load", load);
+  print("similarity  %.6f\n\n", runs.front().similarity);
+  print("%-10s %12s%s\n", "step", repeated ? "first, ms" : "ms", repeated ? "   median, ms" : "");
+  print("%-10s %12.3f\n", "load", load);
   double first_total = load, median_total = 0;
   for (size_t step = 0; step < kSteps.size(); ++step) {
     const double first = runs.front().milliseconds[step];
-    std::printf("%-10s %12.3f", kSteps[step], first);
-    repeated ? std::printf(" %12.3f\n", middle[step]) : std::printf("\n");
+    print("%-10s %12.3f", kSteps[step], first);
+    repeated ? print(" %12.3f\n", middle[step]) : print("\n");
     first_total += first;
     median_total += middle[step];
   }
-  std::printf("%-10s %12.3f", "total", first_total);
-  repeated ? std::printf(" %12.3f\n", median_total) : std::printf("\n");
-  std::printf("\n%s, %d thread%s", model.fingerprint().c_str(), arguments.threads, arguments.threads == 1 ? "" : "s");
-  repeated ? std::printf(", %zu runs\n", runs.size()) : std::printf("\n");
+  print("%-10s %12.3f", "total", first_total);
+  repeated ? print(" %12.3f\n", median_total) : print("\n");
+  print("\n%s, %d thread%s", model.fingerprint().c_str(), arguments.threads, arguments.threads == 1 ? "" : "s");
+  repeated ? print(", %zu runs\n", runs.size()) : print("\n");
 }
 
 }  // namespace

@@ -1,12 +1,11 @@
 #include "embed.h"
 
-#include <cstdio>
-
 #include "errors.h"
 #include "images/decode.h"
 #include "images/image_library.h"
 #include "json.h"
 #include "model.h"
+#include "output.h"
 #include "skipped.h"
 #include "text.h"
 
@@ -37,15 +36,15 @@ int embed(const Arguments& arguments) {
       json.open('{').field("path", path).field("embedding", vector).close();
       continue;
     }
-    std::printf("# %s\n", printable(path).c_str());
+    print("# %s\n", printable(path).c_str());
     for (const float value : vector) {
-      std::printf("%.9g\n", value);
+      print("%.9g\n", value);
     }
   }
   json.close();
   if (arguments.json) {
     add_skipped(json, skipped);
-    std::printf("%s\n", json.close().text().c_str());
+    print("%s\n", json.close().text().c_str());
   }
   return report_skipped(skipped);
 }

@@ -2,10 +2,12 @@
 
 #include <cstdio>
 
+#include "output.h"
+
 namespace imgsim::app {
 
 int report_skipped(const std::vector<Skipped>& skipped) {
-  std::fflush(stdout);  // so that the two come in order where both go to one file
+  flush_output();  // so that the two come in order where both go to one file
   for (const Skipped& file : skipped) {
     std::fprintf(stderr, "skipped: %s: %s\n", file.code.c_str(), file.message.c_str());
   }

@@ -1,7 +1,6 @@
 #include "stats.h"
 
 #include <array>
-#include <cstdio>
 #include <optional>
 
 #include "errors.h"
@@ -12,6 +11,7 @@
 #include "kernels/channel_stats.h"
 #include "kernels/thread_pool.h"
 #include "model.h"
+#include "output.h"
 #include "skipped.h"
 #include "text.h"
 #include "timer.h"
@@ -128,26 +128,26 @@ void print_json(const Answer& answer, const std::vector<Row>& rows, const Argume
   }
   json.close();
   add_skipped(json, answer.skipped);
-  std::printf("%s\n", json.close().text().c_str());
+  print("%s\n", json.close().text().c_str());
 }
 
 void print_text(const Answer& answer, const std::vector<Row>& rows, int repeat) {
-  std::printf("%s picture%s, %s pixels, %zu skipped\n", grouped(answer.pictures).c_str(),
-              answer.pictures == 1 ? "" : "s", grouped(pixels_of(answer)).c_str(), answer.skipped.size());
+  print("%s picture%s, %s pixels, %zu skipped\n", grouped(answer.pictures).c_str(), answer.pictures == 1 ? "" : "s",
+        grouped(pixels_of(answer)).c_str(), answer.skipped.size());
   if (!answer.moments.empty()) {
-    std::printf("\n%-8s %10s %10s %10s %10s\n", "channel", "mean", "std", "mean/255", "std/255");
+    print("\n%-8s %10s %10s %10s %10s\n", "channel", "mean", "std", "mean/255", "std/255");
     for (size_t c = 0; c < kChannels.size(); ++c) {
       const double mean = answer.moments[c].mean, std = answer.moments[c].std();
-      std::printf("%-8s %10.4f %10.4f %10.6f %10.6f\n", kChannels[c], mean, std, mean / kLargest, std / kLargest);
+      print("%-8s %10.4f %10.4f %10.6f %10.6f\n", kChannels[c], mean, std, mean / kLargest, std / kLargest);
     }
   }
   if (!rows.empty()) {
-    std::printf("\n%-8s %14s %9s\n", "threads", "microseconds", "speed-up");
+    print("\n%-8s %14s %9s\n", "threads", "microseconds", "speed-up");
     for (const Row& row : rows) {
-      std::printf("%-8d %14s %8.2fx\n", row.threads, grouped(static_cast<int64_t>(row.microseconds + 0.5)).c_str(),
-                  rows.front().microseconds / row.microseconds);
+      print("%-8d %14s %8.2fx\n", row.threads, grouped(static_cast<int64_t>(row.microseconds + 0.5)).c_str(),
+            rows.front().microseconds / row.microseconds);
     }
-    std::printf("\nreading and decoding counted, median of %d\n", repeat);
+    print("\nreading and decoding counted, median of %d\n", repeat);
   }
 }
 

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <span>
+#include <string_view>
 
 namespace imgsim::app {
 
@@ -24,6 +26,10 @@ inline uint32_t little_endian(Bytes bytes, size_t at, size_t size) {
     value = value << 8 | bytes[at + i];
   }
   return value;
+}
+
+inline bool starts_with(Bytes bytes, std::string_view text, size_t at = 0) {
+  return bytes.size() >= at + text.size() && std::memcmp(bytes.data() + at, text.data(), text.size()) == 0;
 }
 
 /// What there is of `size` bytes from `at` on.

@@ -8,9 +8,6 @@
 
 namespace imgsim::app {
 
-/// The bomb limit: 128 Mi pixels, above the 108 megapixels of today's largest phone cameras.
-inline constexpr int64_t kMaxPixels = int64_t{1} << 27;
-
 /// RGB pixels as they are stored: uint8 (height, width, 3), adjacent.
 struct Picture {
   std::shared_ptr<void> owner;
@@ -21,8 +18,8 @@ struct Picture {
 };
 
 /// Reads a picture as the Python package does (imgsim_ops/images/decode.py), bit for bit: type by content, transparency
-/// on white as round((a * value + (255 - a) * 255) / 255), 16-bit grey v as round(v / 257), of 16-bit colour the upper
-/// byte, CMYK to RGB with Adobe's inversion undone, of an animated GIF the first frame.
+/// on white as round((a * value + (255 - a) * 255) / 255), 16-bit grey v as round(v * 255 / white), of
+/// 16-bit colour the upper byte, CMYK to RGB with Adobe's inversion undone, of an animation the first frame.
 ///
 /// load_image_library() must have been called. Safe in any number of threads at once. Throws PictureError.
 Picture decode(const std::string& path);

@@ -1,18 +1,17 @@
-// The first frame of a GIF, as a GIF of its own.
+// GIF to RGB: the first frame. torchvision's decoder lays it on a canvas of its own, and has no transparency.
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "bytes.h"
 #include "pixels.h"
 
 namespace imgsim::app {
 
-/// The file up to the end of its first frame, with the transparent colour, if it has one, made white or black.
+/// Decodes the first frame of a GIF as decode() promises, with the canvas around it; a frame that is larger than the
+/// canvas makes it larger. Source: GIF89a (CompuServe), and Pillow for what that leaves open.
 ///
-/// A decoder that reads all frames then reads just this one, whatever the length of the animation. `path` is for the
-/// error. Throws PictureError: truncated or damaged.
-std::vector<uint8_t> gif_first_frame(Bytes file, const std::string& path, Backdrop backdrop);
+/// `path` is for the error. Throws PictureError: truncated, damaged or too_large.
+RgbPixels decode_gif(Bytes file, const std::string& path);
 
 }  // namespace imgsim::app

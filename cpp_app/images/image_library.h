@@ -28,21 +28,26 @@ class DecoderError : public std::runtime_error {
 /// variable IMGSIM_TORCHVISION_IMAGE names. Throws UserError. Call it once, before any thread decodes.
 void load_image_library();
 
-enum class Decoder { kJpeg, kWebp, kGif };
-/// Channels to decode to; values of torchvision's ImageReadMode. A GIF is always RGB.
-enum class Mode { kRgb = 3, kRgba = 4 };
+enum class Decoder { kJpeg, kWebp };
+/// Channels to decode to; values of torchvision's ImageReadMode.
+enum class Mode { kGrey = 1, kRgb = 3, kRgba = 4 };
 
-/// Decodes a whole file in memory on the calling thread. Throws DecoderError.
+/// Decodes a whole file in memory on the calling thread. Throws DecoderError, also where pixels were made up.
 Raster run_decoder(Decoder decoder, Bytes file, Mode mode);
 
-/// Fills `out` from a zlib stream; false when the stream is broken or too short. What goes beyond `out` is ignored.
-bool zlib_inflate(Bytes stream, std::span<uint8_t> out);
+struct Inflated {
+  size_t size;  ///< Bytes written.
+  bool broken;  ///< The stream makes no sense from there on; else it ended, or there was no more room.
+};
+
+/// Fills `out` from a zlib stream in pieces. What goes beyond `out` is ignored.
+Inflated zlib_inflate(std::span<const Bytes> pieces, std::span<uint8_t> out);
 
 /// CRC-32 as PNG has it.
 uint32_t zlib_crc32(Bytes bytes);
 
-/// While one lives, what is written to stderr is lost: libjpeg and libwebp write remarks there, without the file's
-/// name. Only on the main thread, around the decoding; not nested.
+/// While one lives, what is written to stderr is kept from the user: libjpeg and libwebp write remarks there, without
+/// the file's name. run_decoder() reads them. Only on the main thread, around the decoding; not nested.
 class QuietDecoders {
  public:
   QuietDecoders();

@@ -3,8 +3,15 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 namespace imgsim::app {
+
+struct RgbPixels {
+  std::vector<uint8_t> values;  ///< (height, width, 3)
+  int64_t height;
+  int64_t width;
+};
 
 /// What lies behind transparent places.
 enum Backdrop : int { kBlack = 0, kWhite = 255 };

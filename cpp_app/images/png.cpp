@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -9,15 +10,21 @@
 #include "bytes.h"
 #include "errors.h"
 #include "image_library.h"
+#include "limits.h"
 #include "pixels.h"
 
 namespace imgsim::app {
 namespace {
 
+constexpr double kHeldPerPixel = 4;
+// As Pillow hands them to zlib: of a piece all is looked at, also a wrong check sum behind the last row.
+constexpr size_t kPiece = size_t{1} << 16;
+constexpr uint8_t kLastFilter = 4;
+
 enum Colour : uint8_t { kGrey = 0, kRgb = 2, kPalette = 3, kGreyAlpha = 4, kRgba = 6 };
 
 struct Colours {
-  uint8_t values[256][3];
+  uint8_t values[256][3] = {};  // what is not listed is black
   uint8_t alpha[256];
 };
 
@@ -29,10 +36,11 @@ struct Chunks {
   uint8_t colour = 0;
   bool interlaced = false;
   bool have_palette = false;
+  bool have_pixels = false;
+  bool have_frame = false;  // of an animation
   Colours palette;
   std::optional<std::array<uint16_t, 3>> key;  // the colour that is transparent
-  std::vector<uint8_t> compressed;
-  bool whole = false;  // the end chunk is there
+  std::vector<Bytes> compressed;
 };
 
 /// One pass of Adam7, or the only pass of a picture that is not interlaced: every dx-th column from x on, and rows
@@ -48,13 +56,9 @@ constexpr Pass kAdam7[] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4
 
 class PngReader {
  public:
-  PngReader(Bytes file, int64_t max_pixels, const std::string& path) : path_(path) {
+  PngReader(Bytes file, const std::string& path) : path_(path) {
     read_chunks(file);
-    if (chunks_.width > max_pixels / chunks_.height) {
-      throw PictureError(reasons::kTooLarge, path_,
-                         std::to_string(chunks_.width) + " x " + std::to_string(chunks_.height) + ", limit " +
-                             std::to_string(max_pixels) + " pixels");
-    }
+    check_size(chunks_.width, chunks_.height, kHeldPerPixel, path_);
   }
 
   RgbPixels decode() {
@@ -104,48 +108,68 @@ class PngReader {
         return 1;
     }
   }
+  bool deep_colour() const { return chunks_.depth == 16 && chunks_.colour == kRgb; }
   int64_t row_bytes(int64_t cols) const { return (cols * channels() * chunks_.depth + 7) / 8; }
 
   void read_chunks(Bytes file) {
-    for (uint8_t (&entry)[3] :
-         chunks_.palette.values) {  // what a picture means by an entry that it does not list: as Pillow
-      entry[0] = entry[1] = entry[2] = static_cast<uint8_t>(&entry - chunks_.palette.values);
-    }
     std::fill(std::begin(chunks_.palette.alpha), std::end(chunks_.palette.alpha), 255);
-    for (size_t at = 8; at + 8 <= file.size() && !chunks_.whole;) {
-      const size_t length = big_endian(file, at, 4);
-      const Bytes body = slice(file, at + 8, length);
-      const bool complete = at + 12 + length <= file.size();
-      const auto is = [&](const char* name) { return std::memcmp(&file[at + 4], name, 4) == 0; };
-      if (chunks_.depth == 0 && !is("IHDR")) {
-        damaged("the header chunk must come first");
+    bool pixels_over = false;
+    for (const PngChunk& chunk : png_chunks(file)) {
+      if (chunks_.depth == 0) {
+        read_header(chunk);
+        continue;
       }
-      // The pixels have a check sum of their own inside.
-      if (complete && (is("IHDR") || is("PLTE") || is("tRNS")) &&
-          zlib_crc32(slice(file, at + 4, 4 + length)) != big_endian(file, at + 8 + length, 4)) {
-        damaged("a chunk's check sum is wrong");
+      pixels_over |= chunks_.have_pixels && !chunk.is("IDAT");
+      if (chunk.is("IHDR")) {
+        damaged("there are two header chunks");
+      } else if (chunk.is("PLTE") && !chunks_.have_pixels && chunks_.colour == kPalette) {
+        read_palette(chunk);
+      } else if (chunk.is("tRNS") && !chunks_.have_pixels && chunk.sound()) {
+        read_transparency(chunk.body);
+      } else if (chunk.is("IDAT") && !pixels_over) {
+        for (Bytes rest = chunk.body; !rest.empty(); rest = slice(rest, kPiece, rest.size())) {
+          chunks_.compressed.push_back(slice(rest, 0, kPiece));
+        }
+        chunks_.have_pixels = true;
+      } else if (!chunks_.have_pixels && (chunk.is("acTL") || chunk.is("fcTL") || chunk.is("fdAT"))) {
+        check_animation(chunk);
       }
-      if (is("IHDR")) {
-        complete ? read_header(body) : throw PictureError(reasons::kTruncated, path_);
-      } else if (is("PLTE")) {
-        read_palette(body);
-      } else if (is("tRNS")) {
-        read_transparency(body);
-      } else if (is("IDAT")) {
-        chunks_.compressed.insert(chunks_.compressed.end(), body.begin(), body.end());
-      } else if (is("IEND")) {
-        chunks_.whole = true;
-      }
-      at += 12 + length;
     }
     if (chunks_.depth == 0) {
       throw PictureError(reasons::kTruncated, path_);
     }
+    if (chunks_.colour == kPalette && !chunks_.have_palette) {
+      damaged("there is no palette");
+    }
+    if (!chunks_.have_pixels) {
+      throw PictureError(reasons::kTruncated, path_);
+    }
   }
 
-  void read_header(Bytes body) {
-    if (body.size() != 13) {
-      damaged("the header chunk has a wrong length");
+  /// An animation may not be taken for a still picture because a part of it is broken.
+  void check_animation(const PngChunk& chunk) {
+    bool fits = chunk.is("acTL") && chunk.body.size() >= 8;
+    if (chunk.is("fcTL") && chunk.body.size() >= 26 && !chunks_.have_frame) {
+      chunks_.have_frame = true;
+      fits = big_endian(chunk.body, 0, 4) == 0 && big_endian(chunk.body, 4, 4) == chunks_.width &&
+             big_endian(chunk.body, 8, 4) == chunks_.height && big_endian(chunk.body, 12, 4) == 0 &&
+             big_endian(chunk.body, 16, 4) == 0;
+    }
+    if (!fits || !chunk.sound()) {
+      damaged("the animation is broken");
+    }
+  }
+
+  void read_header(const PngChunk& chunk) {
+    const Bytes body = chunk.body;
+    if (!chunk.is("IHDR")) {
+      damaged("the header chunk must come first");
+    }
+    if (!chunk.whole) {
+      throw PictureError(reasons::kTruncated, path_);
+    }
+    if (body.size() != 13 || !chunk.sound()) {
+      damaged("the header chunk is broken");
     }
     chunks_.width = big_endian(body, 0, 4);
     chunks_.height = big_endian(body, 4, 4);
@@ -177,37 +201,60 @@ class PngReader {
     }
   }
 
-  void read_palette(Bytes body) {
+  void read_palette(const PngChunk& chunk) {
+    const size_t size = chunk.body.size();
+    if (!chunk.sound() || size % 3 != 0 || size == 0 || size > sizeof(chunks_.palette.values)) {
+      damaged("the palette is broken");
+    }
     chunks_.have_palette = true;
-    std::copy_n(body.begin(), std::min<size_t>(body.size() / 3, 256) * 3, &chunks_.palette.values[0][0]);
+    std::fill_n(&chunks_.palette.values[0][0], sizeof(chunks_.palette.values), 0);
+    std::copy(chunk.body.begin(), chunk.body.end(), &chunks_.palette.values[0][0]);
   }
 
   void read_transparency(Bytes body) {
-    if (chunks_.colour == kPalette) {
-      std::copy_n(body.begin(), std::min<size_t>(body.size(), 256), chunks_.palette.alpha);
+    // The lowest bits count, but of 16-bit colour, of which the upper byte is looked at.
+    const auto at = [&](size_t place) {
+      const uint32_t value = big_endian(body, place, 2);
+      return static_cast<uint16_t>(deep_colour() ? value >> 8 : value & ((1u << chunks_.depth) - 1));
+    };
+    if (chunks_.colour == kPalette && body.size() <= sizeof(chunks_.palette.alpha)) {
+      std::fill(std::begin(chunks_.palette.alpha), std::end(chunks_.palette.alpha), 255);
+      std::copy(body.begin(), body.end(), chunks_.palette.alpha);
     } else if (chunks_.colour == kGrey && body.size() >= 2) {
-      const auto grey = static_cast<uint16_t>(big_endian(body, 0, 2));
-      chunks_.key = {grey, grey, grey};
+      chunks_.key = {at(0), at(0), at(0)};
     } else if (chunks_.colour == kRgb && body.size() >= 6) {
-      chunks_.key = {static_cast<uint16_t>(big_endian(body, 0, 2)), static_cast<uint16_t>(big_endian(body, 2, 2)),
-                     static_cast<uint16_t>(big_endian(body, 4, 2))};
+      chunks_.key = {at(0), at(2), at(4)};
     }
   }
 
   std::vector<uint8_t> inflated(std::span<const Pass> passes) const {
-    if (chunks_.colour == kPalette && !chunks_.have_palette) {
-      damaged("there is no palette");
-    }
     int64_t size = 0;
     for (const Pass& pass : passes) {
       const int64_t cols = pass.cols(chunks_.width);
       size += cols > 0 ? pass.rows(chunks_.height) * (1 + row_bytes(cols)) : 0;
     }
     std::vector<uint8_t> raw(size);
-    if (!zlib_inflate(chunks_.compressed, raw)) {
-      throw PictureError(chunks_.whole ? reasons::kDamaged : reasons::kTruncated, path_);
+    const Inflated result = zlib_inflate(chunks_.compressed, raw);
+    if (result.broken || (result.size < raw.size() && has_unknown_filter(raw, result.size, passes))) {
+      damaged("the compressed pixels make no sense");
+    }
+    if (result.size < raw.size()) {
+      throw PictureError(reasons::kTruncated, path_);
     }
     return raw;
+  }
+
+  bool has_unknown_filter(const std::vector<uint8_t>& raw, size_t size, std::span<const Pass> passes) const {
+    size_t at = 0;
+    for (const Pass& pass : passes) {
+      const int64_t cols = pass.cols(chunks_.width);
+      for (int64_t r = 0; cols > 0 && r < pass.rows(chunks_.height); ++r, at += 1 + row_bytes(cols)) {
+        if (at + 1 + row_bytes(cols) <= size && raw[at] > kLastFilter) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   void unfilter(uint8_t filter, uint8_t* row, const uint8_t* above, int64_t size) const {
@@ -314,8 +361,9 @@ class PngReader {
       const uint8_t seen[3] = {static_cast<uint8_t>(look(stored[0])), static_cast<uint8_t>(look(stored[1])),
                                static_cast<uint8_t>(look(stored[2]))};
       int alpha = each % 2 == 0 ? look(sample(row, i * each + each - 1)) : 255;
-      if (chunks_.key && stored[0] == (*chunks_.key)[0] && stored[1] == (*chunks_.key)[1] &&
-          stored[2] == (*chunks_.key)[2]) {
+      const int shift = deep_colour() ? 8 : 0;
+      if (chunks_.key && stored[0] >> shift == (*chunks_.key)[0] && stored[1] >> shift == (*chunks_.key)[1] &&
+          stored[2] >> shift == (*chunks_.key)[2]) {
         alpha = 0;
       }
       put(to, seen, alpha);
@@ -338,8 +386,29 @@ class PngReader {
 
 }  // namespace
 
-RgbPixels decode_png(Bytes file, int64_t max_pixels, const std::string& path) {
-  return PngReader(file, max_pixels, path).decode();
+bool PngChunk::is(std::string_view other) const { return name == other; }
+
+bool PngChunk::sound() const { return whole && zlib_crc32(checked) == check_sum; }
+
+std::vector<PngChunk> png_chunks(Bytes file) {
+  std::vector<PngChunk> chunks;
+  for (size_t at = 8; at + 8 <= file.size();) {
+    const size_t length = big_endian(file, at, 4);
+    const std::string_view name(reinterpret_cast<const char*>(&file[at + 4]), 4);
+    if (!std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalpha(c) != 0; })) {
+      break;
+    }
+    const bool whole = at + 12 + length <= file.size();
+    chunks.push_back({name, slice(file, at + 8, length), slice(file, at + 4, 4 + length),
+                      whole ? big_endian(file, at + 8 + length, 4) : 0, whole});
+    if (name == "IEND") {
+      break;
+    }
+    at += 12 + length;
+  }
+  return chunks;
 }
+
+RgbPixels decode_png(Bytes file, const std::string& path) { return PngReader(file, path).decode(); }
 
 }  // namespace imgsim::app

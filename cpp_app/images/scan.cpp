@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <set>
 #include <string_view>
@@ -12,7 +11,7 @@
 
 #include "errors.h"
 #include "file.h"
-#include "header.h"
+#include "formats.h"
 #include "text.h"
 
 namespace imgsim::app {
@@ -20,25 +19,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A file of such a name claims to be a picture, so that it is reported when it is none. The names decide nothing else.
-constexpr std::string_view kSuffixes[] = {".jpg",  ".jpeg", ".jpe", ".jfif", ".png", ".apng",
-                                          ".webp", ".gif",  ".bmp", ".dib",  ".tif", ".tiff"};
-
-bool claims_picture(const std::string& path) {
-  std::string name = path;
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-  return std::any_of(std::begin(kSuffixes), std::end(kSuffixes),
-                     [&](std::string_view suffix) { return name.ends_with(suffix); });
-}
-
 bool counts(const std::string& path) {
-  if (claims_picture(path)) {
-    return true;
+  const std::string_view claimed = claimed_format(path);
+  if (!claimed.empty() && !is_aside(claimed)) {
+    return true;  // so that it is reported when it is none
   }
   try {
-    return picture_kind(read_regular(path, kHeadSize)) != Kind::kNone;
+    const std::vector<uint8_t> head = read_regular(path, kHeadSize), tail = read_regular(path, kHeadSize, true);
+    const std::string_view format = picture_format(head, tail, path);
+    return !format.empty() && !is_aside(format);
   } catch (const PictureError& error) {
-    return error.code() == reasons::kBrokenLink.code || error.code() == reasons::kUnreadable.code;
+    return claimed.empty() && (error.code() == reasons::kBrokenLink.code || error.code() == reasons::kUnreadable.code);
   }
 }
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -91,9 +91,27 @@ def one_line(error: Exception) -> str:
     return " ".join(message.split())
 
 
+def json_output() -> TextIO:
+    """Where JSON goes: stdout.
+
+    Raises:
+        ImgsimError: It was closed when the command began: a document that nobody gets is a mistake, and not what people
+            read besides.
+    """
+    from imgsim_ops.errors import ImgsimError
+
+    if getattr(sys.stdout, "name", "") == os.devnull:  # which the command line has put in its place
+        raise ImgsimError("stdout: what is printed must have a place (got a closed stream)")
+    return sys.stdout
+
+
 def print_json(document: Any) -> None:
-    """Prints one JSON document. Bytes of names that are not UTF-8 stand in it as surrogate escapes."""
-    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    """Prints one JSON document. Bytes of names that are not UTF-8 stand in it as surrogate escapes.
+
+    Raises:
+        ImgsimError: See `json_output`.
+    """
+    json_output().write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def output() -> Console:

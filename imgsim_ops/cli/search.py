@@ -24,6 +24,7 @@ from imgsim_ops.cli.console import (
     ThreadsOption,
     TimeLimitOption,
     found_files,
+    json_output,
     output,
     print_skipped,
     read_options,
@@ -150,19 +151,20 @@ def _print_json(collection: Collection, k: int, found: _Found) -> None:
         "recipe": collection.store.recipe.name,
         "k": k,
     }
-    sys.stdout.write(json.dumps(head, indent=2)[:-2] + ',\n  "queries": [')
+    out = json_output()
+    out.write(json.dumps(head, indent=2)[:-2] + ',\n  "queries": [')
     comma = ""
     for path, hits in found:
         shown = [{"score": hit.score, "orientation": hit.orientation, **picture_as_json(hit.picture)} for hit in hits]
         text = json.dumps({"query": path, "hits": shown}, indent=2, allow_nan=False)
-        sys.stdout.write(f"{comma}\n{indent(text, '    ')}")
+        out.write(f"{comma}\n{indent(text, '    ')}")
         comma = ","
     tail = {
         "seconds": found.seconds,
         "interrupted": found.interrupted,
         "skipped": skipped_as_json(found.skipped),
     }
-    sys.stdout.write("\n  ],\n" + json.dumps(tail, indent=2)[2:] + "\n")
+    out.write("\n  ],\n" + json.dumps(tail, indent=2)[2:] + "\n")
 
 
 def _print(console: Console, found: _Found) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal
+
+from PIL.Image import DecompressionBombError
 
 from imgsim_ops.errors import ImageError
 from imgsim_ops.files.opening import open_regular, picture_error, size_of
 from imgsim_ops.files.pages import split_page
 from imgsim_ops.files.reasons import Reason
 from imgsim_ops.images.formats import ASIDE, HEAD_SIZE, PAGED, canvas_size, format_of, picture_format
-from imgsim_ops.images.jpeg import TruncatedJpegError, decode_jpeg
+from imgsim_ops.images.jpeg import TruncatedJpegError, decode_jpeg, require_end
 from imgsim_ops.images.jxl import jxl_header
 from imgsim_ops.images.memory import MAX_PIXELS, Admit, TooManyPixelsError, admit_at_once
 from imgsim_ops.images.pillow import UnsupportedPixelsError, decode_with_pillow
@@ -112,7 +115,10 @@ def _decoded(
             file.seek(0)
         header = jxl_header(file) if kind == "JXL" else None
         canvas = canvas_size(head, kind) if header is None else (header.width, header.height)
-        return decode_with_pillow(file, kind, canvas, max_pixels, admit, stack)
+        picture = decode_with_pillow(file, kind, canvas, max_pixels, admit, stack)
+        if kind == "JPEG":
+            require_end(file)
+        return picture
 
 
 def _decoded_page(
@@ -138,7 +144,7 @@ def picture_errors(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[Non
         yield
     except ImageError:
         raise
-    except TooManyPixelsError as error:
+    except (TooManyPixelsError, DecompressionBombError) as error:
         raise picture_error(Reason.TOO_LARGE, path, str(error)) from error
     except UnsupportedPixelsError as error:
         raise picture_error(Reason.UNSUPPORTED, path, str(error)) from error
@@ -157,9 +163,13 @@ def _blame(error: Exception, file: BinaryIO) -> Reason:
         return Reason.UNREADABLE
     if "truncated" in str(error).lower():
         return Reason.TRUNCATED
+    ended = isinstance(error.__cause__ or error, EOFError | IndexError | struct.error) and not file.read(1)
     file.seek(0)
     head = file.read(HEAD_SIZE)
     kind = picture_format(head)
+    if kind == "GIF" and ended:  # Pillow looks for the next block without asking whether there is one
+        file.seek(-1, os.SEEK_END)
+        return Reason.DAMAGED if file.read(1) == b";" else Reason.TRUNCATED
     promised = 0  # how many bytes the header says there are at least
     if kind == "WEBP":
         promised = 8 + int.from_bytes(head[4:8], "little")

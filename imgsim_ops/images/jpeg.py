@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import simplejpeg
 from PIL import Image, JpegImagePlugin
 
+from imgsim_ops.files.opening import size_of
 from imgsim_ops.images.memory import Admit, check_size
 from imgsim_ops.images.orientation import Box, upright_size, upright_strips, upright_transpose
-from imgsim_ops.images.pillow import quiet_pillow
+from imgsim_ops.images.pillow import opened, quiet_pillow
 from imgsim_ops.images.strips import Strips
 
 # A file larger than this (a film behind the picture, perhaps) is left to Pillow, which reads it piece by piece.
@@ -25,6 +26,8 @@ _FRACTIONS = ((8, 2), (4, 1), (2, 1))
 # harmless parameters) Pillow takes no notice either.
 _CUT_SHORT = "Premature end of JPEG file"
 _BROKEN = ("bad Huffman code", "premature end of data segment", "Inconsistent progression")
+# What it says where a grey without loss is to become RGB.
+_NO_CONVERSION = "color conversion"
 
 
 class TruncatedJpegError(Exception):
@@ -58,8 +61,8 @@ def decode_jpeg(
         stack: Takes what lasts as long as the strips are needed.
 
     Returns:
-        The picture; or None where Pillow must have a look: for CMYK, files over 256 MiB and whatever libjpeg-turbo does
-        not take.
+        The picture; or None where Pillow must have a look: for files over 256 MiB and whatever libjpeg-turbo does not
+        take.
 
     Raises:
         TooManyPixelsError: see `max_pixels`.
@@ -70,25 +73,22 @@ def decode_jpeg(
         return None
     content = io.BytesIO(file.read())
     with quiet_pillow:
-        image = JpegImagePlugin.JpegImageFile(content)  # 20 microseconds: it reads the header only
+        image = _opened(content)  # 20 microseconds: it reads the header only
         in_first_scan = _colours_of_first_scan(content)
         transpose = upright_transpose(image)
-    if image.mode not in ("L", "RGB"):
-        return None
     width, height = image.size
-    by = fraction(width, height, min_side)
+    by = 1 if image.mode == "CMYK" else fraction(width, height, min_side)
     held = _held(image, by, in_first_scan < len(image.layer))
     check_size(width, height, held, max_pixels)
     stack.enter_context(admit(held + size))
+    colours = "CMYK" if image.mode == "CMYK" else "RGB"
     try:
-        pixels = simplejpeg.decode_jpeg(
-            content.getbuffer(),
-            "RGB",
-            fastdct=False,
-            fastupsample=False,
-            min_width=-(-width // by) if by > 1 else 0,
-            min_height=-(-height // by) if by > 1 else 0,
-        )
+        try:
+            pixels = _pixels(content, colours, width, height, by)
+        except ValueError as error:
+            if image.mode != "L" or _NO_CONVERSION not in str(error):
+                raise
+            by, pixels = 1, _pixels(content, "GRAY", width, height, 1).repeat(3, axis=-1)
     except ValueError as error:
         if _CUT_SHORT in str(error):
             raise TruncatedJpegError(str(error)) from error
@@ -96,6 +96,43 @@ def decode_jpeg(
             raise
         return None
     return Strips(*upright_size(width, height, transpose), _upright(pixels, transpose), by)
+
+
+def _pixels(content: io.BytesIO, colours: str, width: int, height: int, by: int) -> np.ndarray:
+    return simplejpeg.decode_jpeg(
+        content.getbuffer(),
+        colours,
+        fastdct=False,
+        fastupsample=False,
+        min_width=-(-width // by) if by > 1 else 0,
+        min_height=-(-height // by) if by > 1 else 0,
+    )
+
+
+def _opened(content: io.BytesIO) -> JpegImagePlugin.JpegImageFile:
+    try:
+        image: Any = opened(content, "JPEG")
+    except SyntaxError as error:
+        if content.read(1):
+            raise
+        raise TruncatedJpegError(str(error)) from error  # it has looked for a header up to the end
+    if not image.tile:
+        raise TruncatedJpegError("there are no pixels")
+    return image
+
+
+def require_end(file: BinaryIO) -> None:
+    """Checks that a JPEG, if it is no larger than others here, has its last marker: Pillow does not miss it.
+
+    Raises:
+        TruncatedJpegError: It has not.
+    """
+    if size_of(file) > _LARGEST_FILE:
+        return
+    file.seek(0)
+    content = file.read()
+    if content.rfind(b"\xff\xd9") < content.find(b"\xff\xda"):
+        raise TruncatedJpegError("there is no end marker")
 
 
 def _colours_of_first_scan(content: io.BytesIO) -> int:
@@ -116,16 +153,20 @@ def _held(image: JpegImagePlugin.JpegImageFile, by: int, many_scans: bool) -> in
     across, down = max(a for a, _ in layers), max(d for _, d in layers)
     samples = sum(a * d for a, d in layers) / (across * down)
     coefficients = 2 * samples * pixels if many_scans or image.info.get("progressive") else 0
-    return int(coefficients + 3 * pixels / by**2)
+    return int(coefficients + (4 if image.mode == "CMYK" else 3) * pixels / by**2)
 
 
 def _upright(pixels: np.ndarray, transpose: Image.Transpose | None) -> Iterator[np.ndarray]:
-    if transpose is None:
+    height, width, channels = pixels.shape
+    if transpose is None and channels == 3:
         return iter([pixels])
 
     def piece(box: Box) -> Image.Image:
         left, top, right, bottom = box
-        return Image.fromarray(pixels[top:bottom, left:right])
+        part = pixels[top:bottom, left:right]
+        if channels == 3:
+            return Image.fromarray(part)
+        # Inverted, as all who write CMYK do what Adobe does.
+        return Image.frombytes("CMYK", (right - left, bottom - top), part.tobytes(), "raw", "CMYK;I").convert("RGB")
 
-    height, width, _ = pixels.shape
     return upright_strips(width, height, transpose, piece)

@@ -69,7 +69,8 @@ def orientations_asked(flips: bool, rotations: bool) -> tuple[int, ...]:
 def upright_transpose(image: Image.Image) -> Image.Transpose | None:
     """What brings a picture upright, by its EXIF orientation; None where it stands already."""
     try:
-        return _UPRIGHT.get(image.getexif().get(_ORIENTATION))
+        value = image.getexif().get(_ORIENTATION)
+        return _UPRIGHT.get(value) if isinstance(value, int) else None
     except (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error):
         # Broken EXIF must not lose the picture: its pixels are sound, and it is shown as it is stored.
         return None

@@ -16,13 +16,13 @@ from PIL import Image, ImageFile, PsdImagePlugin, TgaImagePlugin, TiffImagePlugi
 from imgsim_ops.images.icons import largest_of_icns, largest_of_ico
 from imgsim_ops.images.memory import Admit, check_size, held_by_pillow
 from imgsim_ops.images.orientation import Box, upright_size, upright_strips, upright_transpose
+from imgsim_ops.images.png import PngPicture
 from imgsim_ops.images.strips import Strips
 
 # Image.open would add Pillow's global bomb limit, whose warning starts below the pictures that imgsim
 # promises to read, and would try formats that the content has already ruled out.
 _READERS = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
-    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
     "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
     "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
     "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
@@ -223,8 +223,9 @@ def opened(file: BinaryIO, kind: str, let_in: Callable[[int, int], None] = lambd
     try:
         image = reader_of(kind)(file)
     except SyntaxError as error:
-        if kind == "TIFF" and str(error).startswith("unknown "):  # pixel mode, data organization, photometric mode
-            raise UnsupportedPixelsError(f"{error} of TIFF") from error
+        # Pixel mode, data organization, photometric mode of TIFF; bits and layers of JPEG
+        if (kind, str(error).partition(" ")[0]) in (("TIFF", "unknown"), ("JPEG", "cannot")):
+            raise UnsupportedPixelsError(f"{error} of {kind}") from error
         raise
     if isinstance(image, PsdImagePlugin.PsdImageFile):
         _require_composite(image)
@@ -252,6 +253,8 @@ def reader_of(kind: str) -> Callable[[BinaryIO], ImageFile.ImageFile]:
     Raises:
         UnsupportedPixelsError: It is not installed, or nothing here reads it.
     """
+    if kind == "PNG":
+        return PngPicture
     if kind not in _READERS:
         raise UnsupportedPixelsError(f"{kind} is not read here")
     module, name = _READERS[kind]

@@ -44,6 +44,32 @@ def test_closed_streams(cache, commands, command, closed):
     assert bool(ran.stdout) == (">&-" not in closed.split())
 
 
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", ">&- 2>&-"])
+@pytest.mark.parametrize("command", ["doctor", "stats", "compare", "embed", "index", "search", "dups", "leak"])
+def test_a_document_for_a_closed_stream(cache, photos, commands, tmp_path, command, closed):
+    """Who asks for a document must get it, or be told that there is no place for it."""
+    commands |= {
+        "stats": (photos,),
+        "embed": (photos, "-o", tmp_path / "v.npz", *MODEL),
+        "search": (photos / "a.png", "-c", tmp_path / "photos.imgsim"),
+    }
+    arguments = [sys.executable, "-m", "imgsim_ops.cli"]
+    environment = {**os.environ, "IMGSIM_CACHE": str(cache)}
+    if command == "search":
+        made = [*arguments, "index", *map(str, commands["index"])]
+        subprocess.run(made, check=True, env=environment, capture_output=True)
+    ran = subprocess.run(
+        ["sh", "-c", f'"$@" --json {closed}', "sh", *arguments, command, *map(str, commands[command])],
+        capture_output=True,
+        check=False,
+        env=environment,
+    )
+    assert ran.returncode == 2, ran.stderr.decode()
+    said = [line for line in ran.stderr.decode().splitlines() if "once" not in line and "xporting" not in line]
+    expected = ["imgsim: stdout: what is printed must have a place (got a closed stream)"]
+    assert said == ([] if "2>&-" in closed else expected)
+
+
 def without_home(*command, cwd, **environment):
     """Runs a command as a user whom no file names, where this process may do that."""
     setpriv = shutil.which("setpriv")

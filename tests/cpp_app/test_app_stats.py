@@ -77,7 +77,7 @@ def test_bad_files_are_named_and_skipped(bad_files, pictures):
 def test_bad_files_have_the_codes_of_python(bad_files):
     folder, expected = bad_files
     for name, code in expected.items():
-        if code != "unsupported":  # the formats and animations that only Python reads
+        if code != "unsupported":  # the formats that only Python reads
             with pytest.raises(ImageError) as caught:
                 decode(folder / name)
             assert caught.value.code == code, name

@@ -118,3 +118,39 @@ def test_a_missing_image_library(pictures):
     environment = {"IMGSIM_TORCHVISION_IMAGE": "/no/such/image.so"}
     errors = run("--stats", pictures, code=2, environment=environment)[1]
     one_line(errors, "image library", "IMGSIM_TORCHVISION_IMAGE", "/no/such/image.so")
+
+
+NUMBERS = ["0", "-1", "1000000000", "99999999999999999999", "nonsense", "", "1.5", " 1", "+1", "0x10", "nan"]
+TASKS = [["--stats"], ["--model", "MODEL", "--embed"], ["--model", "MODEL"]]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("option", ["--threads", "--repeat"])
+@pytest.mark.parametrize("task", TASKS, ids=["stats", "embed", "compare"])
+def test_every_number_is_served_or_refused_in_one_line(pictures, pixel_model, task, option, number):
+    asked = [pixel_model if word == "MODEL" else word for word in task]
+    served = task == ["--stats"] and (option, number) == ("--repeat", "0")
+    text, errors = run(*asked, *[pictures / "coffee.png"] * 2, f"{option}={number}", code=0 if served else 2)
+    if served:
+        assert text.startswith("1 picture")
+    else:
+        assert text == ""
+        one_line(errors, f"imgsim_app: {option}" if "--embed" not in task else "imgsim_app: --", "(got ")
+        assert f"(got {number or repr('')})" in errors
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1000000000", "nonsense", "AVX2", " ", "a\nb", "/", "/dev/null"])
+@pytest.mark.parametrize("name", ["IMGSIM_ISA", "IMGSIM_TORCHVISION_IMAGE"])
+@pytest.mark.parametrize("task", TASKS, ids=["stats", "embed", "compare"])
+def test_a_variable_without_sense_is_a_mistake_of_the_user(pictures, pixel_model, task, name, value):
+    asked = [pixel_model if word == "MODEL" else word for word in task]
+    text, errors = run(*asked, *[pictures / "coffee.png"] * 2, code=2, environment={name: value})
+    assert text == ""
+    one_line(errors, name)
+    assert "should not have happened" not in errors
+
+
+@pytest.mark.parametrize("name", ["IMGSIM_ISA", "IMGSIM_TORCHVISION_IMAGE"])
+def test_a_variable_without_a_value_says_nothing(pictures, name):
+    run("--stats", pictures / "coffee.png", "--repeat=0", environment={name: ""})
+    run("--help", environment={name: "nonsense"})

@@ -82,8 +82,8 @@ def test_damaged(tmp_path):
         (b"\xff", "not_a_picture"),
         (b"%PDF-1.7\n", "not_a_picture"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not_a_picture"),
-        (b"\x89PNG\r\n\x1a\n", "damaged"),
-        (b"GIF89a", "damaged"),
+        (b"\x89PNG\r\n\x1a\n", "truncated"),
+        (b"GIF89a", "truncated"),
     ],
 )
 def test_content_that_is_no_picture(tmp_path, content, code):
