@@ -28,9 +28,21 @@ __all__ = [
 ]
 
 
+def _plain(array: np.ndarray) -> np.ndarray:
+    """The array without its subclass, which the native code would pass over; memory-mapped ones stay in place.
+
+    Raises:
+        ValueError: A mask hides something, which would be counted all the same.
+    """
+    hidden = np.ma.count_masked(array) if isinstance(array, np.ma.MaskedArray) else 0
+    if hidden:
+        raise ValueError(f"kernels: masked elements are not left out, fill them first (got {hidden} masked)")
+    return np.asarray(array)
+
+
 def _native(array: np.ndarray, contiguous: bool = False) -> np.ndarray:
     """The array as the native code takes it: aligned, in this machine's byte order, strides in whole elements."""
-    array = np.asarray(array)
+    array = _plain(array)
     whole = array.flags.aligned and all(stride % array.itemsize == 0 for stride in array.strides)
     if contiguous or not whole or not array.dtype.isnative:
         return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
@@ -192,7 +204,7 @@ def channel_moments(pixels: np.ndarray, num_threads: int = 1) -> ChannelMoments:
     Raises:
         ValueError: Not three axes, no pixels, or another dtype.
     """
-    pixels = np.asarray(pixels)
+    pixels = _plain(pixels)
     if pixels.ndim != 3:
         raise ValueError(f"channel_moments: pixels must have shape (H, W, C) (got {list(pixels.shape)})")
     return _moments(pixels.transpose(2, 0, 1)[np.newaxis], num_threads)
@@ -211,7 +223,7 @@ def channel_stats(images: np.ndarray, num_threads: int = 0) -> tuple[np.ndarray,
     Raises:
         ValueError: Not four axes, no pixels, another dtype, or a negative number of threads.
     """
-    images = np.asarray(images)
+    images = _plain(images)
     moments = _moments(images, num_threads)
     dtype = np.float64 if images.dtype == np.float64 else np.float32
     return moments.mean.astype(dtype), moments.std.astype(dtype)
@@ -236,7 +248,7 @@ def resize_crop(pixels: np.ndarray, resize: int = 256, crop: int = 224) -> np.nd
     Raises:
         ValueError: Another shape or dtype, or sizes out of range.
     """
-    pixels = np.asarray(pixels)
+    pixels = _plain(pixels)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ValueError(
             f"resize_crop: pixels must be uint8 of shape (H, W, 3) (got {pixels.dtype} {list(pixels.shape)})"
@@ -266,7 +278,7 @@ def resize_crop_strips(
     Raises:
         ValueError: A strip has another shape, there are too few of them, or sizes are out of range.
     """
-    return _kernels.resize_crop_strips(height, width, strips, resize, crop, scale)
+    return _kernels.resize_crop_strips(height, width, map(_plain, strips), resize, crop, scale)
 
 
 def build_info() -> dict:

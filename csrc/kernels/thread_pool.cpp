@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -104,8 +105,12 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain, RangeBody body) const {
     body(0, n);
     return;
   }
-  while (static_cast<int>(crew.workers.size()) < threads_ - 1) {
-    crew.workers.emplace_back([&crew] { crew.work(); });
+  try {
+    while (static_cast<int>(crew.workers.size()) < threads_ - 1) {
+      crew.workers.emplace_back([&crew] { crew.work(); });
+    }
+  } catch (const std::system_error&) {
+    // No more threads are to be had: those that are, and the caller, do the work. The next loop asks again.
   }
   crew.busy = true;
   crew.body = &body;

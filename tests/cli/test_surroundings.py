@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from functools import partial
 
 import pytest
+
+from tests.support.children import python
 
 MODEL = ("--weights", "random:0")
 COMMANDS = ("doctor", "compare", "embed", "index", "dups", "leak", "apply")
@@ -138,3 +141,10 @@ def test_a_disk_that_is_full_for_results(run, command):
     limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (2000, 2000))
     assert str(run.out) in one_line(run(command, preexec_fn=limit))
     assert [name for name in os.listdir(run.out) if name.startswith(".")] == []  # nothing unfinished is left
+
+
+@pytest.mark.parametrize("value", ["sse", "0", "-1", "1000000000"])
+def test_an_instruction_set_that_is_none_is_one_line(value):
+    child = python("from imgsim_ops.cli import main; main()", "doctor", IMGSIM_ISA=value)
+    assert (child.returncode, child.stdout) == (2, "")
+    assert re.fullmatch(rf"imgsim: IMGSIM_ISA: .+ \(got {value}\)\n", child.stderr), child.stderr
