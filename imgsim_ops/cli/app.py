@@ -66,7 +66,8 @@ class _OneLineErrors(TyperGroup):
                 raise
             code = _fail(str(error))
         except ImportError as error:
-            code = _fail(f"{error}; imgsim doctor says what is missing and what to do")
+            install = "run pip install torch torchvision, or " if error.name in ("torch", "torchvision") else ""
+            code = _fail(f"{error}; {install}imgsim doctor says what is missing and what to do")
         except OSError as error:
             code, met = USER_ERROR, error
         except (KeyboardInterrupt, typer.Abort):

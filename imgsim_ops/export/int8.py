@@ -11,40 +11,36 @@ makes up for the difference, exactly but for the zero padding at the picture's b
 
 from __future__ import annotations
 
-import copy
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
-import torch
-import torch.nn.functional as F
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from torch import nn
 
-from imgsim_ops.export.network import PIXELS, export_network
-from imgsim_ops.models.extractor import MultiScaleExtractor
+from imgsim_ops.export.graph import IMAGES, PIXELS, folded, network_of
+from imgsim_ops.models.plans import Plan
 
-_BLOCKS = "blocks"
 _OPERATORS = ["Conv", "Add", "Clip", "Relu", "MaxPool"]
 
 
-def int8_network(extractor: MultiScaleExtractor, pixels: np.ndarray) -> onnx.ModelProto:
-    """The extractor up to its taps, in 8-bit integers; input and outputs as of ``network.float_network``.
+def int8_network(plan: Plan, state: Mapping[str, np.ndarray], pixels: np.ndarray) -> onnx.ModelProto:
+    """A backbone up to its taps, in 8-bit integers; input and outputs as of ``graph.float_network``.
 
     Args:
-        extractor: The extractor in float32; stays as it is.
+        plan: The backbone.
+        state: Its values, as of ``models.states.state_of_file``.
         pixels: uint8 (N, 224, 224, 3), N at least 1: pictures of the kind that the model will see. The ranges of
             all activations are taken from them.
     """
-    module = _OnBlocks(extractor)
-    batches = [{_BLOCKS: _blocks(picture[np.newaxis]).astype(np.float32) - module.zero_point} for picture in pixels]
-    model = export_network(module, torch.zeros(2, 12, 112, 112), _BLOCKS)
+    model, zero_point = _on_blocks(plan, state)
+    batches = [{IMAGES: _blocks(picture[np.newaxis]).astype(np.float32) - zero_point} for picture in pixels]
     with tempfile.TemporaryDirectory() as folder, _quiet_quantiser():
         source, path = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, source)
@@ -59,7 +55,7 @@ def int8_network(extractor: MultiScaleExtractor, pixels: np.ndarray) -> onnx.Mod
             op_types_to_quantize=_OPERATORS,
             extra_options={
                 "TensorQuantOverrides": {
-                    _BLOCKS: [{"scale": np.array(1, np.float32), "zero_point": np.array(module.zero_point, np.uint8)}]
+                    IMAGES: [{"scale": np.array(1, np.float32), "zero_point": np.array(zero_point, np.uint8)}]
                 }
             },
         )
@@ -69,42 +65,32 @@ def int8_network(extractor: MultiScaleExtractor, pixels: np.ndarray) -> onnx.Mod
     return quantised
 
 
-class _OnBlocks(nn.Module):
-    """The extractor's backbone on 2 x 2 blocks of pixels, float (N, 12, 112, 112), less the zero point.
+def _on_blocks(plan: Plan, state: Mapping[str, np.ndarray]) -> tuple[onnx.ModelProto, int]:
+    """A backbone on 2 x 2 blocks of pixels, float (N, 12, 112, 112), less the zero point, which is the second.
 
     The first convolution, of stride 2, becomes one of stride 1 on blocks. It is the same sum; but ONNX Runtime's
     integer convolution reads its input in place only where the channels are a multiple of 4, and otherwise spends
     half of its time on copying.
     """
-
-    def __init__(self, extractor: MultiScaleExtractor) -> None:
-        super().__init__()
-        self.backbone = copy.deepcopy(extractor.backbone).to(memory_format=torch.contiguous_format)
-        mean = extractor.mean_pixel.double().flatten()
-        self.zero_point = round(float(mean.mean()))
-        first = self.backbone.first_convolution()
-        bias = first.bias.double() + (first.weight.double().sum((2, 3)) * (self.zero_point - mean)).sum(1)
-        zeros_before = first.zeros[0] if hasattr(first, "zeros") else first.padding[0]
-        self.backbone.replace_first_convolution(_on_blocks(first.weight, bias.float(), zeros_before))
-
-    def forward(self, blocks: torch.Tensor) -> list[torch.Tensor]:
-        return self.backbone(blocks)
-
-
-def _on_blocks(weight: torch.Tensor, bias: torch.Tensor, zeros_before: int) -> nn.Module:
-    """The convolution of stride 2 with weights (O, 3, k, k) and zeros left and above, as one on blocks."""
+    values = folded(plan, state)
+    first = plan.convolutions()[0]
+    weight, bias = (value.astype(np.float64) for value in values[first.name])
+    mean = 255 * np.array(plan.mean)
+    zero_point = round(float(mean.mean()))
+    bias = bias + (weight.sum((2, 3)) * (zero_point - mean)).sum(1)
     outputs, channels, kernel, _ = weight.shape
     # Zero weights make the kernel begin and end with a whole block.
-    lead = zeros_before % 2
+    lead = first.zeros[0] % 2
     trail = (kernel + lead) % 2
-    weight = F.pad(weight, (lead, trail, lead, trail))
+    weight = np.pad(weight, ((0, 0), (0, 0), (lead, trail), (lead, trail)))
     size = weight.shape[-1] // 2
-    weight = weight.reshape(outputs, channels, size, 2, size, 2).permute(0, 3, 5, 1, 2, 4)
-    convolution = nn.Conv2d(4 * channels, outputs, size)
-    convolution.weight = nn.Parameter(weight.reshape(outputs, 4 * channels, size, size), requires_grad=False)
-    convolution.bias = nn.Parameter(bias, requires_grad=False)
-    before = (zeros_before + lead) // 2
-    return nn.Sequential(nn.ZeroPad2d((before, size - 1 - before) * 2), convolution)
+    weight = weight.reshape(outputs, channels, size, 2, size, 2).transpose(0, 3, 5, 1, 2, 4)
+    shape = outputs, 4 * channels, size, size
+    values[first.name] = weight.reshape(shape).astype(np.float32), bias.astype(np.float32)
+    before = (first.zeros[0] + lead) // 2
+    model = network_of(plan, values, replace(first, shape=shape, stride=1, zeros=(before, size - 1 - before)))
+    model.graph.input.append(helper.make_tensor_value_info(IMAGES, onnx.TensorProto.FLOAT, ["N", 12, 112, 112]))
+    return model, zero_point
 
 
 def _blocks(pixels: np.ndarray) -> np.ndarray:
@@ -133,8 +119,7 @@ def _correct_biases(quantised: onnx.ModelProto, model: onnx.ModelProto, batches:
     floats = {node.name: node for node in model.graph.node if node.op_type == "Conv"}
     means = _input_means(model, list(floats.values()), batches)
     for node in quantised.graph.node:
-        # The exporter leaves out biases that are all zero, those of random weights: a timing needs no correction.
-        if node.op_type == "Conv" and len(node.input) > 2:
+        if node.op_type == "Conv":
             weight, scale, _ = (numpy_helper.to_array(values[i]) for i in dequantised[node.input[1]].input)
             exact = numpy_helper.to_array(values[floats[node.name].input[1]])
             rounding = (weight * scale.reshape(-1, 1, 1, 1).astype(np.float64) - exact).sum((2, 3))
@@ -165,7 +150,7 @@ def _input_means(
 def _read_pixels_directly(model: onnx.ModelProto) -> None:
     """Puts uint8 pixels in the place of the quantised float input."""
     graph = model.graph
-    (quantise,) = (node for node in graph.node if node.op_type == "QuantizeLinear" and node.input[0] == _BLOCKS)
+    (quantise,) = (node for node in graph.node if node.op_type == "QuantizeLinear" and node.input[0] == IMAGES)
     quantised = quantise.output[0]
     graph.node.remove(quantise)
     for name, shape in {"row_pairs_shape": [0, 112, 2, 672], "halves_shape": [0, 112, 112, 6]}.items():

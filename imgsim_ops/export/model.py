@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 import onnx.inliner
-import onnxscript.optimizer
 from onnx import TensorProto, helper, numpy_helper
 
 from imgsim_ops.export.functions import DOMAIN, DOMAIN_VERSION, IR_VERSION, OPSET, function
-from imgsim_ops.export.network import PIXELS, TAPS
+from imgsim_ops.export.graph import PIXELS, TAPS
 from imgsim_ops.models.facts import ModelFacts
 from imgsim_ops.recipes.whitening import Whitening
 
@@ -99,6 +98,8 @@ def pair_model(network: onnx.ModelProto, facts: ModelFacts, whitening: Whitening
 
 def plain_twin(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same model in standard operators only, for importers that know no model-local functions."""
+    import onnxscript.optimizer  # here: half a second that a model for the cache has no use for
+
     plain = onnx.inliner.inline_local_functions(model)
     standard = [opset for opset in plain.opset_import if opset.domain != DOMAIN]
     del plain.opset_import[:]

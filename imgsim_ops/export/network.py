@@ -1,4 +1,4 @@
-"""PyTorch modules as ONNX models; among them what lies between raw pixels and a backbone's four taps, in float32."""
+"""PyTorch modules as ONNX models: trained encoders, the zoo's, users' own. Backbones need none: ``export.graph``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,7 @@ import torch
 from torch import nn
 
 from imgsim_ops.export.functions import IR_VERSION, OPSET
-from imgsim_ops.models.extractor import MultiScaleExtractor
-
-PIXELS = "pixels"
-TAPS = ("tap1", "tap2", "tap3", "tap4")
-
-
-def float_network(extractor: MultiScaleExtractor) -> onnx.ModelProto:
-    """The extractor up to its taps.
-
-    Returns:
-        A model from ``pixels``, uint8 (N, 224, 224, 3), to ``tap1`` to ``tap4``, float32 (N, C_i, H_i, W_i).
-    """
-    return export_network(_Taps(extractor), torch.zeros(2, 224, 224, 3, dtype=torch.uint8), PIXELS)
+from imgsim_ops.export.graph import TAPS
 
 
 def export_network(
@@ -62,12 +50,3 @@ def export_network(
         item.ClearField("doc_string")
     graph.ClearField("metadata_props")
     return model
-
-
-class _Taps(nn.Module):
-    def __init__(self, extractor: MultiScaleExtractor) -> None:
-        super().__init__()
-        self.extractor = extractor
-
-    def forward(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        return self.extractor.taps(pixels)

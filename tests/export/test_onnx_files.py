@@ -18,6 +18,8 @@ from imgsim_ops.export import int8
 from imgsim_ops.export.model import embedding_model
 from imgsim_ops.images.decode import decode
 from imgsim_ops.images.preprocess import load_pixels
+from imgsim_ops.models.plans import PLANS
+from imgsim_ops.models.weights import load_backbone, values_of
 from imgsim_ops.quality.copies import COPIES
 from tests.support.exported_models import (
     KINDS,
@@ -302,19 +304,22 @@ def test_int8_reads_the_pixels_as_they_are():
 
 @backbones
 def test_the_first_convolution_on_blocks(backbone):
-    ours, module = extractor(backbone), int8._OnBlocks(extractor(backbone)).eval()
-    blocks = torch.from_numpy(int8._blocks(pictures(2)).astype(np.float32) - module.zero_point)
+    ours = extractor(backbone)
+    made, zero_point = int8._on_blocks(PLANS[backbone], values_of(load_backbone(backbone, WEIGHTS[backbone])))
+    first = made.graph.node[0].output[0]
+    made.graph.output.append(onnx.helper.make_tensor_value_info(first, TensorProto.FLOAT, None))
+    blocks = int8._blocks(pictures(2)).astype(np.float32) - zero_point
+    *taps, after = map(torch.from_numpy, session(made).run(None, {"images": blocks}))
     pixels = torch.from_numpy(pictures(2))
     images = pixels.permute(0, 3, 1, 2).float() - ours.mean_pixel
     before = ours.backbone.first_convolution()(images)
-    after = module.backbone.first_convolution()(blocks)
     # Values of a convolution reach 80 there and 2 here; float32 has 6e-8 of each of up to 147 products' sizes.
     assert (before - after)[..., 2:-1, 2:-1].abs().max() < 1e-4
-    vectors, expected = ops.multiscale_pool(module(blocks), ours.dimension), ours(pixels)
+    vectors, expected = ops.multiscale_pool(taps, ours.dimension), ours(pixels)
     if backbone == LITE0:  # one mean for three colours: the zero point is the mean
-        assert module.zero_point == 127
+        assert zero_point == 127
         assert (before - after).abs().max() < 1e-4
-        for tap, other in zip(ours.taps(pixels), module(blocks), strict=True):
+        for tap, other in zip(ours.taps(pixels), taps, strict=True):
             assert (tap - other).norm() < 1e-5 * tap.norm()  # measured: 3e-6 after 50 layers
     else:
         # The zeros at the border stand for the zero point, up to 11 levels off each colour's mean: seen there, small.

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from imgsim_ops.export.network import PIXELS, TAPS
+from imgsim_ops.export.graph import PIXELS, TAPS
 from imgsim_ops.export.recipes import Exported
 from imgsim_ops.models.facts import ModelFacts
 from imgsim_ops.recipes.fingerprint import Fingerprint

@@ -8,8 +8,9 @@ import onnx
 import torch
 
 from imgsim_ops.evaluation.training.encoders import Encoder, Served
+from imgsim_ops.export.graph import PIXELS
 from imgsim_ops.export.model import EMBEDDING, finished
-from imgsim_ops.export.network import PIXELS, export_network
+from imgsim_ops.export.network import export_network
 from imgsim_ops.images.preprocess import CROP, PREPROCESSING_VERSION
 from imgsim_ops.models.facts import ModelFacts
 from imgsim_ops.models.weights import weights_digest
