@@ -95,6 +95,9 @@ ASIDE = {
     "pdf": (".pdf", ".ai"),
 }
 
+# Ends of names that other programs gave to other things: templates of Visio, settings, headers of ENVI and of Analyze.
+_SHARED = (".icb", ".vda", ".vst", ".hdr")
+
 # Formats for which another package must be installed.
 _EXTRAS = {"HEIF": "pillow_heif", "JXL": "pillow_jxl", "RAW": "rawpy"}
 
@@ -171,6 +174,11 @@ def claimed_format(path: str | os.PathLike[str]) -> str | None:
     return _KIND_OF_SUFFIX.get(os.path.splitext(os.fspath(path))[1].lower())
 
 
+def is_surely_meant(path: str | os.PathLike[str]) -> bool:
+    """Whether the format that a file's name claims is the only thing that files of such names are."""
+    return claimed_format(path) is not None and os.path.splitext(os.fspath(path))[1].lower() not in _SHARED
+
+
 def picture_format(head: bytes) -> str | None:
     """Tells a picture's format by its first bytes.
 
@@ -208,7 +216,8 @@ def format_of(file: BinaryIO, path: str | os.PathLike[str] = "") -> str | None:
         path: Its name, which is asked only where formats have no signature or share one.
 
     Returns:
-        As `picture_format`; of a file that it does not know, what `claimed_format` says where nothing here could tell.
+        As `picture_format`; of a file that it does not know, what `claimed_format` says where nothing here could tell
+        and `is_surely_meant`.
     """
     head = file.read(HEAD_SIZE)
     kind, claimed = picture_format(head), claimed_format(path)
@@ -216,7 +225,7 @@ def format_of(file: BinaryIO, path: str | os.PathLike[str] = "") -> str | None:
         kind = "RAW"
     elif kind is None and _is_targa(file, head, claimed == "TGA"):
         kind = "TGA"
-    elif kind is None and (claimed in UNREAD or claimed == "RAW" or claimed in ASIDE):
+    elif kind is None and is_surely_meant(path) and (claimed in UNREAD or claimed == "RAW" or claimed in ASIDE):
         kind = claimed
     file.seek(0)
     return kind
