@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+#: Goes up whenever a file that was no picture may be one now: collections try again what an older one has refused.
+READERS = 1
+
 
 def decode(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, min_side: int | None = None) -> np.ndarray:
     """Reads a picture as it is meant to be seen.

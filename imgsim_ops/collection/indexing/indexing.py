@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from imgsim_ops import kernels
-from imgsim_ops.collection.indexing.changes import LASTING, look_for_changes, refused
+from imgsim_ops.collection.indexing.changes import LASTING, is_up_to_date, look_for_changes, refused
 from imgsim_ops.collection.indexing.fitting import refit
 from imgsim_ops.collection.indexing.hashing import FoundFile, hashed_ahead
 from imgsim_ops.collection.store.record import FileRecord
@@ -21,6 +21,7 @@ from imgsim_ops.collection.store.store import Store
 from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.reasons import Reason, SkippedFile, unread
+from imgsim_ops.images.decode import READERS
 
 if TYPE_CHECKING:
     from imgsim_ops.embedding.description import Description
@@ -217,9 +218,11 @@ class _Run:
                 raise
 
     def _why_no_picture(self, found: FoundFile) -> SkippedFile | None:
-        """Why a file with these bytes, of this name, was none before; all are tried again if all are hashed."""
+        """Why a file with these bytes, of this name, was none; not if all are hashed or the readers are newer."""
         before = None if self._rehash else self._before.get(os.fsencode(found.path))
         if before is None or before.sha256 != found.sha256 or before.code is None or before.message is None:
+            return None
+        if not is_up_to_date(before):
             return None
         return SkippedFile(found.path, before.code, before.message)
 
@@ -250,7 +253,7 @@ class _Run:
         row, code, message = (None, what.code, what.message) if isinstance(what, SkippedFile) else (what, None, None)
         key = os.fsencode(found.path)
         sha256 = getattr(found, "sha256", None) if code in LASTING else None
-        known_by = found.changed, found.inode, found.mount, sha256
+        known_by = found.changed, found.inode, found.mount, sha256, None if row is not None else READERS
         self._records.append(FileRecord(key, found.size, found.modified, found.settled, row, code, message, *known_by))
         if isinstance(what, SkippedFile):
             self._skipped.append(what)
