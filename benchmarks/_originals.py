@@ -14,12 +14,15 @@ from PIL import Image
 
 from imgsim_ops.embedding.crops import Crops, load_crops
 from imgsim_ops.errors import ImageError
+from imgsim_ops.images.formats import claimed_format
 from imgsim_ops.images.scan import scan
 from imgsim_ops.matching.hashes import distances, is_flat
 from imgsim_ops.quality.photographs import CALIBRATION, EVALUATION, find_photographs
 
 #: Of its shorter side an original has so many pixels at least.
 LEAST_SIDE = 200
+# What is drawn must not depend on what is installed: other formats are read with an extra, or only by some Pillows.
+_ALWAYS_READ = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", None)  # None: resource files, in which lie WebP pictures
 # Originals whose perceptual hashes differ in no more bits of 256 may be the same picture in another size or colour.
 # Far above what is accepted as a copy (matching/rules.py), so that leaving them out decides nothing about that.
 _ALIKE = 50
@@ -171,4 +174,4 @@ def _is_large(path: Path) -> bool:
 
 
 def _is_own(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+    return path.is_file() and not path.is_symlink() and claimed_format(path) in _ALWAYS_READ

@@ -30,7 +30,7 @@ READ = {
     "JXL": (".jxl",),
     "JPEG2000": (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
     "PNM": (".ppm", ".pgm", ".pbm", ".pnm"),
-    "TGA": (".tga",),  # by content also .vst and others, which are more often of Visio
+    "TGA": (".tga", ".icb", ".vda", ".vst"),
     "ICO": (".ico",),
     "ICNS": (".icns",),
     "PCX": (".pcx",),
@@ -63,7 +63,7 @@ UNREAD = {
     "XCF": (".xcf",),
     "KRITA": (".kra", ".ora"),
     "EXR": (".exr",),
-    "HDR": (".rgbe",),  # by content also .hdr, which are more often headers of ENVI
+    "HDR": (".hdr", ".rgbe"),
     "PFM": (".pfm",),
     "PAM": (".pam",),
     "JPEGXR": (".jxr", ".wdp", ".hdp"),
@@ -95,9 +95,15 @@ ASIDE = {
     "pdf": (".pdf", ".ai"),
 }
 
-# Formats for which another package must be installed.
+# Ends of names that other programs gave to other things: templates of Visio, settings, headers of ENVI and of Analyze.
+_SHARED = (".icb", ".vda", ".vst", ".hdr")
+
 #: Formats whose frames and pages are pictures of their own where that is asked for.
 PAGED = ("TIFF", "GIF", "PNG", "WEBP", "AVIF", "HEIF")
+#: Goes up whenever a file that was no picture may be one now: collections try again what an older one has refused.
+READERS = 1
+
+# Formats for which another package must be installed.
 _EXTRAS = {"HEIF": "pillow_heif", "JXL": "pillow_jxl", "RAW": "rawpy"}
 
 _KIND_OF_SUFFIX = {
@@ -173,6 +179,11 @@ def claimed_format(path: str | os.PathLike[str]) -> str | None:
     return _KIND_OF_SUFFIX.get(os.path.splitext(os.fspath(path))[1].lower())
 
 
+def is_surely_meant(path: str | os.PathLike[str]) -> bool:
+    """Whether the format that a file's name claims is the only thing that files of such names are."""
+    return claimed_format(path) is not None and os.path.splitext(os.fspath(path))[1].lower() not in _SHARED
+
+
 def picture_format(head: bytes) -> str | None:
     """Tells a picture's format by its first bytes.
 
@@ -210,7 +221,8 @@ def format_of(file: BinaryIO, path: str | os.PathLike[str] = "") -> str | None:
         path: Its name, which is asked only where formats have no signature or share one.
 
     Returns:
-        As `picture_format`; of a file that it does not know, what `claimed_format` says where nothing here could tell.
+        As `picture_format`; of a file that it does not know, what `claimed_format` says where nothing here could tell
+        and `is_surely_meant`.
     """
     head = file.read(HEAD_SIZE)
     kind, claimed = picture_format(head), claimed_format(path)
@@ -218,7 +230,7 @@ def format_of(file: BinaryIO, path: str | os.PathLike[str] = "") -> str | None:
         kind = "RAW"
     elif kind is None and _is_targa(file, head, claimed == "TGA"):
         kind = "TGA"
-    elif kind is None and (claimed in UNREAD or claimed == "RAW" or claimed in ASIDE):
+    elif kind is None and is_surely_meant(path) and (claimed in UNREAD or claimed == "RAW" or claimed in ASIDE):
         kind = claimed
     file.seek(0)
     return kind

@@ -14,7 +14,7 @@ from imgsim_ops.errors import ImageError
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import Aside, Reason, SkippedFile
-from imgsim_ops.images.formats import ASIDE, claimed_format, format_of
+from imgsim_ops.images.formats import ASIDE, claimed_format, format_of, is_surely_meant
 
 
 def scan(paths: Iterable[str | os.PathLike[str]], exclude: Iterable[str] = ()) -> Iterator[Path]:
@@ -151,7 +151,7 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 def _kind(path: str) -> str | None:
     """What a file of a folder is or claims to be; None for what is in the folder for other reasons."""
-    claimed = claimed_format(path)
+    claimed = claimed_format(path) if is_surely_meant(path) else None
     if claimed is not None and claimed not in ASIDE:
         return claimed
     try:

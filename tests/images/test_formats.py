@@ -21,6 +21,9 @@ from tests.support.pictures_made import dng, png_chunk, psd
 
 SIZES = [(1, 1), (7, 1), (1, 17), (33, 17)]
 
+#: Ends of names that pictures share with other things.
+SHARED = (".icb", ".vda", ".vst", ".hdr")
+
 
 def noise(width=33, height=17, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
@@ -268,6 +271,23 @@ def test_names_claim_one_format_each():
     assert claimed_format("A.NEF/notes") is None
 
 
+@pytest.mark.parametrize("suffix", [*SHARED, *(suffix.upper() for suffix in SHARED)])
+def test_names_that_other_things_have_say_nothing_alone(tmp_path, suffix):
+    """Templates of Visio (OLE, or XML in an archive), a header of ENVI, one of Analyze, and nothing at all."""
+    others = (b"\xd0\xcf\x11\xe0" + bytes(600), b"PK\3\4" + bytes(60), b"ENVI\nsamples = 4\n", bytes(348), b"")
+    for number, content in enumerate(others):
+        (tmp_path / f"{number}{suffix}").write_bytes(content)
+        assert format_of(io.BytesIO(content), f"{number}{suffix}") is None
+    (tmp_path / f"nowhere{suffix}").symlink_to("missing")
+    targa = bytes((0, 0, 2, *bytes(9), 2, 0, 2, 0, 24, 0)) + bytes(12)  # of the first version, without a signature
+    content, kind = (b"#?RADIANCE\n", "HDR") if suffix.lower() == ".hdr" else (targa, "TGA")
+    (tmp_path / f"picture{suffix}").write_bytes(content)
+    (tmp_path / f"other picture{suffix}").write_bytes(saved(noise(), "PNG"))
+    assert format_of(io.BytesIO(content), f"picture{suffix}") == kind
+    found = {name.rpartition("/")[2] for name in scan_names([tmp_path])}
+    assert found == {f"{name}{suffix}" for name in ("picture", "other picture", "nowhere")}
+
+
 def test_nothing_vanishes_from_a_folder(tmp_path):
     for kinds in (READ, UNREAD, ASIDE):
         for suffixes in kinds.values():
@@ -280,7 +300,8 @@ def test_nothing_vanishes_from_a_folder(tmp_path):
     aside = []
     found = {name.rpartition("/")[2] for name in scan_names([tmp_path], aside=aside)}
     films = {file.path.rpartition("/")[2] for file in aside}
-    assert found == {f"file{s}" for kinds in (READ, UNREAD) for many in kinds.values() for s in many} | {"picture.mov"}
+    named = {f"file{s}" for kinds in (READ, UNREAD) for many in kinds.values() for s in many}
+    assert found == (named | {"picture.mov"}) - {f"file{s}" for s in SHARED}
     assert films == {f"file{s}" for many in ASIDE.values() for s in many} | {"film without an end"}
     assert all(file.is_aside and file.message.isprintable() for file in aside)
 

@@ -20,7 +20,7 @@ from imgsim_ops.files.identity import change_and_inode, changed_this_tick, size_
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.opening import open_regular
 from imgsim_ops.files.reasons import Reason, SkippedFile
-from imgsim_ops.images.formats import can_read, format_of
+from imgsim_ops.images.formats import READERS, can_read, format_of
 from imgsim_ops.images.scan import excluder, scan_names
 
 # A file changed within so many nanoseconds before it was read may change again without another size or time.
@@ -158,7 +158,13 @@ def is_unchanged(before: FileRecord, status: os.stat_result) -> bool:
     """Whether a file is what is known of it, by its status; of a format that is not read, whether it still is not."""
     same = before.settled and (before.size, before.modified) == size_and_time(status)
     same = same and (before.changed, before.inode) == change_and_inode(status)
-    return same and (before.row is not None or before.code in LASTING or _is_still_unread(before))
+    lasting = before.code in LASTING and is_up_to_date(before)
+    return same and (before.row is not None or lasting or _is_still_unread(before))
+
+
+def is_up_to_date(before: FileRecord) -> bool:
+    """Whether what is known of a file that is no picture was said by readers no older than these."""
+    return (before.readers or 0) >= READERS
 
 
 def _is_still_unread(before: FileRecord) -> bool:

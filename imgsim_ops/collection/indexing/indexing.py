@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from imgsim_ops import kernels
-from imgsim_ops.collection.indexing.changes import LASTING, look_for_changes, refused
+from imgsim_ops.collection.indexing.changes import LASTING, is_up_to_date, look_for_changes, refused
 from imgsim_ops.collection.indexing.fitting import refit
 from imgsim_ops.collection.indexing.hashing import FoundFile, hashed_ahead
 from imgsim_ops.collection.store.record import FileRecord
@@ -22,7 +22,7 @@ from imgsim_ops.files.interrupts import DeferredInterrupt
 from imgsim_ops.files.names import printable
 from imgsim_ops.files.pages import SECOND, split_page
 from imgsim_ops.files.reasons import Reason, SkippedFile, unread
-from imgsim_ops.images.formats import PAGED
+from imgsim_ops.images.formats import PAGED, READERS
 
 if TYPE_CHECKING:
     from imgsim_ops.embedding.description import Description
@@ -271,10 +271,12 @@ class _Run:
                 raise
 
     def _why_no_picture(self, found: FoundFile) -> SkippedFile | None:
-        """Why a file with these bytes, of this name, was none before; all are tried again if all are hashed."""
+        """Why a file with these bytes, of this name, was none; not if all are hashed or the readers are newer."""
         key = os.fsencode(found.path)
         before = None if self._rehash else self._before.get(key) or self._before_of_pages.get(key)
         if before is None or before.sha256 != found.sha256 or before.code is None or before.message is None:
+            return None
+        if not is_up_to_date(before):
             return None
         return SkippedFile(found.path, before.code, before.message)
 
@@ -308,7 +310,7 @@ class _Run:
         key = os.fsencode(found.path)
         self._stale.discard(key)
         sha256 = (found.sha256 or None) if code in LASTING else None
-        known_by = found.changed, found.inode, found.mount, sha256
+        known_by = found.changed, found.inode, found.mount, sha256, None if row is not None else READERS
         self._records.append(FileRecord(key, found.size, found.modified, found.settled, row, code, message, *known_by))
         if isinstance(what, SkippedFile):
             self._skipped.append(what)

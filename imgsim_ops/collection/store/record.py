@@ -23,6 +23,7 @@ class FileRecord(NamedTuple):
         mount: How many bytes of `path` lead to the root of the file system that it was on, by which a drive that is not
             there is told from a folder that was emptied; None where that is not known.
         sha256: Of a file that is no picture: with the same bytes it will be none again. None where they were not read.
+        readers: The ``images.formats.READERS`` that said so; None before that was taken down.
     """
 
     path: bytes
@@ -36,3 +37,4 @@ class FileRecord(NamedTuple):
     inode: int | None = None
     mount: int | None = None
     sha256: bytes | None = None
+    readers: int | None = None

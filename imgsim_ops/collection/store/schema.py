@@ -21,9 +21,9 @@ from imgsim_ops.recipes.fingerprint import Fingerprint
 from imgsim_ops.recipes.recipes import RECIPES, Recipe
 from imgsim_ops.recipes.whitening import Whitening
 
-FORMAT = 3
+FORMAT = 4
 #: Of collections that have pages as pictures of their own, which imgsim did not know before.
-WITH_PAGES = 4
+WITH_PAGES = 5
 DATABASE = "index.sqlite"
 
 _SCHEMA = """
@@ -49,14 +49,15 @@ CREATE TABLE files (
   changed INTEGER,
   inode INTEGER,
   mount INTEGER,
-  sha256 BLOB
+  sha256 BLOB,
+  readers INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX files_of_row ON files (row);
 """
 
-# What tables have had from format 3 on.
+# What tables have had from format 3 on, and `readers` from 4 on.
 _NEW_COLUMNS = {
-    "files": {"changed": "INTEGER", "inode": "INTEGER", "mount": "INTEGER", "sha256": "BLOB"},
+    "files": {"changed": "INTEGER", "inode": "INTEGER", "mount": "INTEGER", "sha256": "BLOB", "readers": "INTEGER"},
     "contents": {"frames": "INTEGER"},
 }
 
@@ -190,7 +191,7 @@ def open_database(folder: Path, *, write: bool = True) -> sqlite3.Connection:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """From format 1, in which a recipe had another name, and 2, which has fewer columns.
+    """From format 1, in which a recipe had another name, 2 and 3, which have fewer columns.
 
     Twice does no harm: another process may do it too.
     """
@@ -198,10 +199,8 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("UPDATE facts SET value = 'crops' WHERE name = 'recipe' AND value = 'views'")
         for table, columns in _NEW_COLUMNS.items():
-            there = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
-            for column, kind in columns.items():
-                if column not in there:
-                    connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+            for column in _missing(connection, table):
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {columns[column]}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("COMMIT")
     except BaseException:
@@ -212,11 +211,17 @@ def _upgrade(connection: sqlite3.Connection) -> None:
 
 def _show_as_upgraded(connection: sqlite3.Connection) -> None:
     """The same for this connection alone: a disk or a folder that cannot be written can still be read."""
-    for table, columns in _NEW_COLUMNS.items():
-        missing = ", ".join(f"NULL AS {column}" for column in columns)
-        connection.execute(f"CREATE TEMP VIEW {table} AS SELECT *, {missing} FROM main.{table}")
+    for table in _NEW_COLUMNS:
+        shown = ", ".join(("*", *(f"NULL AS {column}" for column in _missing(connection, table))))
+        connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {shown} FROM main.{table}")
     value = "CASE WHEN name = 'recipe' AND value = 'views' THEN 'crops' ELSE value END AS value"
     connection.execute(f"CREATE TEMP VIEW facts AS SELECT name, {value} FROM main.facts")
+
+
+def _missing(connection: sqlite3.Connection, table: str) -> list[str]:
+    """The columns that a table of an older format lacks."""
+    there = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
+    return [column for column in _NEW_COLUMNS[table] if column not in there]
 
 
 def _connected(folder: Path, mode: str) -> sqlite3.Connection:

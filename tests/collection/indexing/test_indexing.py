@@ -20,6 +20,7 @@ from imgsim_ops.errors import ImageError, ImgsimError
 from imgsim_ops.files import opening
 from imgsim_ops.files.identity import change_and_inode
 from imgsim_ops.images import scan
+from imgsim_ops.images.formats import READERS
 from imgsim_ops.recipes.recipes import RECIPES
 from tests.support.devices import mount
 from tests.support.stub_embedder import SIGNATURE, StubEmbedder, contents_of, description_of, picture, put, wrong
@@ -523,6 +524,22 @@ def test_what_was_no_picture_is_none_with_the_same_bytes(index, photos, embedder
     put(path, b"sdrow")
     assert [file.code for file in index().skipped] == ["not_a_picture"]
     assert embedder.decoded == [path]
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_newer_readers_try_again_once_what_was_no_picture(index, photos, embedder, monkeypatch, touched):
+    path = put(photos / "a.png", b"words")
+    good = picture(photos / "b.png", 1)
+    before = index().skipped
+    assert sorted(embedder.decoded) == [path, good]
+    for newer in (READERS + 1, READERS + 2):
+        for module in (changes, indexing):
+            monkeypatch.setattr(module, "READERS", newer)
+        for decoded in ([path], []):
+            if touched:  # so that it is hashed and known by its bytes
+                os.chmod(path, 0o600)
+            assert index().skipped == before
+            assert embedder.decoded == decoded
 
 
 def test_rehash_finds_what_no_time_tells(store, index, photos, embedder, monkeypatch, opened):

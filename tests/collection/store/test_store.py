@@ -218,11 +218,28 @@ def test_format_2_is_upgraded(tmp_path, write):
             assert [record[:5] for record in files.values()] == [
                 (b"/p/%03d" % number, number, number, True, number) for number in range(3)
             ]
-            assert {record[5:] for record in files.values()} == {(None,) * 6}
+            assert {record[5:] for record in files.values()} == {(None,) * 7}
             assert list(store.problems()) == []
     with Store.open(tmp_path / "c", write=True) as store:
         store.commit((), [FileRecord(b"/p/000", 1, 1, True, 0, None, None, 2**63 - 1, -1, 7)])
-        assert store.files()[b"/p/000"][7:] == (2**63 - 1, -1, 7, None)
+        assert store.files()[b"/p/000"][7:] == (2**63 - 1, -1, 7, None, None)
+
+
+@pytest.mark.parametrize("write", [False, True])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_format_3_knows_no_readers(tmp_path, monkeypatch, write, frozen):
+    record = FileRecord(b"/p/none", 1, 1, True, None, "damaged", "a line", 2, 3, 4, bytes(32), 7)
+    with create(tmp_path / "c") as store:
+        add(store, 1)
+        store.commit((), [record])
+    change(store, "ALTER TABLE files DROP COLUMN readers")
+    change(store, "PRAGMA user_version = 3")
+    if frozen:
+        write = False
+        monkeypatch.setattr(schema, "_connected", lambda folder, mode, whole=schema._connected: whole(folder, "ro"))
+    with Store.open(tmp_path / "c", write=write) as store:
+        assert store.files()[b"/p/none"] == record._replace(readers=None)
+        assert list(store.problems()) == []
 
 
 @pytest.mark.parametrize("found", [1, 2])
