@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-def _plain(array: np.ndarray) -> np.ndarray:
+def _plain(operator: str, array: np.ndarray) -> np.ndarray:
     """The array without its subclass, which the native code would pass over; memory-mapped ones stay in place.
 
     Raises:
@@ -36,13 +36,13 @@ def _plain(array: np.ndarray) -> np.ndarray:
     """
     hidden = np.ma.count_masked(array) if isinstance(array, np.ma.MaskedArray) else 0
     if hidden:
-        raise ValueError(f"kernels: masked elements are not left out, fill them first (got {hidden} masked)")
+        raise ValueError(f"{operator}: no element may be masked, as none is left out (got {hidden} masked)")
     return np.asarray(array)
 
 
-def _native(array: np.ndarray, contiguous: bool = False) -> np.ndarray:
+def _native(operator: str, array: np.ndarray, contiguous: bool = False) -> np.ndarray:
     """The array as the native code takes it: aligned, in this machine's byte order, strides in whole elements."""
-    array = _plain(array)
+    array = _plain(operator, array)
     whole = array.flags.aligned and all(stride % array.itemsize == 0 for stride in array.strides)
     if contiguous or not whole or not array.dtype.isnative:
         return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
@@ -87,7 +87,7 @@ def cosine_similarity(x1: np.ndarray, x2: np.ndarray, axis: int = -1, eps: float
         ValueError: The dtypes differ or are neither floating nor int8, the shapes do not broadcast, or `axis` or `eps`
             is out of range.
     """
-    x1, x2 = _native(x1), _native(x2)
+    x1, x2 = (_native("cosine_similarity", x) for x in (x1, x2))
     if x1.dtype != x2.dtype:
         raise ValueError(f"cosine_similarity: arrays must have one dtype (got {x1.dtype} and {x2.dtype})")
     return _kernels.cosine_similarity(*_vectors_last("cosine_similarity", x1, x2, axis), eps)
@@ -108,7 +108,7 @@ def cosine_topk(queries: np.ndarray, gallery: np.ndarray, k: int) -> tuple[np.nd
     Raises:
         ValueError: Not two matrices with one dtype and equally long rows, or `k` is out of range.
     """
-    queries, gallery = _native(queries, contiguous=True), _native(gallery, contiguous=True)
+    queries, gallery = (_native("cosine_topk", x, contiguous=True) for x in (queries, gallery))
     if queries.dtype != gallery.dtype:
         raise ValueError(f"cosine_topk: arrays must have one dtype (got {queries.dtype} and {gallery.dtype})")
     return _kernels.cosine_topk(queries, gallery, k)
@@ -127,7 +127,7 @@ def cosine_pairs(vectors: np.ndarray, threshold: float) -> tuple[np.ndarray, np.
     Raises:
         ValueError: `vectors` is no matrix of floating numbers or int8, or `threshold` is NaN.
     """
-    return _kernels.cosine_pairs(_native(vectors, contiguous=True), threshold)
+    return _kernels.cosine_pairs(_native("cosine_pairs", vectors, contiguous=True), threshold)
 
 
 def quantize_rows(vectors: np.ndarray) -> np.ndarray:
@@ -152,7 +152,7 @@ def quantize_rows(vectors: np.ndarray) -> np.ndarray:
         ValueError: Not a matrix of floating numbers, or a row holds NaN or an infinity, for which int8 has no code; the
             first such row is named.
     """
-    return _kernels.quantize_rows(_native(vectors, contiguous=True))
+    return _kernels.quantize_rows(_native("quantize_rows", vectors, contiguous=True))
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class ChannelMoments:
 
 def _moments(images: np.ndarray, num_threads: int) -> ChannelMoments:
     one_axis = images.ndim != 4 or 1 in images.shape[2:] or images.strides[2] == images.shape[3] * images.strides[3]
-    return ChannelMoments(*_kernels.channel_moments(_native(images, contiguous=not one_axis), num_threads))
+    return ChannelMoments(*_kernels.channel_moments(_native("channel_moments", images, not one_axis), num_threads))
 
 
 def channel_moments(pixels: np.ndarray, num_threads: int = 1) -> ChannelMoments:
@@ -204,7 +204,7 @@ def channel_moments(pixels: np.ndarray, num_threads: int = 1) -> ChannelMoments:
     Raises:
         ValueError: Not three axes, no pixels, or another dtype.
     """
-    pixels = _plain(pixels)
+    pixels = _plain("channel_moments", pixels)
     if pixels.ndim != 3:
         raise ValueError(f"channel_moments: pixels must have shape (H, W, C) (got {list(pixels.shape)})")
     return _moments(pixels.transpose(2, 0, 1)[np.newaxis], num_threads)
@@ -223,7 +223,7 @@ def channel_stats(images: np.ndarray, num_threads: int = 0) -> tuple[np.ndarray,
     Raises:
         ValueError: Not four axes, no pixels, another dtype, or a negative number of threads.
     """
-    images = _plain(images)
+    images = _plain("channel_stats", images)
     moments = _moments(images, num_threads)
     dtype = np.float64 if images.dtype == np.float64 else np.float32
     return moments.mean.astype(dtype), moments.std.astype(dtype)
@@ -248,7 +248,7 @@ def resize_crop(pixels: np.ndarray, resize: int = 256, crop: int = 224) -> np.nd
     Raises:
         ValueError: Another shape or dtype, or sizes out of range.
     """
-    pixels = _plain(pixels)
+    pixels = _plain("resize_crop", pixels)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ValueError(
             f"resize_crop: pixels must be uint8 of shape (H, W, 3) (got {pixels.dtype} {list(pixels.shape)})"
@@ -278,7 +278,8 @@ def resize_crop_strips(
     Raises:
         ValueError: A strip has another shape, there are too few of them, or sizes are out of range.
     """
-    return _kernels.resize_crop_strips(height, width, map(_plain, strips), resize, crop, scale)
+    plain = (_plain("resize_crop_strips", strip) for strip in strips)
+    return _kernels.resize_crop_strips(height, width, plain, resize, crop, scale)
 
 
 def build_info() -> dict:

@@ -13,7 +13,7 @@ from imgsim_ops.cli.apply import apply
 from imgsim_ops.cli.approximate import approximate
 from imgsim_ops.cli.compact import compact
 from imgsim_ops.cli.compare import compare
-from imgsim_ops.cli.console import INTERRUPTED, one_line
+from imgsim_ops.cli.console import INTERRUPTED, described, one_line
 from imgsim_ops.cli.demo import demo
 from imgsim_ops.cli.doctor import doctor
 from imgsim_ops.cli.dups import dups
@@ -22,6 +22,7 @@ from imgsim_ops.cli.export import export
 from imgsim_ops.cli.index import index
 from imgsim_ops.cli.info import info
 from imgsim_ops.cli.leak import leak
+from imgsim_ops.cli.methods import methods
 from imgsim_ops.cli.methods_train import methods_app  # with its commands
 from imgsim_ops.cli.report import report
 from imgsim_ops.cli.search import search
@@ -30,6 +31,7 @@ from imgsim_ops.cli.undo import undo
 from imgsim_ops.cli.verify import verify
 from imgsim_ops.cli.zoo import zoo
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.files.names import printable
 
 USER_ERROR = 2
 
@@ -53,7 +55,7 @@ class _OneLineErrors(TyperGroup):
             code = super().main(*args, standalone_mode=False, **extra)  # type: ignore[misc]
         except _UsageError as error:  # type: ignore[misc]
             # Without any arguments the help has been shown in place of a message.
-            code = _fail(error.format_message()) if error.format_message() else USER_ERROR
+            code = _fail(_with_value(error)) if error.format_message() else USER_ERROR
         except ImgsimError as error:
             code = _fail(str(error))
         except (BrokenPipeError, SystemExit) as error:
@@ -80,6 +82,13 @@ class _OneLineErrors(TyperGroup):
         elif met is not None:
             code = _fail(one_line(met))
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _with_value(error: Any) -> str:
+    """What a mistake in the command line is, and the value got, which newer versions of Typer leave to their cause."""
+    message = error.format_message()
+    causes: list[dict] = getattr(error.__cause__, "errors", list)()
+    return f"{message} (got {printable(causes[0]['input'])})" if causes and "input" in causes[0] else message
 
 
 def _fail(message: str) -> int:
@@ -155,7 +164,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _imgsim(
     version: Annotated[
         bool,
@@ -165,10 +173,12 @@ def _imgsim(
     """Find, compare and de-duplicate images, fast, on an ordinary machine."""
 
 
+app.callback(**described(_imgsim))(_imgsim)
+
 for _command in (
     *(index, search, dups, leak, apply, undo),
     *(info, verify, compact, approximate),
     *(compare, embed, stats, zoo, report, export, demo, doctor),
 ):
-    app.command()(_command)
-app.add_typer(methods_app, name="methods")
+    app.command(**described(_command))(_command)
+app.add_typer(methods_app, name="methods", **described(methods))

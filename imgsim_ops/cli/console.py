@@ -7,13 +7,14 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from imgsim_ops.errors import ImgsimError
+from imgsim_ops.images.memory import MOST_THREADS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,9 @@ WaitOption = Annotated[
 ]
 ThreadsOption = Annotated[
     int,
-    typer.Option("--threads", "-t", metavar="N", min=0, help="How many threads to use; 0 means all processors."),
+    typer.Option(
+        "--threads", "-t", metavar="N", min=0, max=MOST_THREADS, help="How many threads to use; 0 means all processors."
+    ),
 ]
 
 
@@ -423,3 +426,15 @@ def _drawn(results: Table, columns: Sequence[Column], first_width: int) -> RichT
             cells.append(Text(_NO_NUMBER, "dim") if isinstance(cell, str) else Text(column.shown(cell)))
         table.add_row(*cells)
     return table
+
+
+def described(command: Callable[..., None]) -> dict[str, Any]:
+    """What Typer must be told of a command: nothing, or under ``python -OO``, which takes docstrings away, its help."""
+    if command.__doc__ is not None or not sys.flags.optimize:
+        return {}
+    import ast
+    from pathlib import Path
+
+    nodes = ast.parse(Path(str(sys.modules[command.__module__].__file__)).read_text("utf-8")).body
+    named = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == command.__name__]
+    return {"help": ast.get_docstring(named[0]) or ""}

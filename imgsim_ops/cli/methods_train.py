@@ -13,6 +13,7 @@ from imgsim_ops.cli.console import (
     SOME_SKIPPED,
     JsonOption,
     ThreadsOption,
+    described,
     output,
     print_json,
     print_skipped,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from imgsim_ops.evaluation.training.training import Training
 
 
-@methods_app.command("train")
 def train(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="triplet, contrastive or autoencoder.")],
     data: DataOption = "digits",
@@ -189,3 +189,6 @@ def _print(console: Console, found: Training, seen: LabelledPictures) -> None:
         )
         console.print(f"[dim]{printable(found.model)}: {found.fingerprint}[/dim]", soft_wrap=True)
     print_skipped(console, seen.skipped, sentences={NO_CLASS: NO_CLASS_SENTENCE})
+
+
+methods_app.command("train", **described(train))(train)

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 #: The bomb limit: above the 108 megapixels of today's largest phone cameras.
 MAX_PIXELS = 112_000_000
+#: Of more threads, each with a process that decodes, no machine has use. imgsim_app has the same limit.
+MOST_THREADS = 1024
 
 # The limit on what a decoder holds, in bytes a pixel of `max_pixels`: 358 MB at the default, which with the model and
 # what readers hold themselves stays below 600 MB. It lets every baseline JPEG through, PNG up to 90 megapixels, and the

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imgsim_ops import kernels
 from imgsim_ops.errors import ImgsimError
-from imgsim_ops.images.memory import MAX_PIXELS
+from imgsim_ops.images.memory import MAX_PIXELS, MOST_THREADS
 
 #: Seconds that one picture may take. The largest ones take 4 here, of the slowest format.
 TIME_LIMIT = 60.0
@@ -35,8 +35,8 @@ class ReadOptions:
     exact: bool = False
 
     def __post_init__(self) -> None:
-        if self.threads < 0:
-            raise ImgsimError(f"read: threads must be 0 (all) or more (got {self.threads})")
+        if not 0 <= self.threads <= MOST_THREADS:
+            raise ImgsimError(f"read: threads must be from 0 (all) to {MOST_THREADS} (got {self.threads})")
         if not self.max_pixels >= 0:
             raise ImgsimError(f"read: max_pixels must be 0 or more (got {self.max_pixels})")
         if not (math.isfinite(self.time_limit) and self.time_limit > 0):

@@ -28,5 +28,23 @@ def test_a_mask_is_refused_and_nothing_masked_is_as_without(name):
     for got, expected in zip(call(masked), call(array), strict=True):
         np.testing.assert_array_equal(got, expected)
     masked[(0,) * array.ndim] = np.ma.masked
-    with pytest.raises(ValueError, match=r"^kernels: masked elements .* \(got 1 masked\)$"):
+    operator = name.partition(",")[0]
+    with pytest.raises(ValueError, match=rf"^{operator}: no element may be masked, .* \(got 1 masked\)$"):
         call(masked)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("name", CALLS)
+def test_other_subclasses_are_what_they_hold(name, tmp_path):
+    array, call = CALLS[name]
+    np.save(tmp_path / "a.npy", array)
+
+    class Named(np.ndarray):
+        pass
+
+    kinds = [np.load(tmp_path / "a.npy", mmap_mode="r"), array.view(Named)]
+    if array.ndim == 2:
+        kinds.append(np.asmatrix(array))
+    for kind in kinds:
+        for got, expected in zip(call(kind), call(array), strict=True):
+            np.testing.assert_array_equal(np.asarray(got).ravel(), np.asarray(expected).ravel())
