@@ -1,7 +1,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgsim_ops.files.opening import Content
@@ -10,6 +10,7 @@ from imgsim_ops.files.pages import page_digest, page_name, split_page
 NAMES = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1, max_size=30)
 
 
+@settings(deadline=None)
 @given(name=NAMES, page=st.integers(1, 10**9 - 1))
 def test_a_name_leads_back_to_its_file_and_page(name, page):
     path = f"/nowhere/{name}"

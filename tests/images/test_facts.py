@@ -194,7 +194,7 @@ def test_what_lies_beside_a_picture_is_more_unless_it_is_its_alpha(of_boxes):
     assert heif_header(io.BytesIO(with_exif[:at] + with_exif[at:].replace(b"Exif", b"tmap", 1))).more
 
 
-@settings(max_examples=tries(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_boxes_without_sense_end(of_boxes, data):
     content = bytearray(of_boxes(alpha=99))

@@ -186,7 +186,7 @@ SIGHTS = st.builds(
 )
 
 
-@settings(max_examples=tries(1000))
+@settings(max_examples=tries(1000), deadline=None)
 @given(LOOKS, LOOKS, SIGHTS)
 def test_the_choice_does_not_depend_on_which_comes_first(a, b, sight):
     value, why = preferred(a, b, sight)
