@@ -254,7 +254,7 @@ def test_time_limit_reaches_the_readers(embedder, tmp_path):
 
 
 def test_mistakes(embedder, tmp_path):
-    with pytest.raises(ImgsimError, match=r"read: threads must be 0 \(all\) or more \(got -1\)"):
+    with pytest.raises(ImgsimError, match=r"read: threads must be from 0 \(all\) to 1024 \(got -1\)"):
         list(streamed(embedder, [], -1))
     for single in ("a.jpg", tmp_path / "a.jpg"):
         with pytest.raises(ImgsimError, match="stream: paths must be a list of paths"):

@@ -77,7 +77,7 @@ def test_nothing_readable(tmp_path):
 
 
 def test_negative_threads(tmp_path):
-    with pytest.raises(ImgsimError, match=r"threads must be 0 \(all\) or more \(got -1\)"):
+    with pytest.raises(ImgsimError, match=r"threads must be from 0 \(all\) to 1024 \(got -1\)"):
         channel_statistics([], ReadOptions(-1))
 
 

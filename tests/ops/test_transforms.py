@@ -48,7 +48,9 @@ def pooled(module, x, dim):
 
 
 def compared(module, x, dim):
-    return module.cosine_similarity(x, x.flip(0) + 0.5, dim)
+    # Not near zero, where derivatives are as large as 1 / x² and cancel.
+    away, other = x + x.sign(), x.flip(0) / 2 + x.flip(0).sign()
+    return module.cosine_similarity(away, other, dim)
 
 
 DIFFERENTIABLE = [repeated, averaged, pooled, compared]
