@@ -240,6 +240,14 @@ std::string_view claimed_format(const std::string& path) {
   return "";
 }
 
+bool is_surely_meant(const std::string& path) {
+  // Templates of Visio, settings, headers of ENVI and of Analyze.
+  constexpr std::string_view kShared = ".icb .vda .vst .hdr ";
+  std::string suffix = path.substr(std::min(path.size(), path.rfind('.'))) + ' ';
+  std::transform(suffix.begin(), suffix.end(), suffix.begin(), [](unsigned char c) { return std::tolower(c); });
+  return !claimed_format(path).empty() && kShared.find(suffix) == kShared.npos;
+}
+
 std::string_view picture_format(Bytes head, Bytes tail, const std::string& path) {
   const std::string_view told = told_by_head(slice(head, 0, kHeadSize));
   const std::string_view claimed = claimed_format(path);
@@ -249,7 +257,7 @@ std::string_view picture_format(Bytes head, Bytes tail, const std::string& path)
   if (is_targa(head, tail, claimed == "TGA")) {
     return "TGA";
   }
-  return among(kToldByContent, claimed) ? "" : claimed;
+  return among(kToldByContent, claimed) || !is_surely_meant(path) ? "" : claimed;
 }
 
 bool is_read(std::string_view format) { return among(kRead, format); }

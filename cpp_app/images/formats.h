@@ -15,6 +15,9 @@ inline constexpr size_t kHeadSize = 128;
 /// `video`, `svg` or `pdf`; empty where it claims none.
 std::string_view claimed_format(const std::string& path);
 
+/// Whether the format that a name claims is the only thing that files of such names are.
+bool is_surely_meant(const std::string& path);
+
 /// The format of a file by the `kHeadSize` bytes, or more, of its beginning and its end, in the same words; empty where
 /// it is none of them. A raw file may be called TIFF, which it is too.
 std::string_view picture_format(Bytes head, Bytes tail, const std::string& path);

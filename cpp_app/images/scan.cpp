@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 bool counts(const std::string& path) {
-  const std::string_view claimed = claimed_format(path);
+  const std::string_view claimed = is_surely_meant(path) ? claimed_format(path) : "";
   if (!claimed.empty() && !is_aside(claimed)) {
     return true;  // so that it is reported when it is none
   }
