@@ -101,8 +101,6 @@ def json_output() -> TextIO:
         ImgsimError: It was closed when the command began: a document that nobody gets is a mistake, and not what people
             read besides.
     """
-    from imgsim_ops.errors import ImgsimError
-
     if getattr(sys.stdout, "name", "") == os.devnull:  # which the command line has put in its place
         raise ImgsimError("stdout: what is printed must have a place (got a closed stream)")
     return sys.stdout

@@ -34,8 +34,9 @@ def decode(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, min_si
 
     JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF where Pillow has it and HEIC where pillow-heif is installed, told by content
     and never by name; of an animated or multi-page file the first frame. The EXIF orientation is applied. Transparency
-    is composited on white: ``round((a * value + (255 - a) * 255) / 255)``. 16-bit grey v becomes ``round(v / 257)``,
-    12-bit TIFF ``round(v * 255 / 4095)``; of 16-bit colour Pillow keeps the upper byte. CMYK and YCCK become RGB
+    is composited on white: ``round((a * value + (255 - a) * 255) / 255)``. Greys of more than 8 bits
+    are scaled by the white that the file names or its values need (docs/formats.md); of 16-bit colour Pillow keeps the
+    upper byte. CMYK and YCCK become RGB
     without a profile, with Adobe's inversion undone; embedded profiles are left alone. Greyscale and palette become
     RGB.
 
@@ -89,7 +90,7 @@ def decoded(
         if page is None:
             yield _decoded(path, file, max_pixels, min_side, admit, stack)
         else:
-            yield _decoded_page(path, file, page, max_pixels, admit, stack)
+            yield _decoded_page(path, name, file, page, max_pixels, admit, stack)
 
 
 def _decoded(
@@ -122,10 +123,17 @@ def _decoded(
 
 
 def _decoded_page(
-    path: str | os.PathLike[str], file: BinaryIO, page: int, max_pixels: int, admit: Admit, stack: ExitStack
+    path: str | os.PathLike[str],
+    name: str | os.PathLike[str],
+    file: BinaryIO,
+    page: int,
+    max_pixels: int,
+    admit: Admit,
+    stack: ExitStack,
 ) -> Strips:
+    """A page of the file of this name, as what messages call by the path."""
     with picture_errors(path, file):
-        kind = format_of(file, split_page(path)[0]) or ""
+        kind = format_of(file, name) or ""
         if kind not in PAGED:
             raise picture_error(Reason.NOT_A_PICTURE, path, f"{kind or 'what it is'} has no pages that are looked at")
         canvas = canvas_size(file.read(HEAD_SIZE), kind)

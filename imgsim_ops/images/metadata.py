@@ -49,7 +49,7 @@ def embedded(path: str | os.PathLike[str]) -> dict[str, xmp.Value]:
                 said = _of_exif(image)
                 packet = _packet(image)
         return said | carried(xmp.properties(packet) if packet else {})
-    except (ImageError, RuntimeError, *BROKEN):
+    except (ImageError, *BROKEN):
         return {}
 
 

@@ -76,7 +76,7 @@ def pixel_hash(
         kind = format_of(file, name) or ""
         facts = file_facts(file, kind, page)
         if not (facts.further or facts.deep):
-            return _plain(path, file, kind, facts, read, admit) + _NOT_DEEP
+            return _plain(path, file, kind, facts, read, admit, page or 1) + _NOT_DEEP
         if kind not in _GONE_THROUGH or facts.frames is None or facts.frames > _MOST_FRAMES:
             return b""
         with picture_errors(path, file):
@@ -108,14 +108,20 @@ def _shows(there: bytes, here: bytes) -> bool:
 
 
 def _plain(
-    path: str | os.PathLike[str], file: BinaryIO, kind: str, facts: FileFacts, read: ReadOptions, admit: Admit
+    path: str | os.PathLike[str],
+    file: BinaryIO,
+    kind: str,
+    facts: FileFacts,
+    read: ReadOptions,
+    admit: Admit,
+    page: int,
 ) -> bytes:
     """Of the one picture of a file, with 8 bits a channel."""
     with decoded(path, max_pixels=read.max_pixels, admit=admit) as picture:
         digest = _of_strips(picture)
     if facts.transparent:
         file.seek(0)
-        alpha = upright_alpha(file, kind, split_page(path)[1] or 1)
+        alpha = upright_alpha(file, kind, page)
         if alpha is not None:
             digest.update(alpha.tobytes())
     return digest.digest()

@@ -2,8 +2,8 @@
 
 Two formats: a ZIP archive (since PyTorch 1.6), and pickles with the values behind them. A file cannot run or call
 anything: its pickle is not given to Python's unpickler but interpreted here, by the opcodes that tensors need in the
-protocol 2, the one that ``torch.load`` reads too with ``weights_only=True``. Values
-stay mapped in the file; no more is ever allocated than a small multiple of its size.
+protocol 2, the one that ``torch.load`` reads too with ``weights_only=True``. Values stay mapped in the file; no more is
+ever allocated than a small multiple of its size.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from imgsim_ops.torch_ops import native as _native  # noqa: F401  (registers the schemas)
+from imgsim_ops.torch_ops.shapes import axis_of
 
 
 def _front(x: torch.Tensor, at: int | None, size: int) -> torch.Tensor:
@@ -18,24 +19,17 @@ def _front(x: torch.Tensor, at: int | None, size: int) -> torch.Tensor:
     return x.expand(size, *x.shape) if at is None else x.movedim(at, 0)
 
 
-def _axis(operator: str, dim: int, ndim: int) -> int:
-    """A dimension of what is seen inside, counted from the front."""
-    if not -ndim <= dim < ndim:
-        raise ValueError(f"{operator}: dim must be in [{-ndim}, {ndim - 1}] (got {dim})")
-    return dim % ndim
-
-
 def _repeat_interleave(info, in_dims, x, repeats, dim=-1):
     x = _front(x, in_dims[0], info.batch_size)
     if x.ndim == 1:
         raise ValueError("repeat_interleave: the tensor must have at least one dimension (got a scalar)")
-    axis = _axis("repeat_interleave", dim, x.ndim - 1)
+    axis = axis_of("repeat_interleave", dim, x.ndim - 1)
     return torch.ops.imgsim.repeat_interleave(x, repeats, axis + 1), 0
 
 
 def _reduce_mean(info, in_dims, x, dim, keepdim=False):
     x = _front(x, in_dims[0], info.batch_size)
-    axes = [_axis("reduce_mean", each, max(1, x.ndim - 1)) + 1 for each in dim]
+    axes = [axis_of("reduce_mean", each, max(1, x.ndim - 1)) + 1 for each in dim]
     if x.ndim == 1:  # a number is its own mean
         return x.clone(), 0
     return torch.ops.imgsim.reduce_mean(x, axes or list(range(1, x.ndim)), keepdim), 0
@@ -68,7 +62,7 @@ def _cosine_similarity(info, in_dims, x1, x2, dim=-1, eps=1e-8):
     ndim = max(ndims)
     if ndim == 0:
         raise ValueError("cosine_similarity: tensors must have at least one dimension (got scalars)")
-    axis = _axis("cosine_similarity", dim, ndim)
+    axis = axis_of("cosine_similarity", dim, ndim)
     aligned = []
     for x, at in zip((x1, x2), in_dims, strict=False):
         if at is not None:

@@ -41,7 +41,7 @@ def _name(dtype: torch.dtype) -> str:
     return _NAMES.get(dtype, str(dtype))
 
 
-def _dim(operator: str, dim: int, ndim: int) -> int:
+def axis_of(operator: str, dim: int, ndim: int) -> int:
     """`dim` counted from the front."""
     _require(-ndim <= dim < ndim, f"{operator}: dim must be in [{-ndim}, {ndim - 1}] (got {dim})")
     return dim % ndim
@@ -74,7 +74,7 @@ def _(x, repeats, dim=-1):
     torch._check(repeats >= 0, lambda: f"repeat_interleave: repeats must not be negative (got {repeats})")
     _require(x.ndim > 0, "repeat_interleave: the tensor must have at least one dimension (got a scalar)")
     shape = list(x.shape)
-    dim = _dim("repeat_interleave", dim, x.ndim)
+    dim = axis_of("repeat_interleave", dim, x.ndim)
     size = x.numel() * x.element_size() * repeats
     _require(
         not isinstance(size, int) or size <= _LARGEST,  # one that is not known yet is the run's business
@@ -89,7 +89,7 @@ def _(x, dim, keepdim=False):
     _floating("reduce_mean", x)
     named = set()
     for d in dim:
-        axis = _dim("reduce_mean", d, max(x.ndim, 1))
+        axis = axis_of("reduce_mean", d, max(x.ndim, 1))
         _require(x.ndim == 0 or axis not in named, f"reduce_mean: a dim may be named once (got {list(dim)})")
         named.add(axis)
     gone = named or range(x.ndim)
@@ -142,7 +142,7 @@ def _(x1, x2, dim=-1, eps=1e-8):
         _require(not known or m == n or 1 in (m, n), f"cosine_similarity: shapes must broadcast {shapes}")
     shape = list(torch.broadcast_shapes(x1.shape, x2.shape))
     _require(len(shape) > 0, "cosine_similarity: tensors must have at least one dimension (got scalars)")
-    del shape[_dim("cosine_similarity", dim, len(shape))]
+    del shape[axis_of("cosine_similarity", dim, len(shape))]
     return x1.new_empty(shape)
 
 

@@ -1,9 +1,13 @@
 import pytest
 
+from imgsim_ops.collection.collection import Collection
 from imgsim_ops.collection.indexing.indexing import index_files
 from imgsim_ops.collection.store.store import Store
+from imgsim_ops.embedding.embedder import Embedder
+from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.recipes.recipes import RECIPES
 from tests.support.stub_embedder import StubEmbedder
+from tests.support.stub_engine import Blocks
 
 
 @pytest.fixture
@@ -33,3 +37,12 @@ def index(store, embedder, photos):
         return index_files(store, lambda: embedder, paths or [photos], threads=2, **options)
 
     return run
+
+
+@pytest.fixture
+def collection(tmp_path):
+    """An empty one, by real readers and the least of models."""
+    with Collection.create(
+        tmp_path / "c.imgsim", recipe="gem", embedder=Embedder(engine=Blocks(), read=ReadOptions(2))
+    ) as collection:
+        yield collection

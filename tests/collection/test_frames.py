@@ -8,14 +8,10 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps, TiffImagePlugin
 
-from imgsim_ops.collection.collection import Collection
 from imgsim_ops.collection.duplicates import Rules
 from imgsim_ops.collection.find import find_duplicates
-from imgsim_ops.embedding.embedder import Embedder
-from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.matching.options import MatchOptions
 from tests.support.photographs import write_photographs
-from tests.support.stub_engine import Blocks
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +19,6 @@ def images(tmp_path_factory):
     """Three photographs, one size."""
     folder = write_photographs(tmp_path_factory.mktemp("photographs"), longer=300)
     return [Image.open(path).convert("RGB").resize((300, 200)) for path in sorted(folder.iterdir())[:3]]
-
-
-@pytest.fixture
-def collection(tmp_path):
-    with Collection.create(
-        tmp_path / "c.imgsim", recipe="gem", embedder=Embedder(engine=Blocks(), read=ReadOptions(2))
-    ) as collection:
-        yield collection
 
 
 def saved(images, path, *, age=0, **options):

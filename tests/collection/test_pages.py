@@ -13,13 +13,10 @@ from imgsim_ops.collection.collection import Collection
 from imgsim_ops.collection.findings import picture_as_json
 from imgsim_ops.collection.indexing import indexing
 from imgsim_ops.collection.store.schema import DATABASE, WITH_PAGES
-from imgsim_ops.embedding.embedder import Embedder
 from imgsim_ops.errors import ImgsimError
 from imgsim_ops.files.pages import page_name
-from imgsim_ops.images.options import ReadOptions
 from imgsim_ops.report.schemas import schema
 from tests.support.photographs import write_photographs
-from tests.support.stub_engine import Blocks
 
 
 @pytest.fixture(scope="module")
@@ -27,21 +24,6 @@ def images(tmp_path_factory):
     """Photographs of one size."""
     folder = write_photographs(tmp_path_factory.mktemp("photographs"), longer=300)
     return [Image.open(path).convert("RGB").resize((300, 200)) for path in sorted(folder.iterdir())]
-
-
-@pytest.fixture
-def collection(tmp_path):
-    with Collection.create(
-        tmp_path / "c.imgsim", recipe="gem", embedder=Embedder(engine=Blocks(), read=ReadOptions(2))
-    ) as collection:
-        yield collection
-
-
-@pytest.fixture
-def photos(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    return folder
 
 
 def saved(path, images, *, hours=0, **options):

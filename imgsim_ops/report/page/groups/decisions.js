@@ -37,11 +37,9 @@ export function set(group, values) {
 // A page neither goes from its file nor stays in a picture's place.
 export function refusal(group, values) {
   if (leaks && values[group.base] !== KEEP) return "Pictures of the training set are always kept here.";
-  const files = values.map((value, i) => (group.members[i].page ? UNDECIDED : value));
-  if (files.filter((value) => value === REMOVE).length < values.filter((value) => value === REMOVE).length) {
-    return "Not done: no page can be removed from its file.";
-  }
-  if (!values.includes(REMOVE) || files.includes(KEEP)) return "";
+  const isPage = (i) => Boolean(group.members[i].page);
+  if (values.some((value, i) => value === REMOVE && isPage(i))) return "Not done: no page can be removed from its file.";
+  if (!values.includes(REMOVE) || values.some((value, i) => value === KEEP && !isPage(i))) return "";
   return values.every((value) => value === REMOVE)
     ? "Not done: all pictures of the group would be removed. Keep another one first."
     : "Not done: no picture of the group would be kept. Keep another one first.";
